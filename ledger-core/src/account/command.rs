@@ -1,0 +1,84 @@
+//! What can be asked of an account.
+
+use super::AccountKind;
+use crate::{AccountId, Currency, Money, Position, Rejection, TransferId, UserId};
+
+/// Open an account under an id that was just made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenAccount {
+    /// The new account's id.
+    pub account_id: AccountId,
+    /// Its holder.
+    pub user_id: Option<UserId>,
+    /// What it is for.
+    pub kind: AccountKind,
+    /// Its currency.
+    pub currency: Currency,
+    /// Its number elsewhere.
+    pub reference: Option<String>,
+    /// How far below zero it may go.
+    pub overdraft_limit: Money,
+}
+
+/// One side of a transfer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leg {
+    /// The transfer.
+    pub transfer_id: TransferId,
+    /// The account on the other side.
+    pub counterparty: AccountId,
+    /// How much, positive.
+    pub amount: Money,
+    /// The payer's text.
+    pub description: Option<String>,
+    /// The transaction's number elsewhere.
+    pub reference: Option<String>,
+    /// A position in the log before which this leg cannot have been booked: the account must know of every leg since then to
+    /// refuse this one a second time. `None` for a leg whose transfer is only now being requested.
+    pub since: Option<Position>,
+}
+
+/// Whether a debit must be covered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Funds {
+    /// The available balance must cover it.
+    MustCover,
+    /// Another book has already booked it (import): history is recorded as it was, overdrawn or not.
+    AlreadyBooked,
+}
+
+/// Everything that can be asked of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccountCommand {
+    /// Open it.
+    Open(OpenAccount),
+    /// Take money off it.
+    Debit(Leg, Funds),
+    /// Put money on it.
+    Credit(Leg),
+    /// Give a debit back, because the credit was refused for this reason. Never refused: the money belongs here.
+    ReverseDebit(Leg, Rejection),
+    /// Change how far below zero it may go.
+    ChangeOverdraftLimit(Money),
+    /// Stop debits and credits, for a reason in words.
+    Freeze(Option<String>),
+    /// Allow debits and credits again.
+    Unfreeze,
+    /// Stop debits and credits for good.
+    Close,
+}
+
+impl AccountCommand {
+    /// From where on the account's memory of legs must be complete before this command is decided.
+    #[must_use]
+    pub fn legs_since(&self) -> Option<Position> {
+        match self {
+            Self::Debit(leg, _) | Self::Credit(leg) | Self::ReverseDebit(leg, _) => leg.since,
+            Self::Open(_)
+            | Self::ChangeOverdraftLimit(_)
+            | Self::Freeze(_)
+            | Self::Unfreeze
+            | Self::Close => None,
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The rules of an account. Refusals stand in order of precedence; below them a command must succeed.
+
+use super::{
+    Account, AccountClosed, AccountCommand, AccountCredited, AccountDebited, AccountEvent, AccountFrozen,
+    AccountKind, AccountOpened, AccountState, AccountStatus, AccountUnfrozen, DebitReversed, Funds, Leg,
+    LegKind, OpenAccount, OverdraftLimitChanged,
+};
+use crate::{Money, Rejection};
+
+/// Decides a command: the events to append, none when the command has had its effect before, or the reason for saying no.
+///
+/// For a leg, [`AccountState::remembers`] must hold for [`AccountCommand::legs_since`].
+///
+/// # Errors
+/// The first [`Rejection`] that applies.
+pub fn decide(state: &AccountState, command: &AccountCommand) -> Result<Vec<AccountEvent>, Rejection> {
+    if let AccountCommand::Open(open) = command {
+        return self::open(state, open);
+    }
+    let account = state.account.as_ref().ok_or(Rejection::AccountNotFound)?;
+    match command {
+        AccountCommand::Open(_) => Err(Rejection::AccountExists),
+        AccountCommand::Debit(leg, funds) => debit(account, leg, *funds),
+        AccountCommand::Credit(leg) => credit(account, leg),
+        AccountCommand::ReverseDebit(leg, reason) => reverse(account, leg, *reason),
+        AccountCommand::ChangeOverdraftLimit(limit) => change_overdraft_limit(account, *limit),
+        AccountCommand::Freeze(reason) => freeze(account, reason.clone()),
+        AccountCommand::Unfreeze => unfreeze(account),
+        AccountCommand::Close => close(account),
+    }
+}
+
+fn open(state: &AccountState, command: &OpenAccount) -> Result<Vec<AccountEvent>, Rejection> {
+    if let Some(account) = &state.account {
+        // Two processes may open a settlement account at the same time; both meant the same.
+        let same = account.kind == AccountKind::Settlement && command.kind == AccountKind::Settlement;
+        return if same {
+            Ok(vec![])
+        } else {
+            Err(Rejection::AccountExists)
+        };
+    }
+    if command.overdraft_limit.currency != command.currency {
+        return Err(Rejection::CurrencyMismatch);
+    }
+    if command.overdraft_limit.minor < 0 {
+        return Err(Rejection::InvalidAmount);
+    }
+    // After this point, the account is opened.
+    Ok(vec![AccountEvent::Opened(AccountOpened {
+        account_id: command.account_id,
+        user_id: command.user_id,
+        kind: command.kind,
+        currency: command.currency,
+        reference: command.reference.clone(),
+        overdraft_limit: command.overdraft_limit,
+    })])
+}
+
+fn debit(account: &Account, leg: &Leg, funds: Funds) -> Result<Vec<AccountEvent>, Rejection> {
+    if account.legs.contains(leg.transfer_id, LegKind::Debit) {
+        return Ok(vec![]);
+    }
+    takes_legs(account, leg)?;
+    let balance_after = account
+        .balance
+        .minus(leg.amount)
+        .map_err(|_| Rejection::BalanceOutOfRange)?;
+    let covered = account.kind == AccountKind::Settlement
+        || funds == Funds::AlreadyBooked
+        || balance_after.minor >= account.overdraft_limit.minor.saturating_neg();
+    if !covered {
+        return Err(Rejection::InsufficientFunds);
+    }
+    // After this point, the money leaves the account.
+    Ok(vec![AccountEvent::Debited(AccountDebited {
+        transfer_id: leg.transfer_id,
+        counterparty: leg.counterparty,
+        amount: leg.amount,
+        balance_after,
+        description: leg.description.clone(),
+        reference: leg.reference.clone(),
+    })])
+}
+
+fn credit(account: &Account, leg: &Leg) -> Result<Vec<AccountEvent>, Rejection> {
+    if account.legs.contains(leg.transfer_id, LegKind::Credit) {
+        return Ok(vec![]);
+    }
+    takes_legs(account, leg)?;
+    let balance_after = account
+        .balance
+        .plus(leg.amount)
+        .map_err(|_| Rejection::BalanceOutOfRange)?;
+    // After this point, the money arrives on the account.
+    Ok(vec![AccountEvent::Credited(AccountCredited {
+        transfer_id: leg.transfer_id,
+        counterparty: leg.counterparty,
+        amount: leg.amount,
+        balance_after,
+        description: leg.description.clone(),
+        reference: leg.reference.clone(),
+    })])
+}
+
+/// Frozen and closed accounts take their own money back: there is no other place for it.
+fn reverse(account: &Account, leg: &Leg, reason: Rejection) -> Result<Vec<AccountEvent>, Rejection> {
+    if account.legs.contains(leg.transfer_id, LegKind::Reversal) {
+        return Ok(vec![]);
+    }
+    let balance_after = account
+        .balance
+        .plus(leg.amount)
+        .map_err(|_| Rejection::BalanceOutOfRange)?;
+    // After this point, the money is back.
+    Ok(vec![AccountEvent::DebitReversed(DebitReversed {
+        transfer_id: leg.transfer_id,
+        counterparty: leg.counterparty,
+        amount: leg.amount,
+        balance_after,
+        reason,
+        description: leg.description.clone(),
+        reference: leg.reference.clone(),
+    })])
+}
+
+fn takes_legs(account: &Account, leg: &Leg) -> Result<(), Rejection> {
+    if leg.amount.minor <= 0 {
+        return Err(Rejection::InvalidAmount);
+    }
+    match account.status {
+        AccountStatus::Closed => return Err(Rejection::AccountClosed),
+        AccountStatus::Frozen => return Err(Rejection::AccountFrozen),
+        AccountStatus::Open => {}
+    }
+    if leg.amount.currency != account.currency() {
+        return Err(Rejection::CurrencyMismatch);
+    }
+    Ok(())
+}
+
+fn change_overdraft_limit(account: &Account, limit: Money) -> Result<Vec<AccountEvent>, Rejection> {
+    if limit.minor < 0 {
+        return Err(Rejection::InvalidAmount);
+    }
+    customers_only(account)?;
+    if account.status == AccountStatus::Closed {
+        return Err(Rejection::AccountClosed);
+    }
+    if limit.currency != account.currency() {
+        return Err(Rejection::CurrencyMismatch);
+    }
+    if limit == account.overdraft_limit {
+        return Ok(vec![]);
+    }
+    let lowered = limit.minor < account.overdraft_limit.minor;
+    if lowered && account.balance.minor < limit.minor.saturating_neg() {
+        return Err(Rejection::OverdraftInUse);
+    }
+    // After this point, the limit changes.
+    Ok(vec![AccountEvent::OverdraftLimitChanged(OverdraftLimitChanged {
+        limit,
+    })])
+}
+
+fn freeze(account: &Account, reason: Option<String>) -> Result<Vec<AccountEvent>, Rejection> {
+    customers_only(account)?;
+    match account.status {
+        AccountStatus::Closed => Err(Rejection::AccountClosed),
+        AccountStatus::Frozen => Ok(vec![]),
+        AccountStatus::Open => Ok(vec![AccountEvent::Frozen(AccountFrozen { reason })]),
+    }
+}
+
+fn unfreeze(account: &Account) -> Result<Vec<AccountEvent>, Rejection> {
+    match account.status {
+        AccountStatus::Closed => Err(Rejection::AccountClosed),
+        AccountStatus::Open => Err(Rejection::AccountNotFrozen),
+        AccountStatus::Frozen => Ok(vec![AccountEvent::Unfrozen(AccountUnfrozen {})]),
+    }
+}
+
+fn close(account: &Account) -> Result<Vec<AccountEvent>, Rejection> {
+    customers_only(account)?;
+    if account.status == AccountStatus::Closed {
+        return Ok(vec![]);
+    }
+    if account.balance.minor != 0 {
+        return Err(Rejection::BalanceNotZero);
+    }
+    Ok(vec![AccountEvent::Closed(AccountClosed {})])
+}
+
+fn customers_only(account: &Account) -> Result<(), Rejection> {
+    if account.kind == AccountKind::Settlement {
+        Err(Rejection::SettlementAccount)
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,126 @@
+//! The account's memory of legs, so that no leg of a transfer is ever booked twice.
+//!
+//! Remembering every transfer for ever would grow without limit. So the memory is a window: the recent legs, and the position from
+//! which it is complete. A question about an older transfer first widens the window back to that transfer's request.
+
+use std::collections::VecDeque;
+
+use crate::{Position, TransferId};
+
+/// How much of the log, in positions (bytes), an account keeps in mind: some 30,000 transfers.
+const WINDOW: Position = 64 * 1024 * 1024;
+
+/// Which leg of a transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LegKind {
+    /// The source account's debit.
+    Debit,
+    /// The destination account's credit.
+    Credit,
+    /// The source account's debit coming back.
+    Reversal,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Entry {
+    transfer_id: TransferId,
+    kind: LegKind,
+    revision: u64,
+    /// An upper bound of its place in the log; `None` while its append is under way.
+    position: Option<Position>,
+}
+
+/// Recent legs of one account, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Legs {
+    entries: VecDeque<Entry>,
+    /// Every leg at or after this position is in `entries`.
+    complete_from: Position,
+}
+
+impl Legs {
+    /// True when this leg is in the window.
+    #[must_use]
+    pub fn contains(&self, transfer_id: TransferId, kind: LegKind) -> bool {
+        // Newest first: a repeated leg is nearly always a recent one.
+        self.entries
+            .iter()
+            .rev()
+            .any(|entry| entry.transfer_id == transfer_id && entry.kind == kind)
+    }
+
+    /// True when the window reaches back to `position`.
+    #[must_use]
+    pub const fn covers(&self, position: Position) -> bool {
+        self.complete_from <= position
+    }
+
+    /// From where on the window is complete.
+    #[must_use]
+    pub const fn complete_from(&self) -> Position {
+        self.complete_from
+    }
+
+    /// How many legs are held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// True when no leg is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(super) fn push(&mut self, transfer_id: TransferId, kind: LegKind, revision: u64) {
+        self.entries.push_back(Entry {
+            transfer_id,
+            kind,
+            revision,
+            position: None,
+        });
+    }
+
+    /// Everything up to `revision` is on disk, at or before `position`: legs older than the window are let go.
+    pub(super) fn settle(&mut self, revision: u64, position: Position) {
+        for entry in self
+            .entries
+            .iter_mut()
+            .rev()
+            .skip_while(|entry| entry.revision > revision)
+        {
+            if entry.position.is_some() {
+                break;
+            }
+            entry.position = Some(position);
+        }
+        let horizon = position.saturating_sub(WINDOW);
+        while let Some(Entry {
+            position: Some(oldest),
+            ..
+        }) = self.entries.front()
+            && *oldest < horizon
+        {
+            self.complete_from = self.complete_from.max(oldest.saturating_add(1));
+            self.entries.pop_front();
+        }
+    }
+
+    /// Widens the window back to `position` with the legs found there, oldest first: transfer, kind, revision and position of each.
+    pub(super) fn widen(
+        &mut self,
+        position: Position,
+        older: impl DoubleEndedIterator<Item = (TransferId, LegKind, u64, Position)>,
+    ) {
+        for (transfer_id, kind, revision, place) in older.rev() {
+            self.entries.push_front(Entry {
+                transfer_id,
+                kind,
+                revision,
+                position: Some(place),
+            });
+        }
+        self.complete_from = self.complete_from.min(position);
+    }
+}

@@ -1,0 +1,18 @@
+//! An account: the consistency boundary. One stream, one balance, one decision at a time.
+
+mod command;
+mod decide;
+mod event;
+mod legs;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use command::{AccountCommand, Funds, Leg, OpenAccount};
+pub use decide::decide;
+pub use event::{
+    AccountClosed, AccountCredited, AccountDebited, AccountEvent, AccountFrozen, AccountKind, AccountOpened,
+    AccountUnfrozen, DebitReversed, OverdraftLimitChanged,
+};
+pub use legs::{LegKind, Legs};
+pub use state::{Account, AccountState, AccountStatus};

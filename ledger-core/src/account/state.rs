@@ -1,0 +1,165 @@
+//! What an account's decisions need to know, and no more.
+
+use super::{AccountEvent, LegKind, Legs};
+use crate::account::AccountKind;
+use crate::{AccountId, Currency, Money, Position, TransferId, UserId};
+
+/// Whether an account takes debits and credits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountStatus {
+    /// It does.
+    Open,
+    /// Not for now.
+    Frozen,
+    /// Never again.
+    Closed,
+}
+
+/// An account that was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Its id.
+    pub id: AccountId,
+    /// Its holder.
+    pub user_id: Option<UserId>,
+    /// What it is for.
+    pub kind: AccountKind,
+    /// Open, frozen or closed.
+    pub status: AccountStatus,
+    /// What is on it, debits in flight taken off.
+    pub balance: Money,
+    /// How far below zero it may go.
+    pub overdraft_limit: Money,
+    /// Its recent legs.
+    pub legs: Legs,
+}
+
+impl Account {
+    /// Its currency.
+    #[must_use]
+    pub const fn currency(&self) -> Currency {
+        self.balance.currency
+    }
+
+    /// What may be taken off it now: balance plus overdraft limit.
+    #[must_use]
+    pub fn available(&self) -> Money {
+        Money::new(
+            self.balance.minor.saturating_add(self.overdraft_limit.minor),
+            self.currency(),
+        )
+    }
+}
+
+/// An account's state: what its stream says up to a revision.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccountState {
+    /// The account, once opened.
+    pub account: Option<Account>,
+    /// How many events were folded in; the stream's last revision is one less.
+    pub events: u64,
+}
+
+impl AccountState {
+    /// Folds one event in. Cannot fail: an event that happened cannot be refused.
+    pub fn evolve(&mut self, event: &AccountEvent) {
+        let revision = self.events;
+        self.events = revision.saturating_add(1);
+        if let AccountEvent::Opened(opened) = event {
+            self.account = Some(Account {
+                id: opened.account_id,
+                user_id: opened.user_id,
+                kind: opened.kind,
+                status: AccountStatus::Open,
+                balance: Money::zero(opened.currency),
+                overdraft_limit: opened.overdraft_limit,
+                legs: Legs::default(),
+            });
+            return;
+        }
+        let Some(account) = &mut self.account else { return };
+        match event {
+            AccountEvent::Opened(_) => {}
+            AccountEvent::Debited(debited) => {
+                account.book(
+                    debited.balance_after,
+                    debited.transfer_id,
+                    LegKind::Debit,
+                    revision,
+                );
+            }
+            AccountEvent::Credited(credited) => {
+                account.book(
+                    credited.balance_after,
+                    credited.transfer_id,
+                    LegKind::Credit,
+                    revision,
+                );
+            }
+            AccountEvent::DebitReversed(reversed) => {
+                account.book(
+                    reversed.balance_after,
+                    reversed.transfer_id,
+                    LegKind::Reversal,
+                    revision,
+                );
+            }
+            AccountEvent::OverdraftLimitChanged(changed) => account.overdraft_limit = changed.limit,
+            AccountEvent::Frozen(_) => account.status = AccountStatus::Frozen,
+            AccountEvent::Unfrozen(_) => account.status = AccountStatus::Open,
+            AccountEvent::Closed(_) => account.status = AccountStatus::Closed,
+        }
+    }
+
+    /// Every event folded in up to `revision` is on disk, at or before `position`.
+    pub fn settle(&mut self, revision: u64, position: Position) {
+        if let Some(account) = &mut self.account {
+            account.legs.settle(revision, position);
+        }
+    }
+
+    /// True when the account remembers every leg booked at or after `position`. Positions beyond what was loaded are covered:
+    /// a leg that came since made an append fail first.
+    #[must_use]
+    pub fn remembers(&self, position: Position) -> bool {
+        self.account
+            .as_ref()
+            .is_none_or(|account| account.legs.covers(position))
+    }
+
+    /// Teaches the account the legs between `position` and what it remembers: events of its own stream, oldest first, with their
+    /// revisions and positions.
+    pub fn remember<'a>(
+        &mut self,
+        position: Position,
+        events: impl DoubleEndedIterator<Item = (&'a AccountEvent, u64, Position)>,
+    ) {
+        let Some(account) = &mut self.account else { return };
+        let complete_from = account.legs.complete_from();
+        let legs = events.filter_map(|(event, revision, place)| {
+            let (transfer_id, kind) = leg_of(event)?;
+            (place < complete_from).then_some((transfer_id, kind, revision, place))
+        });
+        account.legs.widen(position, legs);
+    }
+}
+
+impl Account {
+    fn book(&mut self, balance_after: Money, transfer_id: TransferId, kind: LegKind, revision: u64) {
+        self.balance = balance_after;
+        self.legs.push(transfer_id, kind, revision);
+    }
+}
+
+fn leg_of(event: &AccountEvent) -> Option<(TransferId, LegKind)> {
+    match event {
+        AccountEvent::Debited(debited) => Some((debited.transfer_id, LegKind::Debit)),
+        AccountEvent::Credited(credited) => Some((credited.transfer_id, LegKind::Credit)),
+        AccountEvent::DebitReversed(reversed) => Some((reversed.transfer_id, LegKind::Reversal)),
+        AccountEvent::Opened(_)
+        | AccountEvent::OverdraftLimitChanged(_)
+        | AccountEvent::Frozen(_)
+        | AccountEvent::Unfrozen(_)
+        | AccountEvent::Closed(_) => None,
+    }
+}

@@ -1,0 +1,52 @@
+//! The names of streams: `category-id`.
+
+use sha2::{Digest, Sha256};
+
+use crate::{AccountId, UserId};
+
+/// Category of account streams.
+pub const ACCOUNT: &str = "account-";
+/// Category of transfer streams.
+pub const TRANSFER: &str = "transfer-";
+/// Category of user streams.
+pub const USER: &str = "user-";
+
+/// `account-{id}`.
+#[must_use]
+pub fn account(id: AccountId) -> String {
+    format!("{ACCOUNT}{id}")
+}
+
+/// `user-{id}`.
+#[must_use]
+pub fn user(id: UserId) -> String {
+    format!("{USER}{id}")
+}
+
+/// `transfer-{digest}`: the first 128 bits of SHA-256 over the client and its idempotency key, in hex.
+///
+/// The name is the guard: a transfer's stream is created with "no stream" expected, so one (client, key) pair can never make two
+/// transfers, without anybody remembering keys. The client's length goes in first, so that no two pairs run together.
+#[must_use]
+pub fn transfer(client: &str, idempotency_key: &str) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(u64::try_from(client.len()).unwrap_or(u64::MAX).to_be_bytes());
+    hasher.update(client.as_bytes());
+    hasher.update(idempotency_key.as_bytes());
+    let digest = hasher.finalize();
+    let mut name = String::with_capacity(TRANSFER.len().saturating_add(32));
+    name.push_str(TRANSFER);
+    for byte in digest.iter().take(16) {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        for nibble in [byte >> 4, byte & 15] {
+            name.push(HEX.get(usize::from(nibble)).copied().map_or('?', char::from));
+        }
+    }
+    name
+}
+
+/// The account of an account stream's name.
+#[must_use]
+pub fn account_id(stream: &str) -> Option<AccountId> {
+    stream.strip_prefix(ACCOUNT)?.parse().ok()
+}
