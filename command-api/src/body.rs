@@ -3,10 +3,11 @@
 use std::fmt;
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Path, Request};
 use http::StatusCode;
-use http::header::HeaderMap;
+use http::header::{self, HeaderMap};
 use http::request::Parts;
 use ledger_core::text::{DESCRIPTION_CHARS_MAX, IDEMPOTENCY_KEY_CHARS_MAX, REFERENCE_CHARS_MAX, is_plain};
 use ledger_core::{Currency, Money};
@@ -22,10 +23,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        match <Json<T> as FromRequest<S>>::from_request(request, state).await {
-            Ok(Json(body)) => Ok(Self(body)),
-            Err(rejection) => Err(refused(&rejection)),
+        let is_json = is_json(request.headers());
+        let bytes = bytes(request, state).await?;
+        if !is_json {
+            return Err(not_json());
         }
+        parse(&bytes)
     }
 }
 
@@ -34,27 +37,51 @@ impl<S: Send + Sync, T: DeserializeOwned> OptionalFromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Problem> {
-        match <Json<T> as OptionalFromRequest<S>>::from_request(request, state).await {
-            Ok(body) => Ok(body.map(|Json(body)| Self(body))),
-            Err(rejection) => Err(refused(&rejection)),
+        let is_json = is_json(request.headers());
+        let bytes = bytes(request, state).await?;
+        match (bytes.is_empty(), is_json) {
+            (true, _) => Ok(None),
+            (false, true) => parse(&bytes).map(Some),
+            (false, false) => Err(not_json()),
         }
     }
 }
 
-fn refused(rejection: &JsonRejection) -> Problem {
-    let detail = rejection.body_text();
-    match rejection {
-        JsonRejection::JsonDataError(_) => Problem::bad_request("invalid_body", detail),
-        JsonRejection::JsonSyntaxError(_) => Problem::bad_request("malformed_json", detail),
-        JsonRejection::MissingJsonContentType(_) => Problem::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported_media_type",
-            "Send the body as JSON, with Content-Type: application/json.",
-        ),
-        other if other.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    Bytes::from_request(request, state).await.map_err(|rejection| {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large.")
+        } else {
+            Problem::bad_request("unreadable_body", rejection.body_text())
         }
-        _ => Problem::bad_request("unreadable_body", detail),
+    })
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+}
+
+fn not_json() -> Problem {
+    Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported_media_type",
+        "Send the body as JSON, with Content-Type: application/json.",
+    )
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<Body<T>, Problem> {
+    // serde would take an array for a struct, field by field; no client means that.
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        return Err(Problem::bad_request("invalid_body", "The body must be a JSON object."));
+    }
+    match Json::from_bytes(bytes) {
+        Ok(Json(body)) => Ok(Body(body)),
+        Err(rejection @ JsonRejection::JsonSyntaxError(_)) => {
+            Err(Problem::bad_request("malformed_json", rejection.body_text()))
+        }
+        Err(rejection) => Err(Problem::bad_request("invalid_body", rejection.body_text())),
     }
 }
 

@@ -39,27 +39,18 @@ impl Loaded {
     fn read(segment: &Arc<Segment>) -> Result<Self, OpenError> {
         let file = open_file(&segment.path)?;
         let mut bytes = vec![0; segment.size as usize];
-        file.read_exact_at(&mut bytes, 0)
-            .map_err(FileError::on("read", &segment.path))?;
-        Ok(Self {
-            segment: segment.clone(),
-            bytes,
-        })
+        file.read_exact_at(&mut bytes, 0).map_err(FileError::on("read", &segment.path))?;
+        Ok(Self { segment: segment.clone(), bytes })
     }
 
     fn from(&self, position: Position) -> &[u8] {
-        self.bytes
-            .get((position - self.segment.base) as usize..)
-            .unwrap_or_default()
+        self.bytes.get((position - self.segment.base) as usize..).unwrap_or_default()
     }
 
     /// The end of the last byte that is not zero, at or after `position`.
     fn garbage_end(&self, position: Position) -> Option<Position> {
         let bytes = self.from(position);
-        bytes
-            .iter()
-            .rposition(|byte| *byte != 0)
-            .map(|last| position + last as u64 + 1)
+        bytes.iter().rposition(|byte| *byte != 0).map(|last| position + last as u64 + 1)
     }
 }
 
@@ -77,17 +68,8 @@ struct Walk {
 
 impl Walk {
     fn new(segment: &Segment) -> Self {
-        let tail = Tail {
-            end: segment.first(),
-            checked_from: segment.base,
-            ..Tail::default()
-        };
-        Self {
-            tail,
-            last: 0,
-            next: segment.first(),
-            tail_segment: None,
-        }
+        let tail = Tail { end: segment.first(), checked_from: segment.base, ..Tail::default() };
+        Self { tail, last: 0, next: segment.first(), tail_segment: None }
     }
 
     fn batch_is_complete(&self) -> bool {
@@ -156,14 +138,12 @@ fn begins_with_record(segment: &Segment) -> Result<bool, OpenError> {
     let file = open_file(&segment.path)?;
     let mut bytes = vec![0; HEADER_LEN];
     let offset = segment.first() - segment.base;
-    file.read_exact_at(&mut bytes, offset)
-        .map_err(FileError::on("read", &segment.path))?;
+    file.read_exact_at(&mut bytes, offset).map_err(FileError::on("read", &segment.path))?;
     if let Err(Bad::Short(needed)) = extent(&bytes, segment.first())
         && needed as u64 <= segment.size - offset
     {
         bytes.resize(needed, 0);
-        file.read_exact_at(&mut bytes, offset)
-            .map_err(FileError::on("read", &segment.path))?;
+        file.read_exact_at(&mut bytes, offset).map_err(FileError::on("read", &segment.path))?;
     }
     Ok(decode(&bytes, segment.first()).is_ok())
 }
@@ -208,11 +188,7 @@ fn settle_end(
     synced: Position,
 ) -> Result<(), OpenError> {
     // An incomplete batch at the end goes with what follows it.
-    let cut = if walk.batch_is_complete() {
-        stop
-    } else {
-        walk.tail.end.max(loaded.segment.first())
-    };
+    let cut = if walk.batch_is_complete() { stop } else { walk.tail.end.max(loaded.segment.first()) };
     let mut garbage = Vec::new();
     if let Some(end) = loaded.garbage_end(cut) {
         garbage.push((loaded.segment.clone(), cut, end));
@@ -264,9 +240,8 @@ fn proof_of_loss(loaded: &Loaded, from: Position, stop: Position) -> Option<Posi
     (0..bytes.len()).find_map(|at| {
         let position = from + at as u64;
         let bytes = &bytes[at..];
-        let record: Record<'_> = may_begin(bytes, position)
-            .then(|| decode(bytes, position).ok())
-            .flatten()?;
+        let record: Record<'_> =
+            may_begin(bytes, position).then(|| decode(bytes, position).ok()).flatten()?;
         (record.place.group_start > stop).then_some(position)
     })
 }
