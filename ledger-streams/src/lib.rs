@@ -18,6 +18,9 @@ mod subscription;
 mod transfers;
 mod users;
 
+#[cfg(test)]
+mod tests;
+
 pub use codec::Context;
 pub use error::StoreError;
 pub use execute::Executed;
