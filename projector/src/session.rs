@@ -23,7 +23,7 @@ const LOCK_RETRY: Duration = Duration::from_millis(500);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Settings of the connection that writes.
-const SETTINGS: [(&str, &str); 8] = [
+const SETTINGS: [(&str, &str); 11] = [
     // Rows and checkpoint go together, so a commit lost in a crash is projected again from the log. No need to wait for the disk.
     ("synchronous_commit", "off"),
     ("statement_timeout", "60s"),
@@ -33,8 +33,12 @@ const SETTINGS: [(&str, &str); 8] = [
     ("tcp_keepalives_idle", "10"),
     ("tcp_keepalives_interval", "5"),
     ("tcp_keepalives_count", "3"),
-    // Rows are found by primary key whatever the size of a batch: planning again for each would find the same.
+    // Every statement finds its rows by primary key. Said outright, as a plan made while a table was young would scan it when it has
+    // grown, and planning again for every batch would take longer than a small batch itself.
     ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
 ];
 
 /// Connects, becomes the writer and projects until `shutdown` or until the connection breaks.
