@@ -32,10 +32,7 @@ pub enum DataDirError {
 /// # Errors
 /// When it cannot be made.
 pub fn prepare(dir: &Path) -> Result<PathBuf, DataDirError> {
-    let unusable = |source| DataDirError::Unusable {
-        dir: dir.to_owned(),
-        source,
-    };
+    let unusable = |source| DataDirError::Unusable { dir: dir.to_owned(), source };
     if !dir.exists() {
         DirBuilder::new().recursive(true).create(dir).map_err(unusable)?;
         fs::set_permissions(dir, Permissions::from_mode(0o711)).map_err(unusable)?;
@@ -54,15 +51,8 @@ impl DataDirLock {
     /// [`DataDirError::InUse`] when another process has it.
     pub fn take(dir: &Path) -> Result<Self, DataDirError> {
         let path = dir.join("daybook.pid");
-        let unusable = |source| DataDirError::Unusable {
-            dir: dir.to_owned(),
-            source,
-        };
-        let open = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path);
+        let unusable = |source| DataDirError::Unusable { dir: dir.to_owned(), source };
+        let open = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
         let mut file = open.map_err(unusable)?;
         match file.try_lock() {
             Ok(()) => {}
@@ -71,18 +61,12 @@ impl DataDirLock {
                 let pid = pid.trim();
                 return Err(DataDirError::InUse {
                     dir: dir.to_owned(),
-                    process: if pid.is_empty() {
-                        String::new()
-                    } else {
-                        format!(" (process {pid})")
-                    },
+                    process: if pid.is_empty() { String::new() } else { format!(" (process {pid})") },
                 });
             }
             Err(TryLockError::Error(source)) => return Err(unusable(source)),
         }
-        let write = file
-            .set_len(0)
-            .and_then(|()| writeln!(file, "{}", std::process::id()));
+        let write = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
         write.map_err(unusable)?;
         Ok(Self(file))
     }
@@ -99,10 +83,7 @@ mod tests {
         let lock = DataDirLock::take(&dir).unwrap();
         let refused = DataDirLock::take(&dir).unwrap_err();
         assert!(matches!(refused, DataDirError::InUse { .. }));
-        assert!(
-            refused.to_string().contains(&std::process::id().to_string()),
-            "{refused}"
-        );
+        assert!(refused.to_string().contains(&std::process::id().to_string()), "{refused}");
         drop(lock);
         DataDirLock::take(&dir).unwrap();
     }

@@ -78,13 +78,8 @@ impl Report {
 impl Health {
     /// Everything in `components` is starting; the event store is asked each time.
     pub fn new(components: impl IntoIterator<Item = Component>, event_store: EventStoreProbe) -> Self {
-        let starting = components
-            .into_iter()
-            .map(|component| (component, State::Starting));
-        Self {
-            components: Mutex::new(starting.collect()),
-            event_store,
-        }
+        let starting = components.into_iter().map(|component| (component, State::Starting));
+        Self { components: Mutex::new(starting.collect()), event_store }
     }
 
     /// Notes how a part fares.
@@ -104,11 +99,7 @@ impl Health {
         };
         components.insert(Component::EventStore, event_store);
         let ready = components.values().all(|state| *state == State::Ready);
-        Report {
-            status: if ready { "ready" } else { "not_ready" },
-            position,
-            components,
-        }
+        Report { status: if ready { "ready" } else { "not_ready" }, position, components }
     }
 }
 
@@ -131,12 +122,7 @@ mod tests {
                 "components": { "event_store": { "status": "ready" }, "projector": { "status": "ready" } },
             })
         );
-        health.set(
-            Component::Projector,
-            State::Failed {
-                reason: "no".to_owned(),
-            },
-        );
+        health.set(Component::Projector, State::Failed { reason: "no".to_owned() });
         assert!(!health.report().is_ready());
     }
 

@@ -43,11 +43,7 @@ pub(crate) async fn supervise<F, E>(
         }
         tracing::error!(%component, error = reason, again_in = ?pause, "failed");
         health.set(component, State::Failed { reason });
-        if stop
-            .run_until_cancelled(tokio::time::sleep(pause))
-            .await
-            .is_none()
-        {
+        if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
             return health.set(component, State::Stopped);
         }
         pause = pause.saturating_mul(2).min(PAUSE_MAX);
@@ -69,11 +65,8 @@ mod tests {
         let health = Arc::new(Health::new([], Box::new(|| Ok(1))));
         let stop = CancellationToken::new();
         let runs = AtomicU32::new(0);
-        supervise(
-            Component::Projector,
-            Arc::clone(&health),
-            stop.clone(),
-            async || match runs.fetch_add(1, Ordering::Relaxed) {
+        supervise(Component::Projector, Arc::clone(&health), stop.clone(), async || {
+            match runs.fetch_add(1, Ordering::Relaxed) {
                 0 => Err("no"),
                 _ => {
                     assert!(!health.report().is_ready());
@@ -81,8 +74,8 @@ mod tests {
                     stop.cancel();
                     Ok(())
                 }
-            },
-        )
+            }
+        })
         .await;
         assert_eq!(runs.into_inner(), 2);
     }

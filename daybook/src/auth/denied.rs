@@ -48,9 +48,7 @@ impl Denied {
 impl IntoResponse for Denied {
     fn into_response(self) -> Response {
         let mut response = problem(StatusCode::UNAUTHORIZED, self.code(), self.to_string());
-        response
-            .headers_mut()
-            .insert(WWW_AUTHENTICATE, HeaderValue::from_static(self.challenge()));
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(self.challenge()));
         response
     }
 }

@@ -20,11 +20,8 @@ pub fn authenticate(
         return Ok(None);
     }
     let header = headers.get(AUTHORIZATION).ok_or(Denied::Missing)?;
-    let (scheme, token) = header
-        .to_str()
-        .ok()
-        .and_then(|text| text.split_once(' '))
-        .ok_or(Denied::Malformed)?;
+    let (scheme, token) =
+        header.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(Denied::Malformed)?;
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(Denied::Malformed);
     }

@@ -70,9 +70,7 @@ impl Issuer {
             },
             source,
         };
-        if let ErrorKind::NotFound = fs::metadata(&path)
-            .err()
-            .map_or(ErrorKind::Other, |error| error.kind())
+        if let ErrorKind::NotFound = fs::metadata(&path).err().map_or(ErrorKind::Other, |error| error.kind())
         {
             make_secret(&path).map_err(failed)?;
         }
@@ -82,9 +80,7 @@ impl Issuer {
         }
         let bytes = fs::read(&path).map_err(failed)?;
         let length = bytes.len();
-        let secret = bytes
-            .try_into()
-            .map_err(|_| IssuerError::Length { path, length })?;
+        let secret = bytes.try_into().map_err(|_| IssuerError::Length { path, length })?;
         Ok(Self { secret })
     }
 
@@ -102,11 +98,7 @@ impl Issuer {
             exp: now.saturating_add(ttl.as_secs()),
         };
         let key = EncodingKey::from_secret(&self.secret);
-        Ok(jsonwebtoken::encode(
-            &Header::new(Algorithm::HS256),
-            &claims,
-            &key,
-        )?)
+        Ok(jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key)?)
     }
 
     /// What checks this issuer's tokens.
@@ -124,16 +116,9 @@ fn make_secret(path: &Path) -> io::Result<()> {
     };
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     let mut secret = [0; SECRET_BYTES];
-    rand::rngs::OsRng
-        .try_fill_bytes(&mut secret)
-        .map_err(io::Error::other)?;
+    rand::rngs::OsRng.try_fill_bytes(&mut secret).map_err(io::Error::other)?;
     let draft = path.with_extension(format!("key.{}", std::process::id()));
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&draft)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
     file.write_all(&secret)?;
     file.sync_all()?;
     let linked = fs::hard_link(&draft, path);

@@ -11,11 +11,7 @@ const NOW: u64 = 1_800_000_000;
 const HOUR: Duration = Duration::from_secs(3600);
 
 fn customer() -> Actor {
-    Actor {
-        subject: "app".to_owned(),
-        role: Role::Customer,
-        user_id: UserId::from_i64(7),
-    }
+    Actor { subject: "app".to_owned(), role: Role::Customer, user_id: UserId::from_i64(7) }
 }
 
 fn issuer() -> (tempfile::TempDir, Issuer) {
@@ -41,10 +37,7 @@ fn a_token_expires_on_the_second_also_when_remembered() {
     let token = issuer.token(&customer(), NOW, HOUR).unwrap();
     assert_eq!(verifier.verify(&token, NOW + 3_599), Ok(customer()));
     assert_eq!(verifier.verify(&token, NOW + 3_600), Err(Denied::Expired));
-    assert_eq!(
-        issuer.verifier().verify(&token, NOW + 3_600),
-        Err(Denied::Expired)
-    );
+    assert_eq!(issuer.verifier().verify(&token, NOW + 3_600), Err(Denied::Expired));
 }
 
 #[test]
@@ -58,15 +51,7 @@ fn foreign_and_changed_tokens_are_refused() {
     let flipped = format!("{body}.{}", signature.chars().rev().collect::<String>());
     // {"alg":"none"}
     let unsigned = format!("eyJhbGciOiJub25lIn0.{}.", body.split_once('.').unwrap().1);
-    for bad in [
-        foreign.as_str(),
-        &flipped,
-        &unsigned,
-        body,
-        "",
-        "x",
-        &"x".repeat(10_000),
-    ] {
+    for bad in [foreign.as_str(), &flipped, &unsigned, body, "", "x", &"x".repeat(10_000)] {
         assert_eq!(verifier.verify(bad, NOW), Err(Denied::Invalid), "{bad}");
     }
 }
@@ -74,10 +59,7 @@ fn foreign_and_changed_tokens_are_refused() {
 #[test]
 fn a_customer_without_a_user_and_an_unknown_role_are_refused() {
     let (dir, issuer) = issuer();
-    let nobody = Actor {
-        user_id: None,
-        ..customer()
-    };
+    let nobody = Actor { user_id: None, ..customer() };
     let token = issuer.token(&nobody, NOW, HOUR).unwrap();
     assert_eq!(issuer.verifier().verify(&token, NOW), Err(Denied::Invalid));
 
@@ -98,10 +80,7 @@ fn the_secret_is_made_once_and_kept_secret() {
     assert!(again.verifier().verify(&token, NOW).is_ok());
 
     let key = dir.path().join("secrets/issuer.key");
-    assert_eq!(
-        std::fs::metadata(&key).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
+    assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(std::fs::read_dir(dir.path().join("secrets")).unwrap().count(), 1);
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
     assert!(Issuer::open(dir.path()).is_err());
@@ -120,51 +99,25 @@ fn ask(verifier: &Verifier, path: &str, authorization: Option<&str>) -> Result<O
 fn only_the_api_needs_a_token() {
     let (_dir, issuer) = issuer();
     let verifier = issuer.verifier();
-    for path in [
-        "/",
-        "/graphiql",
-        "/health/ready",
-        "/metrics",
-        "/api/v1/openapi.json",
-        "/nowhere",
-    ] {
+    for path in ["/", "/graphiql", "/health/ready", "/metrics", "/api/v1/openapi.json", "/nowhere"] {
         assert_eq!(ask(&verifier, path, None), Ok(None), "{path}");
     }
     for path in ["/api", "/api/v1/accounts", "/graphql", "/graphql/ws"] {
         assert_eq!(ask(&verifier, path, None), Err(Denied::Missing), "{path}");
-        assert_eq!(
-            ask(&verifier, path, Some("Basic eDp5")),
-            Err(Denied::Malformed),
-            "{path}"
-        );
-        assert_eq!(
-            ask(&verifier, path, Some("Bearer")),
-            Err(Denied::Malformed),
-            "{path}"
-        );
-        assert_eq!(
-            ask(&verifier, path, Some("Bearer x")),
-            Err(Denied::Invalid),
-            "{path}"
-        );
+        assert_eq!(ask(&verifier, path, Some("Basic eDp5")), Err(Denied::Malformed), "{path}");
+        assert_eq!(ask(&verifier, path, Some("Bearer")), Err(Denied::Malformed), "{path}");
+        assert_eq!(ask(&verifier, path, Some("Bearer x")), Err(Denied::Invalid), "{path}");
     }
     let token = issuer.token(&customer(), NOW, HOUR).unwrap();
     let bearer = format!("bearer {token}");
-    assert_eq!(
-        ask(&verifier, "/api/v1/accounts", Some(&bearer)),
-        Ok(Some(customer()))
-    );
+    assert_eq!(ask(&verifier, "/api/v1/accounts", Some(&bearer)), Ok(Some(customer())));
 }
 
 #[tokio::test]
 async fn a_refusal_is_a_problem_with_a_challenge() {
     for (denied, code, challenge) in [
         (Denied::Missing, "unauthenticated", r#"Bearer realm="daybook""#),
-        (
-            Denied::Invalid,
-            "token_invalid",
-            r#"Bearer realm="daybook", error="invalid_token""#,
-        ),
+        (Denied::Invalid, "token_invalid", r#"Bearer realm="daybook", error="invalid_token""#),
         (
             Denied::Expired,
             "token_expired",

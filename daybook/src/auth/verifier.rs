@@ -33,11 +33,7 @@ impl Verifier {
         validation.set_required_spec_claims(&["exp", "iss", "sub"]);
         // Checked below against the caller's clock, for remembered tokens as for new ones.
         validation.validate_exp = false;
-        Self {
-            key: DecodingKey::from_secret(secret),
-            validation,
-            verified: Cache::new(REMEMBERED_TOKENS),
-        }
+        Self { key: DecodingKey::from_secret(secret), validation, verified: Cache::new(REMEMBERED_TOKENS) }
     }
 
     /// Who the token's bearer is, at `now` (seconds since the UNIX epoch).
@@ -49,11 +45,7 @@ impl Verifier {
             Some(verified) => verified,
             None => self.check(token, now)?,
         };
-        if now < verified.expires_at {
-            Ok(verified.actor.clone())
-        } else {
-            Err(Denied::Expired)
-        }
+        if now < verified.expires_at { Ok(verified.actor.clone()) } else { Err(Denied::Expired) }
     }
 
     fn check(&self, token: &str, now: u64) -> Result<Arc<Verified>, Denied> {
@@ -67,11 +59,7 @@ impl Verifier {
             return Err(Denied::Invalid);
         }
         let verified = Arc::new(Verified {
-            actor: Actor {
-                subject: claims.sub,
-                role: claims.role,
-                user_id: claims.user_id,
-            },
+            actor: Actor { subject: claims.sub, role: claims.role, user_id: claims.user_id },
             expires_at: claims.exp,
         });
         if now < verified.expires_at {

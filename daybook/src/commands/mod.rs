@@ -3,7 +3,6 @@
 pub mod import;
 pub mod token;
 pub mod up;
-mod welcome;
 
 use std::process::ExitCode;
 

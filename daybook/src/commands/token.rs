@@ -25,12 +25,7 @@ pub struct TokenArgs {
     #[arg(long, value_name = "ROLE", env = "DAYBOOK_ROLE")]
     role: Role,
     /// The user that a customer is
-    #[arg(
-        long,
-        value_name = "ID",
-        env = "DAYBOOK_USER",
-        required_if_eq("role", "customer")
-    )]
+    #[arg(long, value_name = "ID", env = "DAYBOOK_USER", required_if_eq("role", "customer"))]
     user: Option<UserId>,
     /// Names the bearer in the log; idempotency keys are counted per subject [default: the role, or a customer's user]
     #[arg(long, value_name = "NAME", env = "DAYBOOK_SUBJECT", value_parser = subject)]
@@ -51,10 +46,7 @@ pub fn run(args: &TokenArgs) -> Result<ExitCode, Failure> {
         return Err(format!("--user is for customers; an {} is no user", args.role).into());
     }
     let issuer = Issuer::open(&data_dir::prepare(&args.data_dir.data_dir)?)?;
-    let default_subject = || {
-        args.user
-            .map_or_else(|| args.role.to_string(), |user| user.to_string())
-    };
+    let default_subject = || args.user.map_or_else(|| args.role.to_string(), |user| user.to_string());
     let actor = Actor {
         subject: args.subject.clone().unwrap_or_else(default_subject),
         role: args.role,
@@ -83,12 +75,8 @@ fn duration(text: &str) -> Result<Duration, String> {
         'd' => 86_400,
         _ => return Err(wrong()),
     };
-    let number = text
-        .strip_suffix(unit)
-        .and_then(|number| number.parse::<u64>().ok());
-    let total = number
-        .filter(|number| *number > 0)
-        .and_then(|number| number.checked_mul(seconds));
+    let number = text.strip_suffix(unit).and_then(|number| number.parse::<u64>().ok());
+    let total = number.filter(|number| *number > 0).and_then(|number| number.checked_mul(seconds));
     total.map(Duration::from_secs).ok_or_else(wrong)
 }
 
@@ -103,17 +91,7 @@ mod tests {
         assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("24h"), Ok(Duration::from_secs(86_400)));
         assert_eq!(duration("7d"), Ok(Duration::from_secs(604_800)));
-        for wrong in [
-            "",
-            "h",
-            "0h",
-            "1",
-            "1w",
-            "-1h",
-            "1.5h",
-            "é",
-            "99999999999999999999d",
-        ] {
+        for wrong in ["", "h", "0h", "1", "1w", "-1h", "1.5h", "é", "99999999999999999999d"] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
     }

@@ -56,9 +56,7 @@ impl Front {
 
     /// Answers one request.
     pub async fn answer(&self, request: Request<Incoming>) -> Result<Response, Infallible> {
-        Ok(self
-            .handle(request.map(|body| Body::new(Limited::new(body, BODY_BYTES_MAX))))
-            .await)
+        Ok(self.handle(request.map(|body| Body::new(Limited::new(body, BODY_BYTES_MAX)))).await)
     }
 
     pub(super) async fn handle(&self, mut request: Request<Body>) -> Response {
@@ -78,12 +76,8 @@ impl Front {
     }
 
     fn admit(&self, request: &mut Request<Body>) -> Result<(), Denied> {
-        let actor = authenticate(
-            &self.verifier,
-            request.uri().path(),
-            request.headers(),
-            auth::unix_seconds(),
-        )?;
+        let actor =
+            authenticate(&self.verifier, request.uri().path(), request.headers(), auth::unix_seconds())?;
         if let Some(actor) = actor {
             request.extensions_mut().insert(actor);
         }
@@ -123,10 +117,7 @@ struct RequestIds {
 
 impl RequestIds {
     fn new() -> Self {
-        Self {
-            process: rand::random(),
-            next: AtomicU64::new(1),
-        }
+        Self { process: rand::random(), next: AtomicU64::new(1) }
     }
 
     fn of(&self, request: &Request<Body>) -> HeaderValue {

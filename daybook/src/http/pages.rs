@@ -21,33 +21,16 @@ pub fn pages(health: Arc<Health>, metrics: PrometheusHandle, openapi: &OpenApi) 
     // Written once: it does not change while we run.
     let openapi: Arc<str> = openapi.to_json().unwrap_or_default().into();
     Router::new()
-        .route(
-            "/health/live",
-            get(async || ([(CONTENT_TYPE, JSON)], r#"{"status":"live"}"#)),
-        )
+        .route("/health/live", get(async || ([(CONTENT_TYPE, JSON)], r#"{"status":"live"}"#)))
         .route("/health/ready", get(async move || ready(&health)))
-        .route(
-            "/metrics",
-            get(async move || ([(CONTENT_TYPE, PROMETHEUS_TEXT)], metrics.render())),
-        )
-        .route(
-            "/api/v1/openapi.json",
-            get(async move || ([(CONTENT_TYPE, JSON)], openapi.to_string())),
-        )
+        .route("/metrics", get(async move || ([(CONTENT_TYPE, PROMETHEUS_TEXT)], metrics.render())))
+        .route("/api/v1/openapi.json", get(async move || ([(CONTENT_TYPE, JSON)], openapi.to_string())))
 }
 
 fn ready(health: &Health) -> impl IntoResponse + use<> {
     let report = health.report();
-    let status = if report.is_ready() {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    (
-        status,
-        [(CACHE_CONTROL, HeaderValue::from_static("no-store"))],
-        axum::Json(report),
-    )
+    let status = if report.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, [(CACHE_CONTROL, HeaderValue::from_static("no-store"))], axum::Json(report))
 }
 
 /// One description of the whole API, from its parts.
@@ -61,13 +44,9 @@ pub fn openapi(parts: impl IntoIterator<Item = OpenApi>) -> OpenApi {
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("JWT")
-        .description(Some(
-            "A token of the local issuer: `daybook token --role operator`.",
-        ))
+        .description(Some("A token of the local issuer: `daybook token --role operator`."))
         .build();
-    let components = openapi
-        .components
-        .get_or_insert_with(|| ComponentsBuilder::new().build());
+    let components = openapi.components.get_or_insert_with(|| ComponentsBuilder::new().build());
     components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
     openapi.security = Some(vec![SecurityRequirement::new("bearer", Vec::<String>::new())]);
     openapi

@@ -24,17 +24,13 @@ pub fn problem(status: StatusCode, code: &'static str, detail: impl Into<String>
 pub fn with_problems(router: Router) -> Router {
     router
         .fallback(async |uri: Uri| {
-            let detail = format!(
-                "there is nothing at {}; /api/v1/openapi.json lists what there is",
-                uri.path()
-            );
+            let detail =
+                format!("there is nothing at {}; /api/v1/openapi.json lists what there is", uri.path());
             problem(StatusCode::NOT_FOUND, "not_found", detail)
         })
         .method_not_allowed_fallback(async |method: Method, uri: Uri| {
-            let detail = format!(
-                "{method} is not possible at {}; the Allow header names what is",
-                uri.path()
-            );
+            let detail =
+                format!("{method} is not possible at {}; the Allow header names what is", uri.path());
             problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
         })
 }

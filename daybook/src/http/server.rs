@@ -36,10 +36,7 @@ pub async fn serve(
     }
     drop(listener);
     connections.close();
-    if tokio::time::timeout(DRAIN_TIME_MAX, connections.wait())
-        .await
-        .is_err()
-    {
+    if tokio::time::timeout(DRAIN_TIME_MAX, connections.wait()).await.is_err() {
         tracing::warn!(open = connections.len(), "stopped with requests still under way");
     }
 }

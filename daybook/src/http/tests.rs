@@ -18,27 +18,15 @@ struct Fixture {
 fn fixture() -> Fixture {
     let dir = tempfile::tempdir().unwrap();
     let issuer = Issuer::open(dir.path()).unwrap();
-    let actor = Actor {
-        subject: "ops".to_owned(),
-        role: Role::Operator,
-        user_id: None,
-    };
-    let token = issuer
-        .token(&actor, unix_seconds(), std::time::Duration::from_secs(60))
-        .unwrap();
+    let actor = Actor { subject: "ops".to_owned(), role: Role::Operator, user_id: None };
+    let token = issuer.token(&actor, unix_seconds(), std::time::Duration::from_secs(60)).unwrap();
     let who = async |axum::Extension(actor): axum::Extension<Actor>| actor.to_string();
     let broken = async || -> StatusCode { panic!("broken") };
     let router = Router::new()
         .route("/api/who", get(who))
         .route("/broken", post(broken))
-        .route(
-            "/large",
-            post(async |body: axum::body::Bytes| body.len().to_string()),
-        );
-    Fixture {
-        front: Front::new(with_problems(router), issuer.verifier()),
-        token,
-    }
+        .route("/large", post(async |body: axum::body::Bytes| body.len().to_string()));
+    Fixture { front: Front::new(with_problems(router), issuer.verifier()), token }
 }
 
 async fn ask(fixture: &Fixture, method: &str, path: &str) -> (http::response::Parts, serde_json::Value) {
@@ -84,11 +72,7 @@ async fn what_no_route_takes_is_a_problem() {
 async fn a_clients_request_id_is_kept_if_it_is_decent() {
     let fixture = fixture();
     for (given, kept) in [("abc-1", true), ("has space", false), (&*"x".repeat(65), false)] {
-        let request = Request::builder()
-            .uri("/")
-            .header("x-request-id", given)
-            .body(Body::empty())
-            .unwrap();
+        let request = Request::builder().uri("/").header("x-request-id", given).body(Body::empty()).unwrap();
         let response = fixture.front.handle(request).await;
         assert_eq!(response.headers()["x-request-id"] == given, kept, "{given}");
     }
@@ -97,10 +81,7 @@ async fn a_clients_request_id_is_kept_if_it_is_decent() {
 #[test]
 fn the_description_names_how_to_get_in() {
     let json = serde_json::to_value(openapi([])).unwrap();
-    assert_eq!(
-        json["components"]["securitySchemes"]["bearer"]["scheme"],
-        "bearer"
-    );
+    assert_eq!(json["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
     assert_eq!(json["security"], serde_json::json!([{ "bearer": [] }]));
 }
 

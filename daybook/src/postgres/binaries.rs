@@ -32,9 +32,7 @@ impl Binaries {
         let mut found: Vec<Self> = places.iter().filter_map(|dir| Self::at(dir)).collect();
         // Newest first; of equals the first found.
         found.sort_by_key(|binaries| std::cmp::Reverse(binaries.major.parse::<u32>().unwrap_or(0)));
-        let matching = found
-            .iter()
-            .position(|binaries| Some(binaries.major.as_str()) == wanted);
+        let matching = found.iter().position(|binaries| Some(binaries.major.as_str()) == wanted);
         if found.is_empty() {
             let looked = given.map_or_else(
                 || "looked at pg_config, the usual places and PATH".to_owned(),
@@ -48,10 +46,7 @@ impl Binaries {
     fn at(dir: &Path) -> Option<Self> {
         let complete = ["initdb", "postgres"].iter().all(|name| dir.join(name).is_file());
         let version = complete.then(|| output(Command::new(dir.join("postgres")).arg("--version")))??;
-        Some(Self {
-            dir: dir.to_owned(),
-            major: major(&version)?,
-        })
+        Some(Self { dir: dir.to_owned(), major: major(&version)? })
     }
 
     pub(super) fn dir(&self) -> &Path {
@@ -83,9 +78,7 @@ fn output(command: &mut Command) -> Option<String> {
 
 /// "16" of `postgres (PostgreSQL) 16.4 (Debian 16.4-1)`, also of `17beta1`.
 fn major(version: &str) -> Option<String> {
-    let number = version
-        .split_whitespace()
-        .find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
+    let number = version.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
     Some(number.chars().take_while(char::is_ascii_digit).collect())
 }
 
@@ -95,10 +88,7 @@ mod tests {
 
     #[test]
     fn major_versions() {
-        assert_eq!(
-            major("postgres (PostgreSQL) 16.4 (Debian 16.4-1)\n").as_deref(),
-            Some("16")
-        );
+        assert_eq!(major("postgres (PostgreSQL) 16.4 (Debian 16.4-1)\n").as_deref(), Some("16"));
         assert_eq!(major("postgres (PostgreSQL) 18beta1").as_deref(), Some("18"));
         assert_eq!(major("postgres"), None);
     }

@@ -22,31 +22,26 @@ impl Owner {
         }
         let found = ["postgres", "nobody"].into_iter().find_map(|name| {
             let uid = id("-u", name).filter(|uid| *uid != 0)?;
-            Some(Self {
-                uid,
-                gid: id("-g", name)?,
-            })
+            Some(Self { uid, gid: id("-g", name)? })
         });
         found.map(Some).ok_or(PostgresError::NoUser)
     }
 
     /// True when this user can reach what lies in `dir`.
     pub(super) fn can_reach(self, dir: &Path) -> bool {
-        dir.ancestors()
-            .filter(|dir| !dir.as_os_str().is_empty())
-            .all(|dir| {
-                let Ok(metadata) = dir.metadata() else {
-                    return false;
-                };
-                let search = if metadata.uid() == self.uid {
-                    0o100
-                } else if metadata.gid() == self.gid {
-                    0o010
-                } else {
-                    0o001
-                };
-                metadata.mode() & search != 0
-            })
+        dir.ancestors().filter(|dir| !dir.as_os_str().is_empty()).all(|dir| {
+            let Ok(metadata) = dir.metadata() else {
+                return false;
+            };
+            let search = if metadata.uid() == self.uid {
+                0o100
+            } else if metadata.gid() == self.gid {
+                0o010
+            } else {
+                0o001
+            };
+            metadata.mode() & search != 0
+        })
     }
 }
 

@@ -76,9 +76,7 @@ pub(super) fn private_dir(dir: &Path, owner: Option<Owner>) -> Result<(), Postgr
             let metadata = fs::symlink_metadata(dir).map_err(PostgresError::file("read", dir))?;
             let uid = owner.map_or_else(|| rustix::process::geteuid().as_raw(), |owner| owner.uid);
             let private = metadata.is_dir() && metadata.uid() == uid && metadata.mode() & 0o077 == 0;
-            private
-                .then_some(())
-                .ok_or_else(|| PostgresError::SocketDir { path: dir.to_owned() })
+            private.then_some(()).ok_or_else(|| PostgresError::SocketDir { path: dir.to_owned() })
         }
         Err(error) => Err(PostgresError::file("make", dir)(error)),
     }
@@ -108,10 +106,7 @@ mod tests {
 
     #[test]
     fn a_long_path_gets_a_short_socket() {
-        assert_eq!(
-            socket_dir(Path::new("/data/postgres")),
-            Path::new("/data/postgres")
-        );
+        assert_eq!(socket_dir(Path::new("/data/postgres")), Path::new("/data/postgres"));
         let long = format!("/{}/postgres", "x".repeat(120));
         let short = socket_dir(Path::new(&long));
         assert!(short.as_os_str().len() < 80, "{}", short.display());
@@ -121,10 +116,7 @@ mod tests {
     #[test]
     fn a_url_survives_strange_paths() {
         let url = url(Path::new("/a b/ž&?#"), "daybook", "daybook");
-        assert_eq!(
-            url,
-            "postgres://daybook@localhost/daybook?host=/a%20b/%C5%BE%26%3F%23"
-        );
+        assert_eq!(url, "postgres://daybook@localhost/daybook?host=/a%20b/%C5%BE%26%3F%23");
         let options: sqlx::postgres::PgConnectOptions = url.parse().unwrap();
         assert_eq!(options.get_socket().unwrap(), Path::new("/a b/ž&?#"));
     }

@@ -138,9 +138,7 @@ impl PrivatePostgres {
             .fetch_optional(&mut connection)
             .await?;
         if exists.is_none() {
-            sqlx::query("CREATE DATABASE daybook")
-                .execute(&mut connection)
-                .await?;
+            sqlx::query("CREATE DATABASE daybook").execute(&mut connection).await?;
         }
         Ok(connection.close().await?)
     }
@@ -230,10 +228,7 @@ impl PrivatePostgres {
     }
 
     fn cannot_run(&self, program: &str, source: std::io::Error) -> PostgresError {
-        PostgresError::Run {
-            program: self.binaries.program(program),
-            source,
-        }
+        PostgresError::Run { program: self.binaries.program(program), source }
     }
 
     fn ended(&self, status: ExitStatus) -> PostgresError {

@@ -27,10 +27,7 @@ pub(super) async fn stop_stale(cluster: &Path) -> Result<(), PostgresError> {
         // The number has gone to another program since; Postgres itself cannot tell and would refuse to start.
         return fs::remove_file(&pid_file).map_err(PostgresError::file("remove", &pid_file));
     }
-    tracing::info!(
-        pid = pid.as_raw_nonzero(),
-        "stopping the Postgres of an earlier run"
-    );
+    tracing::info!(pid = pid.as_raw_nonzero(), "stopping the Postgres of an earlier run");
     for (signal, time) in [(Signal::INT, STOP_TIME_MAX), (Signal::QUIT, QUIT_TIME_MAX)] {
         // An error means that it has ended meanwhile.
         let _ = kill_process(pid, signal);
@@ -38,9 +35,7 @@ pub(super) async fn stop_stale(cluster: &Path) -> Result<(), PostgresError> {
             return Ok(());
         }
     }
-    Err(PostgresError::StaleStays {
-        pid: pid.as_raw_nonzero().get(),
-    })
+    Err(PostgresError::StaleStays { pid: pid.as_raw_nonzero().get() })
 }
 
 fn recorded_pid(pid_file: &Path) -> Option<Pid> {
@@ -63,10 +58,7 @@ async fn gone_within(pid: Pid, cluster: &Path, time: Duration) -> bool {
 fn is_server_of(pid: Pid, cluster: &Path) -> bool {
     let pid = pid.as_raw_nonzero();
     let command = fs::read(format!("/proc/{pid}/cmdline")).or_else(|_| {
-        let output = Command::new("ps")
-            .args(["-o", "command=", "-p"])
-            .arg(pid.to_string())
-            .output()?;
+        let output = Command::new("ps").args(["-o", "command=", "-p"]).arg(pid.to_string()).output()?;
         Ok::<_, std::io::Error>(output.stdout)
     });
     let command = String::from_utf8_lossy(&command.unwrap_or_default()).replace('\0', " ");
