@@ -93,7 +93,8 @@ impl Change<'_> {
 }
 
 async fn insert(rows: &[(TransferId, Change<'_>)], db: &mut PgConnection) -> Result<(), ApplyError> {
-    let requested: Vec<_> = rows.iter().filter_map(|(_, row)| row.requested.map(|requested| (row, requested))).collect();
+    let requested: Vec<_> =
+        rows.iter().filter_map(|(_, row)| row.requested.map(|requested| (row, requested))).collect();
     if requested.is_empty() {
         return Ok(());
     }

@@ -11,8 +11,5 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'unsafe-in
 
 #[expect(clippy::unused_async, reason = "axum takes async handlers only")]
 pub(crate) async fn handle() -> impl IntoResponse {
-    (
-        [(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY)],
-        Html(PAGE),
-    )
+    ([(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY)], Html(PAGE))
 }
