@@ -2,7 +2,7 @@
 
 use crate::error::ReadError;
 use crate::event::{AllFrom, AllRead, Direction, Position, ReadLimit, RecordedEvent, StreamFrom, StreamRead};
-use crate::limits::{READ_CHUNK_BYTES, STREAM_PAGE_EVENTS};
+use crate::limits::{READ_CHUNK_BYTES, SEGMENT_HEADER_BYTES, STREAM_PAGE_EVENTS};
 use crate::log::reader::{Backward, Forward, first_at_or_after, last_before, read_each};
 use crate::shared::Shared;
 use crate::streams::{Lookup, StreamHead};
@@ -179,7 +179,7 @@ impl Shared {
     fn read_all_forward(&self, from: AllFrom, limit: ReadLimit) -> Result<AllRead, ReadError> {
         let end = self.durable().end;
         let first = match from {
-            AllFrom::Start => 0,
+            AllFrom::Start => SEGMENT_HEADER_BYTES,
             AllFrom::End => end,
             AllFrom::Position(position) => first_at_or_after(&self.log, position, end)?,
         };

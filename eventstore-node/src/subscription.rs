@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::error::ReadError;
 use crate::event::{Direction, Position, ReadLimit, RecordedEvent, StreamFrom};
-use crate::limits::{READ_CHUNK_BYTES, WARM_BYTES};
+use crate::limits::{READ_CHUNK_BYTES, SEGMENT_HEADER_BYTES, WARM_BYTES};
 use crate::log::reader::{Forward, first_after};
 use crate::shared::{Durable, Shared};
 
@@ -47,7 +47,7 @@ impl AllSubscription {
         Self {
             shared,
             durable,
-            next: after.map_or(Ok(0), Err),
+            next: after.map_or(Ok(SEGMENT_HEADER_BYTES), Err),
         }
     }
 
