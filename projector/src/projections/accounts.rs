@@ -48,7 +48,10 @@ pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<AccountId, Change<'_>
         add(&mut changes.entry(entry.source()).or_default().in_transit, entry.on_transit())?;
     }
     for recorded in events {
-        let Event::Account(event) = &recorded.event else { continue };
+        let event = match &recorded.event {
+            Event::Account(event) => event,
+            Event::Transfer(_) | Event::User(_) | Event::Reference(_) => continue,
+        };
         let change = changes.entry(account_of(recorded)?).or_default();
         change.follow(recorded)?;
         match event {
