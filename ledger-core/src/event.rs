@@ -7,9 +7,10 @@ use schemars::{Schema, schema_for};
 use serde_json::value::RawValue;
 
 use crate::account::AccountEvent;
+use crate::reference::ReferenceEvent;
 use crate::transfer::TransferEvent;
 use crate::user::UserEvent;
-use crate::{account, transfer, upcast, user};
+use crate::{account, reference, transfer, upcast, user};
 
 /// Any event of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub enum Event {
     Transfer(TransferEvent),
     /// Of a user's stream.
     User(UserEvent),
+    /// Of an account reference's stream.
+    Reference(ReferenceEvent),
 }
 
 /// Why a stored event cannot be read. Never skipped over: a skipped event is a wrong balance.
@@ -136,6 +139,7 @@ registry! {
     "UserRegistered", 1, User::Registered, UserEvent, user::UserRegistered, USER;
     "UserDetailsChanged", 1, User::DetailsChanged, UserEvent, user::UserDetailsChanged, USER;
     "UserErased", 1, User::Erased, UserEvent, user::UserErased, USER;
+    "AccountReferenceClaimed", 1, Reference::Claimed, ReferenceEvent, reference::AccountReferenceClaimed, ACCOUNT_REFERENCE;
 }
 
 impl From<AccountEvent> for Event {

@@ -36,10 +36,7 @@ impl Snowflakes {
     #[must_use]
     pub fn try_new(worker: u16, floor_ms: u64) -> Option<Self> {
         let floor = floor_ms.saturating_sub(EPOCH_MS).saturating_add(1) << SEQUENCE_BITS;
-        (worker <= WORKER_MAX).then(|| Self {
-            worker: u64::from(worker),
-            last: AtomicU64::new(floor),
-        })
+        (worker <= WORKER_MAX).then(|| Self { worker: u64::from(worker), last: AtomicU64::new(floor) })
     }
 
     /// The next id, given the time in milliseconds since the UNIX epoch.

@@ -13,12 +13,7 @@ pub struct Metadata<'a> {
     #[serde(rename = "$correlationId", borrow)]
     pub correlation_id: Cow<'a, str>,
     /// The id (UUID) of the event that caused this one; absent when a request did.
-    #[serde(
-        rename = "$causationId",
-        borrow,
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(rename = "$causationId", borrow, default, skip_serializing_if = "Option::is_none")]
     pub causation_id: Option<Cow<'a, str>>,
     /// Who asked: `role:subject`.
     #[serde(borrow)]

@@ -56,9 +56,7 @@ impl Currency {
     /// Every currency Daybook knows.
     pub fn all() -> impl Iterator<Item = Self> {
         use iso_currency::IntoEnumIterator;
-        iso_currency::Currency::iter()
-            .filter(|currency| currency.exponent().is_some())
-            .map(Self)
+        iso_currency::Currency::iter().filter(|currency| currency.exponent().is_some()).map(Self)
     }
 }
 
@@ -84,9 +82,7 @@ impl<'de> Deserialize<'de> for Currency {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let code = Cow::<str>::deserialize(deserializer)?;
         Self::from_code(&code).ok_or_else(|| {
-            de::Error::custom(format_args!(
-                "'{code}' is not an ISO 4217 currency code with minor units"
-            ))
+            de::Error::custom(format_args!("'{code}' is not an ISO 4217 currency code with minor units"))
         })
     }
 }
@@ -198,19 +194,13 @@ impl Money {
         if negative && minor == 0 {
             return Err(malformed());
         }
-        let minor = if negative {
-            minor
-        } else {
-            minor.checked_neg().ok_or_else(|| Self::out_of_range(currency))?
-        };
+        let minor =
+            if negative { minor } else { minor.checked_neg().ok_or_else(|| Self::out_of_range(currency))? };
         Ok(Self::new(minor, currency))
     }
 
     fn out_of_range(currency: Currency) -> MoneyError {
-        MoneyError::OutOfRange {
-            currency,
-            max: Self::new(i64::MAX, currency).amount(),
-        }
+        MoneyError::OutOfRange { currency, max: Self::new(i64::MAX, currency).amount() }
     }
 
     /// The amount as text, without the currency: "10.50", "-0.05", JPY "1050".
@@ -218,17 +208,9 @@ impl Money {
     pub fn amount(self) -> String {
         let digits = self.currency.digits() as usize;
         let sign = if self.minor < 0 { "-" } else { "" };
-        let text = format!(
-            "{:0width$}",
-            self.minor.unsigned_abs(),
-            width = digits.saturating_add(1)
-        );
+        let text = format!("{:0width$}", self.minor.unsigned_abs(), width = digits.saturating_add(1));
         let (whole, fraction) = text.split_at(text.len().saturating_sub(digits));
-        if digits == 0 {
-            format!("{sign}{whole}")
-        } else {
-            format!("{sign}{whole}.{fraction}")
-        }
+        if digits == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
     }
 
     /// The sum.
@@ -249,10 +231,7 @@ impl Money {
 
     fn combine(self, other: Self, operation: fn(i64, i64) -> Option<i64>) -> Result<Self, MoneyError> {
         if self.currency != other.currency {
-            return Err(MoneyError::CurrencyMismatch {
-                left: self.currency,
-                right: other.currency,
-            });
+            return Err(MoneyError::CurrencyMismatch { left: self.currency, right: other.currency });
         }
         let minor = operation(self.minor, other.minor).ok_or_else(|| Self::out_of_range(self.currency))?;
         Ok(Self::new(minor, self.currency))
@@ -283,11 +262,7 @@ struct MoneyJson<'a> {
 
 impl Serialize for Money {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        MoneyJson {
-            amount: self.amount().into(),
-            currency: self.currency,
-        }
-        .serialize(serializer)
+        MoneyJson { amount: self.amount().into(), currency: self.currency }.serialize(serializer)
     }
 }
 

@@ -8,6 +8,8 @@ use crate::{AccountId, UserId};
 pub const ACCOUNT: &str = "account-";
 /// Category of transfer streams.
 pub const TRANSFER: &str = "transfer-";
+/// Category of the streams that make account references unique.
+pub const ACCOUNT_REFERENCE: &str = "accountreference-";
 /// Category of user streams.
 pub const USER: &str = "user-";
 
@@ -33,11 +35,20 @@ pub fn transfer(client: &str, idempotency_key: &str) -> String {
     hasher.update(u64::try_from(client.len()).unwrap_or(u64::MAX).to_be_bytes());
     hasher.update(client.as_bytes());
     hasher.update(idempotency_key.as_bytes());
-    let digest = hasher.finalize();
-    let mut name = String::with_capacity(TRANSFER.len().saturating_add(32));
-    name.push_str(TRANSFER);
-    for byte in digest.iter().take(16) {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
+    digest_name(TRANSFER, hasher)
+}
+
+/// `accountreference-{digest}`: the first 128 bits of SHA-256 over the reference, in hex.
+#[must_use]
+pub fn account_reference(reference: &str) -> String {
+    digest_name(ACCOUNT_REFERENCE, Sha256::new_with_prefix(reference))
+}
+
+fn digest_name(category: &str, hasher: Sha256) -> String {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut name = String::with_capacity(category.len().saturating_add(32));
+    name.push_str(category);
+    for byte in hasher.finalize().iter().take(16) {
         for nibble in [byte >> 4, byte & 15] {
             name.push(HEX.get(usize::from(nibble)).copied().map_or('?', char::from));
         }

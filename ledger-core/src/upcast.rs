@@ -13,7 +13,5 @@ use serde_json::value::RawValue;
 pub fn upcast(name: &str, version: u16, data: &RawValue) -> Result<Value, serde_json::Error> {
     // No event has had a second version yet.
     let _ = data;
-    Err(serde_json::Error::custom(format_args!(
-        "there is no version {version} of '{name}'"
-    )))
+    Err(serde_json::Error::custom(format_args!("there is no version {version} of '{name}'")))
 }

@@ -1,5 +1,34 @@
 //! The domain's door to the event store: the only crate that names an engine or a client.
+//!
+//! [`EventStore`] is the door, with the engines behind it. [`Ledger`] is what commands go through: it loads, decides, appends and
+//! retries in one place ([`Ledger::account`], [`Ledger::user`]), and carries transfers from request to end
+//! ([`Ledger::request_transfer`], [`Ledger::drive`]). [`Subscription`] is what everything that follows the log reads from.
 
+mod accounts;
+mod codec;
+mod error;
+mod execute;
+mod ledger;
+mod limits;
+mod opening;
+mod personal;
 mod recorded;
+mod store;
+mod subscription;
+mod transfers;
+mod users;
 
+#[cfg(test)]
+mod tests;
+
+pub use codec::Context;
+pub use error::StoreError;
+pub use execute::Executed;
+pub use ledger::{Ledger, LedgerOptions};
+pub use limits::*;
+pub use opening::{NewAccount, Opened};
+pub use personal::{KeyError, KeyStore, UserDetails};
 pub use recorded::Recorded;
+pub use store::EventStore;
+pub use subscription::{Batch, Subscription};
+pub use transfers::{Claim, TransferEnd, TransferReceipt, TransferRequest, TransferRun};

@@ -91,5 +91,7 @@ create table trial_balance (
     currency   text primary key,
     customers  bigint not null,
     settlement bigint not null,
-    in_transit bigint not null
+    in_transit bigint not null,
+    -- adding up as numeric: three sums of 64 bits may leave 64 bits on the way
+    constraint books_balance check (customers::numeric + settlement + in_transit = 0)
 );

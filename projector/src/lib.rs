@@ -1,1 +1,80 @@
-//! Placeholder.
+//! Events from the log to Postgres read models: batched, rows and checkpoint in one transaction.
+//!
+//! [`run`] reads the log, hands every batch to each [`projections::Projection`] and writes their rows together with their
+//! [checkpoints](checkpoint). A projection never parks and never skips, since a skipped event is a wrong balance: it stops at the event
+//! that it cannot take and says so in [`ProjectorStatus`], while the others go on.
+//!
+//! One projector writes to a database at a time. A second one waits for its turn; see [`session`].
+
+pub mod checkpoint;
+mod error;
+mod lag;
+mod options;
+mod outage;
+pub mod projections;
+mod reader;
+pub mod runner;
+pub mod session;
+mod status;
+
+use std::time::Duration;
+
+use ledger_streams::EventStore;
+use sqlx::PgPool;
+use sqlx::migrate::{MigrateError, Migrator};
+use tokio_util::sync::CancellationToken;
+
+pub use error::{ApplyError, ProjectorError};
+pub use options::ProjectorOptions;
+pub use status::{Phase, ProjectionStatus, ProjectorStatus, Stopped};
+
+/// The read models' tables, as numbered steps.
+pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// Brings the read models' tables up to date. [`run`] does so too, once it is the writer; call this where the tables are needed
+/// before that.
+///
+/// # Errors
+/// When the database cannot be reached, refuses, or was migrated by a newer program.
+pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
+    MIGRATIONS.run(pool).await
+}
+
+/// Keeps the read models of a database up to date with the log until `shutdown`, which it obeys between two transactions.
+///
+/// A database or a store that goes away is waited for. What happens is told by `options.status`.
+///
+/// # Errors
+/// Only what waiting cannot mend: see [`ProjectorError`].
+pub async fn run(
+    database_url: &str,
+    store: EventStore,
+    options: ProjectorOptions,
+    shutdown: CancellationToken,
+) -> Result<(), ProjectorError> {
+    tokio::select! {
+        result = sessions(database_url, &store, &options, &shutdown) => result,
+        never = lag::observe(&store, options.status.subscribe()) => match never {},
+    }
+}
+
+/// One session after another, each until its connection breaks.
+async fn sessions(
+    database_url: &str,
+    store: &EventStore,
+    options: &ProjectorOptions,
+    shutdown: &CancellationToken,
+) -> Result<(), ProjectorError> {
+    let mut outage = outage::Outage::new("Postgres", Duration::from_secs(10));
+    loop {
+        match Box::pin(session::run(database_url, store, options, shutdown)).await {
+            Err(error) if error.is_outage() => {
+                options.status.send_modify(|status| status.phase = Phase::Connecting);
+                if shutdown.run_until_cancelled(outage.wait(&error)).await.is_none() {
+                    return Ok(());
+                }
+            }
+            ended => return ended,
+        }
+    }
+}

@@ -34,11 +34,7 @@ fn open(state: &AccountState, command: &OpenAccount) -> Result<Vec<AccountEvent>
     if let Some(account) = &state.account {
         // Two processes may open a settlement account at the same time; both meant the same.
         let same = account.kind == AccountKind::Settlement && command.kind == AccountKind::Settlement;
-        return if same {
-            Ok(vec![])
-        } else {
-            Err(Rejection::AccountExists)
-        };
+        return if same { Ok(vec![]) } else { Err(Rejection::AccountExists) };
     }
     if command.overdraft_limit.currency != command.currency {
         return Err(Rejection::CurrencyMismatch);
@@ -62,10 +58,7 @@ fn debit(account: &Account, leg: &Leg, funds: Funds) -> Result<Vec<AccountEvent>
         return Ok(vec![]);
     }
     takes_legs(account, leg)?;
-    let balance_after = account
-        .balance
-        .minus(leg.amount)
-        .map_err(|_| Rejection::BalanceOutOfRange)?;
+    let balance_after = account.balance.minus(leg.amount).map_err(|_| Rejection::BalanceOutOfRange)?;
     let covered = account.kind == AccountKind::Settlement
         || funds == Funds::AlreadyBooked
         || balance_after.minor >= account.overdraft_limit.minor.saturating_neg();
@@ -88,10 +81,7 @@ fn credit(account: &Account, leg: &Leg) -> Result<Vec<AccountEvent>, Rejection> 
         return Ok(vec![]);
     }
     takes_legs(account, leg)?;
-    let balance_after = account
-        .balance
-        .plus(leg.amount)
-        .map_err(|_| Rejection::BalanceOutOfRange)?;
+    let balance_after = account.balance.plus(leg.amount).map_err(|_| Rejection::BalanceOutOfRange)?;
     // After this point, the money arrives on the account.
     Ok(vec![AccountEvent::Credited(AccountCredited {
         transfer_id: leg.transfer_id,
@@ -108,10 +98,7 @@ fn reverse(account: &Account, leg: &Leg, reason: Rejection) -> Result<Vec<Accoun
     if account.legs.contains(leg.transfer_id, LegKind::Reversal) {
         return Ok(vec![]);
     }
-    let balance_after = account
-        .balance
-        .plus(leg.amount)
-        .map_err(|_| Rejection::BalanceOutOfRange)?;
+    let balance_after = account.balance.plus(leg.amount).map_err(|_| Rejection::BalanceOutOfRange)?;
     // After this point, the money is back.
     Ok(vec![AccountEvent::DebitReversed(DebitReversed {
         transfer_id: leg.transfer_id,
@@ -158,9 +145,7 @@ fn change_overdraft_limit(account: &Account, limit: Money) -> Result<Vec<Account
         return Err(Rejection::OverdraftInUse);
     }
     // After this point, the limit changes.
-    Ok(vec![AccountEvent::OverdraftLimitChanged(OverdraftLimitChanged {
-        limit,
-    })])
+    Ok(vec![AccountEvent::OverdraftLimitChanged(OverdraftLimitChanged { limit })])
 }
 
 fn freeze(account: &Account, reason: Option<String>) -> Result<Vec<AccountEvent>, Rejection> {
@@ -192,9 +177,5 @@ fn close(account: &Account) -> Result<Vec<AccountEvent>, Rejection> {
 }
 
 fn customers_only(account: &Account) -> Result<(), Rejection> {
-    if account.kind == AccountKind::Settlement {
-        Err(Rejection::SettlementAccount)
-    } else {
-        Ok(())
-    }
+    if account.kind == AccountKind::Settlement { Err(Rejection::SettlementAccount) } else { Ok(()) }
 }

@@ -43,10 +43,7 @@ impl Legs {
     #[must_use]
     pub fn contains(&self, transfer_id: TransferId, kind: LegKind) -> bool {
         // Newest first: a repeated leg is nearly always a recent one.
-        self.entries
-            .iter()
-            .rev()
-            .any(|entry| entry.transfer_id == transfer_id && entry.kind == kind)
+        self.entries.iter().rev().any(|entry| entry.transfer_id == transfer_id && entry.kind == kind)
     }
 
     /// True when the window reaches back to `position`.
@@ -74,32 +71,19 @@ impl Legs {
     }
 
     pub(super) fn push(&mut self, transfer_id: TransferId, kind: LegKind, revision: u64) {
-        self.entries.push_back(Entry {
-            transfer_id,
-            kind,
-            revision,
-            position: None,
-        });
+        self.entries.push_back(Entry { transfer_id, kind, revision, position: None });
     }
 
     /// Everything up to `revision` is on disk, at or before `position`: legs older than the window are let go.
     pub(super) fn settle(&mut self, revision: u64, position: Position) {
-        for entry in self
-            .entries
-            .iter_mut()
-            .rev()
-            .skip_while(|entry| entry.revision > revision)
-        {
+        for entry in self.entries.iter_mut().rev().skip_while(|entry| entry.revision > revision) {
             if entry.position.is_some() {
                 break;
             }
             entry.position = Some(position);
         }
         let horizon = position.saturating_sub(WINDOW);
-        while let Some(Entry {
-            position: Some(oldest),
-            ..
-        }) = self.entries.front()
+        while let Some(Entry { position: Some(oldest), .. }) = self.entries.front()
             && *oldest < horizon
         {
             self.complete_from = self.complete_from.max(oldest.saturating_add(1));
@@ -114,12 +98,7 @@ impl Legs {
         older: impl DoubleEndedIterator<Item = (TransferId, LegKind, u64, Position)>,
     ) {
         for (transfer_id, kind, revision, place) in older.rev() {
-            self.entries.push_front(Entry {
-                transfer_id,
-                kind,
-                revision,
-                position: Some(place),
-            });
+            self.entries.push_front(Entry { transfer_id, kind, revision, position: Some(place) });
         }
         self.complete_from = self.complete_from.min(position);
     }

@@ -44,10 +44,7 @@ impl Account {
     /// What may be taken off it now: balance plus overdraft limit.
     #[must_use]
     pub fn available(&self) -> Money {
-        Money::new(
-            self.balance.minor.saturating_add(self.overdraft_limit.minor),
-            self.currency(),
-        )
+        Money::new(self.balance.minor.saturating_add(self.overdraft_limit.minor), self.currency())
     }
 }
 
@@ -81,28 +78,13 @@ impl AccountState {
         match event {
             AccountEvent::Opened(_) => {}
             AccountEvent::Debited(debited) => {
-                account.book(
-                    debited.balance_after,
-                    debited.transfer_id,
-                    LegKind::Debit,
-                    revision,
-                );
+                account.book(debited.balance_after, debited.transfer_id, LegKind::Debit, revision);
             }
             AccountEvent::Credited(credited) => {
-                account.book(
-                    credited.balance_after,
-                    credited.transfer_id,
-                    LegKind::Credit,
-                    revision,
-                );
+                account.book(credited.balance_after, credited.transfer_id, LegKind::Credit, revision);
             }
             AccountEvent::DebitReversed(reversed) => {
-                account.book(
-                    reversed.balance_after,
-                    reversed.transfer_id,
-                    LegKind::Reversal,
-                    revision,
-                );
+                account.book(reversed.balance_after, reversed.transfer_id, LegKind::Reversal, revision);
             }
             AccountEvent::OverdraftLimitChanged(changed) => account.overdraft_limit = changed.limit,
             AccountEvent::Frozen(_) => account.status = AccountStatus::Frozen,
@@ -122,9 +104,7 @@ impl AccountState {
     /// a leg that came since made an append fail first.
     #[must_use]
     pub fn remembers(&self, position: Position) -> bool {
-        self.account
-            .as_ref()
-            .is_none_or(|account| account.legs.covers(position))
+        self.account.as_ref().is_none_or(|account| account.legs.covers(position))
     }
 
     /// Teaches the account the legs between `position` and what it remembers: events of its own stream, oldest first, with their

@@ -19,25 +19,17 @@ pub fn decide(state: &TransferState, command: &TransferCommand) -> Result<Vec<Tr
         (TransferCommand::Reject(reason), Some((first, status))) => end(
             *status,
             TransferStatus::Rejected(*reason),
-            TransferEvent::Rejected(TransferRejected {
-                transfer_id: first.transfer_id,
-                reason: *reason,
-            }),
+            TransferEvent::Rejected(TransferRejected { transfer_id: first.transfer_id, reason: *reason }),
         ),
         (TransferCommand::Complete, Some((first, status))) => end(
             *status,
             TransferStatus::Completed,
-            TransferEvent::Completed(TransferCompleted {
-                transfer_id: first.transfer_id,
-            }),
+            TransferEvent::Completed(TransferCompleted { transfer_id: first.transfer_id }),
         ),
         (TransferCommand::Fail(reason), Some((first, status))) => end(
             *status,
             TransferStatus::Failed(*reason),
-            TransferEvent::Failed(TransferFailed {
-                transfer_id: first.transfer_id,
-                reason: *reason,
-            }),
+            TransferEvent::Failed(TransferFailed { transfer_id: first.transfer_id, reason: *reason }),
         ),
     }
 }
@@ -68,11 +60,7 @@ fn repeat(first: &TransferRequested, again: &RequestTransfer) -> Result<Vec<Tran
         && first.description == again.description
         && first.reference == again.reference
         && first.already_booked == again.already_booked;
-    if same {
-        Ok(vec![])
-    } else {
-        Err(Rejection::IdempotencyKeyReused)
-    }
+    if same { Ok(vec![]) } else { Err(Rejection::IdempotencyKeyReused) }
 }
 
 fn end(

@@ -8,7 +8,7 @@
 //! Everything it knows can be folded from the log again; each command may be given twice, because accounts and transfers refuse to do
 //! the same thing twice. That is the whole of crash recovery.
 
-use super::{TransferCommand, TransferEvent, TransferRequested};
+use super::{TransferCommand, TransferEvent, TransferRequested, TransferStatus};
 use crate::account::{AccountCommand, AccountEvent, Funds, Leg};
 use crate::{AccountId, Event, Position, Rejection};
 
@@ -28,7 +28,7 @@ pub enum Stage {
     /// The money is back on the source account.
     Reversed(Rejection),
     /// Nothing more to do.
-    Ended,
+    Ended(TransferStatus),
 }
 
 /// One transfer under way.
@@ -55,11 +55,7 @@ impl Process {
     /// A transfer that was requested at `requested_at`.
     #[must_use]
     pub const fn new(transfer: TransferRequested, requested_at: Position) -> Self {
-        Self {
-            transfer,
-            requested_at,
-            stage: Stage::Requested,
-        }
+        Self { transfer, requested_at, stage: Stage::Requested }
     }
 
     /// Learns from an event of this transfer, of any of its three streams.
@@ -68,11 +64,16 @@ impl Process {
             Event::Account(AccountEvent::Debited(_)) => Stage::Debited,
             Event::Account(AccountEvent::Credited(_)) => Stage::Credited,
             Event::Account(AccountEvent::DebitReversed(reversed)) => Stage::Reversed(reversed.reason),
-            Event::Transfer(
-                TransferEvent::Completed(_) | TransferEvent::Failed(_) | TransferEvent::Rejected(_),
-            ) => Stage::Ended,
+            Event::Transfer(TransferEvent::Completed(_)) => Stage::Ended(TransferStatus::Completed),
+            Event::Transfer(TransferEvent::Failed(failed)) => {
+                Stage::Ended(TransferStatus::Failed(failed.reason))
+            }
+            Event::Transfer(TransferEvent::Rejected(rejected)) => {
+                Stage::Ended(TransferStatus::Rejected(rejected.reason))
+            }
             Event::Transfer(TransferEvent::Requested(_))
             | Event::User(_)
+            | Event::Reference(_)
             | Event::Account(
                 AccountEvent::Opened(_)
                 | AccountEvent::OverdraftLimitChanged(_)
@@ -83,13 +84,16 @@ impl Process {
         };
     }
 
-    /// Learns that the account commanded last had its effect, now or before.
+    /// Learns that the last command had its effect, now or before.
     pub fn succeed(&mut self) {
         self.stage = match self.stage {
             Stage::Requested => Stage::Debited,
             Stage::Debited => Stage::Credited,
             Stage::CreditRefused(reason) => Stage::Reversed(reason),
-            Stage::DebitRefused(_) | Stage::Credited | Stage::Reversed(_) | Stage::Ended => Stage::Ended,
+            Stage::Credited => Stage::Ended(TransferStatus::Completed),
+            Stage::Reversed(reason) => Stage::Ended(TransferStatus::Failed(reason)),
+            Stage::DebitRefused(reason) => Stage::Ended(TransferStatus::Rejected(reason)),
+            Stage::Ended(status) => Stage::Ended(status),
         };
     }
 
@@ -104,33 +108,37 @@ impl Process {
             | Stage::CreditRefused(_)
             | Stage::Credited
             | Stage::Reversed(_)
-            | Stage::Ended => return false,
+            | Stage::Ended(_) => return false,
         };
         true
+    }
+
+    /// Where the transfer stands.
+    #[must_use]
+    pub const fn status(&self) -> TransferStatus {
+        match self.stage {
+            Stage::Ended(status) => status,
+            _ => TransferStatus::Pending,
+        }
     }
 
     /// The next command; `None` when the transfer has ended.
     #[must_use]
     pub fn next(&self) -> Option<Step> {
         let transfer = &self.transfer;
-        let funds = if transfer.already_booked {
-            Funds::AlreadyBooked
-        } else {
-            Funds::MustCover
-        };
+        let funds = if transfer.already_booked { Funds::AlreadyBooked } else { Funds::MustCover };
         let step = match self.stage {
             Stage::Requested => {
                 Step::Account(transfer.from, AccountCommand::Debit(self.leg(transfer.to), funds))
             }
             Stage::Debited => Step::Account(transfer.to, AccountCommand::Credit(self.leg(transfer.from))),
-            Stage::CreditRefused(reason) => Step::Account(
-                transfer.from,
-                AccountCommand::ReverseDebit(self.leg(transfer.to), reason),
-            ),
+            Stage::CreditRefused(reason) => {
+                Step::Account(transfer.from, AccountCommand::ReverseDebit(self.leg(transfer.to), reason))
+            }
             Stage::DebitRefused(reason) => Step::Transfer(TransferCommand::Reject(reason)),
             Stage::Credited => Step::Transfer(TransferCommand::Complete),
             Stage::Reversed(reason) => Step::Transfer(TransferCommand::Fail(reason)),
-            Stage::Ended => return None,
+            Stage::Ended(_) => return None,
         };
         Some(step)
     }

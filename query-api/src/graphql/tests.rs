@@ -17,10 +17,7 @@ async fn run(query: &str) -> Response {
 
 async fn code(query: &str) -> String {
     let response = serde_json::to_value(run(query).await).unwrap();
-    response["errors"][0]["extensions"]["code"]
-        .as_str()
-        .unwrap_or("none")
-        .to_owned()
+    response["errors"][0]["extensions"]["code"].as_str().unwrap_or("none").to_owned()
 }
 
 #[test]
@@ -55,14 +52,8 @@ async fn errors_have_codes() {
     assert_eq!(code("{ account(id: 1) { id } }").await, "unauthenticated");
     assert_eq!(code("{ account(id: 1) { nothing } }").await, "bad_user_input");
     assert_eq!(code("{ account(").await, "bad_user_input");
-    assert_eq!(
-        code("query A { __typename } query B { __typename }").await,
-        "bad_user_input"
-    );
-    assert_eq!(
-        code("subscription { transferUpdated(id: 1) { id } }").await,
-        "bad_user_input"
-    );
+    assert_eq!(code("query A { __typename } query B { __typename }").await, "bad_user_input");
+    assert_eq!(code("subscription { transferUpdated(id: 1) { id } }").await, "bad_user_input");
     assert_eq!(
         code("{ account(id: 1) { balanceAt(time: \"yesterday\") { amount } } }").await,
         "bad_user_input"
@@ -97,11 +88,7 @@ async fn pages_within_pages_are_too_complex() {
 async fn nesting_has_a_limit() {
     let nested = "transactions(first: 1) { edges { node { counterpartyAccount { ";
     let query = |levels: usize| {
-        format!(
-            "{{ account(id: 1) {{ {} id {} }} }}",
-            nested.repeat(levels),
-            "} } } }".repeat(levels)
-        )
+        format!("{{ account(id: 1) {{ {} id {} }} }}", nested.repeat(levels), "} } } }".repeat(levels))
     };
     assert_eq!(code(&query(3)).await, "unauthenticated");
     assert_eq!(code(&query(4)).await, "query_too_deep");
@@ -122,12 +109,7 @@ async fn tools_may_introspect() {
 async fn fragments_cannot_blow_up() {
     let mut bomb = "{ account(id: 1) { ...f0 } } ".to_owned();
     for level in 0..30 {
-        write!(
-            bomb,
-            "fragment f{level} on Account {{ ...f{next} ...f{next} }} ",
-            next = level + 1
-        )
-        .unwrap();
+        write!(bomb, "fragment f{level} on Account {{ ...f{next} ...f{next} }} ", next = level + 1).unwrap();
     }
     bomb.push_str("fragment f30 on Account { id }");
     let start = Instant::now();
@@ -138,9 +120,7 @@ async fn fragments_cannot_blow_up() {
 #[test]
 fn circles_and_long_chains_of_fragments_are_refused() {
     let fits = |query: &str| written_out_fits(&parse_query(query).unwrap());
-    assert!(!fits(
-        "{ a { ...x } } fragment x on A { b { ...y } } fragment y on A { ...x }"
-    ));
+    assert!(!fits("{ a { ...x } } fragment x on A { b { ...y } } fragment y on A { ...x }"));
     let mut chain = "{ ...f0 } ".to_owned();
     for level in 0..2_000 {
         write!(chain, "fragment f{level} on Query {{ ...f{} }} ", level + 1).unwrap();

@@ -1,0 +1,27 @@
+//! Every bound of this crate.
+
+use std::time::Duration;
+
+/// The largest body of a command, in bytes.
+pub const BODY_BYTES_MAX: usize = 16 * 1024;
+/// The largest body of an import request, in bytes.
+pub const IMPORT_BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Most rows of an import request.
+pub const IMPORT_ROWS_MAX: usize = 1_000;
+/// Accounts of one import request that are worked on at the same time.
+pub const IMPORT_LANES_MAX: usize = 64;
+/// How long a deposit or withdrawal waits for its end before it answers "pending".
+pub const SETTLE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest name, e-mail address, phone number and the like, in characters.
+pub const DETAIL_CHARS_MAX: usize = 200;
+
+/// Events the process manager reads at a time.
+pub const PROCESS_BATCH_EVENTS: usize = 2_048;
+/// Transfers the process manager drives at the same time.
+pub const DRIVEN_MAX: usize = 512;
+/// Transfers the process manager keeps in mind; it stops reading while it has that many.
+pub const PENDING_MAX: usize = 100_000;
+/// How long a transfer may rest without anybody driving it before the process manager takes it up.
+pub const REST_MAX: Duration = Duration::from_secs(1);
+/// Events after which the process manager saves its place.
+pub const CHECKPOINT_EVERY_EVENTS: u64 = 20_000;

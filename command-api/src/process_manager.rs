@@ -1,0 +1,233 @@
+//! The process manager's runner: events in, commands out, by way of [`ledger_core::transfer::process`].
+//!
+//! It follows the log, keeps in mind each transfer that has not ended, and drives those that nobody else drives. What it knows it could
+//! fold from the log again: its checkpoint lies before the oldest transfer that has not ended, and on start it reads on from there,
+//! acting only once it has seen everything there is to see.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+use backon::{ExponentialBuilder, Retryable};
+use ledger_core::transfer::TransferEvent;
+use ledger_core::transfer::process::Stage;
+use ledger_core::{Event, Position};
+use ledger_streams::{
+    Batch, Ledger, RETRY_DELAY_MAX, RETRY_DELAY_MIN, Recorded, StoreError, TransferEnd, TransferRun,
+};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::{CHECKPOINT_EVERY_EVENTS, DRIVEN_MAX, PENDING_MAX, PROCESS_BATCH_EVENTS, REST_MAX};
+
+const SUBSCRIBER: &str = "process-manager";
+
+/// Runs until shutdown, finishing what is being driven.
+///
+/// # Errors
+/// When the log cannot be read ([`StoreError::Undecodable`], [`StoreError::Broken`]); it must not go on past what it cannot read.
+pub async fn run(ledger: Ledger, shutdown: CancellationToken) -> Result<(), StoreError> {
+    let checkpoint = ledger.load_checkpoint(SUBSCRIBER).await?;
+    let mut subscription = ledger.store().subscribe(Some(checkpoint));
+    let mut manager = ProcessManager::new(ledger, checkpoint);
+    let mut rest = tokio::time::interval(REST_MAX);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            batch = subscription.next(PROCESS_BATCH_EVENTS), if manager.has_room() => manager.learn(batch?),
+            Some(driven) = manager.driving.join_next() => {
+                if let Ok((stream, end)) = driven {
+                    manager.ended(&stream, end);
+                }
+            }
+            _ = rest.tick() => manager.take_up_resting(),
+        }
+        manager.drive_ready();
+        manager.save_if_due().await?;
+    }
+    while let Some(driven) = manager.driving.join_next().await {
+        if let Ok((stream, end)) = driven {
+            manager.ended(&stream, end);
+        }
+    }
+    manager.save().await
+}
+
+struct ProcessManager {
+    ledger: Ledger,
+    /// Transfers that have not ended, by stream.
+    pending: HashMap<Arc<str>, Pending>,
+    /// Transfers to be driven next.
+    ready: VecDeque<Arc<str>>,
+    driving: JoinSet<(Arc<str>, Result<TransferEnd, StoreError>)>,
+    /// Everything up to here was read.
+    position: Position,
+    saved: Position,
+    events_since_saved: u64,
+    /// Until the end of the log was seen once, a transfer may have ended further on: nothing is driven.
+    caught_up: bool,
+}
+
+struct Pending {
+    run: TransferRun,
+    since: Instant,
+    is_driven: bool,
+    is_stuck: bool,
+}
+
+impl ProcessManager {
+    fn new(ledger: Ledger, checkpoint: Position) -> Self {
+        Self {
+            ledger,
+            pending: HashMap::new(),
+            ready: VecDeque::new(),
+            driving: JoinSet::new(),
+            position: checkpoint,
+            saved: checkpoint,
+            events_since_saved: 0,
+            caught_up: false,
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.pending.len() < PENDING_MAX
+    }
+
+    fn learn(&mut self, batch: Batch) {
+        self.position = batch.position;
+        self.events_since_saved += batch.events.len() as u64;
+        for recorded in &batch.events {
+            self.learn_one(recorded);
+        }
+        if batch.caught_up && !self.caught_up {
+            self.caught_up = true;
+            tracing::info!(transfers = self.pending.len(), "the process manager has caught up");
+            self.ready.extend(self.pending.keys().cloned());
+        }
+        metrics::gauge!("daybook_transfers_pending").set(self.pending.len() as f64);
+    }
+
+    fn learn_one(&mut self, recorded: &Recorded) {
+        if let Event::Transfer(TransferEvent::Requested(requested)) = &recorded.event {
+            let run = TransferRun::of(recorded, requested);
+            let pending = Pending { run, since: Instant::now(), is_driven: false, is_stuck: false };
+            self.pending.insert(Arc::clone(&recorded.stream), pending);
+            return;
+        }
+        let stream = recorded.metadata.correlation_id.as_ref();
+        let Some(pending) = self.pending.get_mut(stream) else {
+            return;
+        };
+        if pending.is_driven {
+            // Its driver knows already; only the end is news.
+            if matches!(&recorded.event, Event::Transfer(_)) {
+                self.pending.remove(stream);
+            }
+            return;
+        }
+        pending.run.evolve(recorded);
+        match pending.run.process.stage {
+            Stage::Ended(_) => {
+                self.pending.remove(stream);
+            }
+            // Nobody answers a request but its own command: it is left alone, unless it comes to rest.
+            Stage::Requested => {}
+            _ if self.caught_up => self.ready.push_back(Arc::clone(pending.run.stream())),
+            _ => {}
+        }
+    }
+
+    /// What rests has lost its driver: a crash between two events, a client that went away.
+    fn take_up_resting(&mut self) {
+        if !self.caught_up && self.has_room() {
+            return;
+        }
+        let resting = self.pending.iter().filter(|(_, pending)| {
+            !pending.is_driven && !pending.is_stuck && pending.since.elapsed() >= REST_MAX
+        });
+        self.ready.extend(resting.map(|(stream, _)| Arc::clone(stream)));
+    }
+
+    fn drive_ready(&mut self) {
+        while self.driving.len() < DRIVEN_MAX
+            && let Some(stream) = self.ready.pop_front()
+        {
+            let Some(pending) = self.pending.get_mut(&stream) else {
+                continue;
+            };
+            if pending.is_driven || pending.is_stuck {
+                continue;
+            }
+            // A request that drives its own transfer to the end holds the claim.
+            let Some(claim) = self.ledger.claim(&stream) else {
+                continue;
+            };
+            pending.is_driven = true;
+            let (ledger, run) = (self.ledger.clone(), pending.run.clone());
+            self.driving.spawn(async move {
+                let end = drive(&ledger, run).await;
+                drop(claim);
+                (stream, end)
+            });
+        }
+    }
+
+    fn ended(&mut self, stream: &Arc<str>, end: Result<TransferEnd, StoreError>) {
+        match end {
+            Ok(TransferEnd::At(_)) => {
+                self.pending.remove(stream);
+            }
+            Ok(TransferEnd::Stuck(reason)) => {
+                tracing::error!(%stream, %reason, "a transfer is stuck: no rule says how to go on");
+                if let Some(pending) = self.pending.get_mut(stream) {
+                    pending.is_driven = false;
+                    pending.is_stuck = true;
+                }
+            }
+            Err(error) => {
+                tracing::error!(%stream, %error, "a transfer could not be driven on");
+                if let Some(pending) = self.pending.get_mut(stream) {
+                    pending.is_driven = false;
+                    pending.since = Instant::now();
+                }
+            }
+        }
+    }
+
+    async fn save_if_due(&mut self) -> Result<(), StoreError> {
+        if self.events_since_saved < CHECKPOINT_EVERY_EVENTS {
+            return Ok(());
+        }
+        match self.save().await {
+            // A place not saved costs some reading at the next start, no more.
+            Err(error) if error.is_transient() => Ok(()),
+            result => result,
+        }
+    }
+
+    async fn save(&mut self) -> Result<(), StoreError> {
+        self.events_since_saved = 0;
+        let oldest = self.pending.values().map(|pending| pending.run.process.requested_at).min();
+        let position = oldest.map_or(self.position, |oldest| oldest.saturating_sub(1)).min(self.position);
+        if position == self.saved {
+            return Ok(());
+        }
+        self.ledger.save_checkpoint(SUBSCRIBER, position).await?;
+        self.saved = position;
+        Ok(())
+    }
+}
+
+/// Drives one transfer to its end, waiting out what passes by itself.
+async fn drive(ledger: &Ledger, run: TransferRun) -> Result<TransferEnd, StoreError> {
+    let backoff = ExponentialBuilder::default()
+        .with_min_delay(RETRY_DELAY_MIN)
+        .with_max_delay(RETRY_DELAY_MAX)
+        .with_jitter()
+        .without_max_times();
+    let attempt = || {
+        let mut run = run.clone();
+        async move { ledger.drive(&mut run).await }
+    };
+    attempt.retry(backoff).when(StoreError::is_transient).await
+}

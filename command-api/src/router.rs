@@ -1,0 +1,33 @@
+//! Every route, as a table.
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{delete, post};
+
+use crate::routes::{
+    change_overdraft_limit, change_user, close, deposit, erase_user, freeze, import, open_account,
+    register_user, transfer, unfreeze, withdraw,
+};
+use crate::{BODY_BYTES_MAX, CommandApi, IMPORT_BODY_BYTES_MAX};
+
+/// The command side's routes. The host must put an authenticated [`ledger_core::Actor`] into each request's extensions.
+pub fn router(api: CommandApi) -> Router {
+    let import = Router::new()
+        .route("/api/v1/import", post(import::handle))
+        .layer(DefaultBodyLimit::max(IMPORT_BODY_BYTES_MAX))
+        .with_state(api.clone());
+    Router::new()
+        .route("/api/v1/users", post(register_user::handle))
+        .route("/api/v1/users/{id}", delete(erase_user::handle).put(change_user::handle))
+        .route("/api/v1/accounts", post(open_account::handle))
+        .route("/api/v1/accounts/{id}/deposits", post(deposit::handle))
+        .route("/api/v1/accounts/{id}/withdrawals", post(withdraw::handle))
+        .route("/api/v1/accounts/{id}/overdraft-limit", post(change_overdraft_limit::handle))
+        .route("/api/v1/accounts/{id}/freeze", post(freeze::handle))
+        .route("/api/v1/accounts/{id}/unfreeze", post(unfreeze::handle))
+        .route("/api/v1/accounts/{id}/close", post(close::handle))
+        .route("/api/v1/transactions/{id}/account", post(transfer::handle))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(api)
+        .merge(import)
+}

@@ -1,0 +1,16 @@
+//! One file per verb.
+
+pub(crate) mod answers;
+pub(crate) mod cash;
+pub(crate) mod change_overdraft_limit;
+pub(crate) mod change_user;
+pub(crate) mod close;
+pub(crate) mod deposit;
+pub(crate) mod erase_user;
+pub(crate) mod freeze;
+pub(crate) mod import;
+pub(crate) mod open_account;
+pub(crate) mod register_user;
+pub(crate) mod transfer;
+pub(crate) mod unfreeze;
+pub(crate) mod withdraw;

@@ -1,0 +1,85 @@
+//! From a stream's name to its slot, the key of its events in the index.
+//!
+//! The slot is the hash of the name, or the next free number if another stream has that one. Streams are never removed,
+//! so a name is found by looking from its hash on until it is found or a slot is free. The slot is part of each record:
+//! the index can be rebuilt without looking.
+
+use std::sync::Arc;
+
+use quick_cache::sync::Cache;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::error::ReadError;
+use crate::event::Position;
+use crate::index::Index;
+use crate::limits::MAX_HASH_PROBES;
+use crate::log::Log;
+use crate::log::reader::read_one;
+
+/// A stream that has events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StreamHead {
+    pub(crate) slot: u64,
+    /// Of its last event.
+    pub(crate) revision: u64,
+    /// Of its last event.
+    pub(crate) position: Position,
+}
+
+/// What is known about a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lookup {
+    /// The stream exists.
+    Exists(StreamHead),
+    /// It does not; this would be its slot.
+    Vacant(u64),
+    /// It does not, and cannot: too many streams have its hash.
+    Crowded,
+}
+
+/// Finds streams by name, behind a bounded cache of heads.
+#[derive(Debug)]
+pub(crate) struct Streams {
+    /// Only the writer adds to it, after a sync: a reader could put back what it read before.
+    heads: Cache<Arc<str>, StreamHead>,
+    seed: u64,
+    mask: u64,
+}
+
+impl Streams {
+    pub(crate) fn new(log_id: u128, cached_heads: usize, mask: u64) -> Self {
+        Self { heads: Cache::new(cached_heads), seed: log_id as u64, mask }
+    }
+
+    /// The stream as of the last published group.
+    pub(crate) fn find(&self, log: &Log, index: &Index, name: &str) -> Result<Lookup, ReadError> {
+        if let Some(head) = self.heads.get(name) {
+            return Ok(Lookup::Exists(head));
+        }
+        for slot in self.slots(name) {
+            let Some((revision, position)) = index.last(slot)? else {
+                return Ok(Lookup::Vacant(slot));
+            };
+            if read_one(log, position, |record| record.content.stream == name)? {
+                return Ok(Lookup::Exists(StreamHead { slot, revision, position }));
+            }
+        }
+        Ok(Lookup::Crowded)
+    }
+
+    /// The slots a name may have, best first.
+    pub(crate) fn slots(&self, name: &str) -> impl Iterator<Item = u64> + use<> {
+        let hash = xxh3_64_with_seed(name.as_bytes(), self.seed) & self.mask;
+        (0..MAX_HASH_PROBES).map(move |probe| hash.wrapping_add(probe))
+    }
+
+    /// Remembers a head; only for the writer.
+    pub(crate) fn remember(&self, name: Arc<str>, head: StreamHead) {
+        self.heads.insert(name, head);
+    }
+
+    /// Heads in memory.
+    pub(crate) fn cached(&self) -> usize {
+        self.heads.len()
+    }
+}

@@ -1,0 +1,166 @@
+//! Catch-up subscriptions: every event after a place, each once, in order, for as long as one asks. A subscription is a
+//! place in the log and nothing else: it reads, and where there is nothing to read it waits for the log to grow. A slow
+//! one costs nothing but its own delay.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::error::ReadError;
+use crate::event::{Direction, Position, ReadLimit, RecordedEvent, StreamFrom};
+use crate::limits::{READ_CHUNK_BYTES, WARM_BYTES};
+use crate::log::reader::{Forward, first_after};
+use crate::shared::{Durable, Shared};
+
+/// Bytes of log one batch of events is made of at most, so that a batch on the caller's thread is short.
+const BATCH_BYTES: usize = READ_CHUNK_BYTES;
+
+/// Waits for the durable log to change.
+async fn changed(durable: &mut watch::Receiver<Durable>) -> Result<(), ReadError> {
+    durable.changed().await.map_err(|_| ReadError::ShuttingDown)
+}
+
+/// Runs a read on this thread if what it reads is in the page cache for sure, on a thread for blocking work otherwise.
+async fn read<T: Send + 'static>(
+    warm: bool,
+    read: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
+) -> Result<T, ReadError> {
+    if warm {
+        return read();
+    }
+    tokio::task::spawn_blocking(read).await.map_err(|_| ReadError::ShuttingDown)?
+}
+
+/// All events of the log after a position.
+pub struct AllSubscription {
+    shared: Arc<Shared>,
+    durable: watch::Receiver<Durable>,
+    /// Where the next event begins; `Err`: after the event at this position, which is still to be looked for.
+    next: Result<Position, Position>,
+}
+
+impl AllSubscription {
+    pub(crate) fn new(shared: Arc<Shared>, after: Option<Position>) -> Self {
+        let durable = shared.durable.subscribe();
+        Self { shared, durable, next: after.map_or(Ok(0), Err) }
+    }
+
+    /// The next events, at least one and at most `max_events` (0 counts as 1), waiting for one if need be.
+    ///
+    /// Cancel-safe: if the future is dropped, the next call returns what this one would have.
+    ///
+    /// # Errors
+    /// The log is corrupt or cannot be read; the same place is tried again by the next call. `ShuttingDown` when the
+    /// node is shut down and everything was returned.
+    pub async fn next_batch(&mut self, max_events: usize) -> Result<Vec<RecordedEvent>, ReadError> {
+        loop {
+            let durable = *self.durable.borrow_and_update();
+            if self.is_before(durable.end) {
+                let (shared, next, end) = (self.shared.clone(), self.next, durable.end);
+                let warm = durable.end - next.unwrap_or_else(|after| after) <= WARM_BYTES;
+                let (events, next) =
+                    read(warm, move || shared.read_after(next, end, max_events.max(1))).await?;
+                self.next = Ok(next);
+                if !events.is_empty() {
+                    return Ok(events);
+                }
+            } else if durable.closed {
+                return Err(ReadError::ShuttingDown);
+            } else {
+                changed(&mut self.durable).await?;
+            }
+        }
+    }
+
+    /// Whether everything durable now has been returned.
+    #[must_use]
+    pub fn caught_up(&self) -> bool {
+        let durable = self.shared.durable();
+        match self.next {
+            Ok(next) => next >= durable.end,
+            Err(after) => after >= durable.head,
+        }
+    }
+
+    fn is_before(&self, end: Position) -> bool {
+        self.next.unwrap_or_else(|after| after) < end
+    }
+}
+
+impl Shared {
+    /// Events from a place on, and the place after them.
+    fn read_after(
+        &self,
+        from: Result<Position, Position>,
+        end: Position,
+        max_events: usize,
+    ) -> Result<(Vec<RecordedEvent>, Position), ReadError> {
+        let from = from.or_else(|after| first_after(&self.log, after, end))?;
+        let mut reader = Forward::new(&self.log, from, end, BATCH_BYTES);
+        let mut events = Vec::new();
+        let mut bytes = 0;
+        while events.len() < max_events && bytes < BATCH_BYTES {
+            let Some(found) = reader.next()? else { break };
+            bytes += found.record.len;
+            events.push(found.event(&self.types));
+        }
+        Ok((events, reader.position()))
+    }
+}
+
+/// All events of one stream after a revision.
+pub struct StreamSubscription {
+    shared: Arc<Shared>,
+    durable: watch::Receiver<Durable>,
+    stream: Arc<str>,
+    /// The revision to read next.
+    next: u64,
+}
+
+impl StreamSubscription {
+    pub(crate) fn new(shared: Arc<Shared>, stream: Arc<str>, after: Option<u64>) -> Self {
+        let durable = shared.durable.subscribe();
+        Self { shared, durable, stream, next: after.map_or(0, |after| after.saturating_add(1)) }
+    }
+
+    /// The next events, at least one and at most `max_events` (0 counts as 1), waiting for one if need be. The stream
+    /// need not exist yet.
+    ///
+    /// Cancel-safe: if the future is dropped, the next call returns what this one would have.
+    ///
+    /// # Errors
+    /// As for [`AllSubscription::next_batch`].
+    pub async fn next_batch(&mut self, max_events: usize) -> Result<Vec<RecordedEvent>, ReadError> {
+        loop {
+            let durable = *self.durable.borrow_and_update();
+            let head = self.shared.find_stream(&self.stream)?;
+            if head.is_some_and(|head| head.revision >= self.next) {
+                let (shared, stream, next) = (self.shared.clone(), self.stream.clone(), self.next);
+                let limit = ReadLimit { events: max_events.max(1), bytes: BATCH_BYTES };
+                // Where the events lie is not known before they are looked up; the newest are in the page cache.
+                let warm = head.is_some_and(|head| {
+                    head.revision - next < 16 && durable.end - head.position <= WARM_BYTES
+                });
+                let from = StreamFrom::Revision(next);
+                let page =
+                    read(warm, move || shared.read_stream(&stream, from, Direction::Forward, limit)).await?;
+                if let Some(last) = page.events.last() {
+                    self.next = last.revision + 1;
+                    return Ok(page.events);
+                }
+            }
+            if durable.closed {
+                return Err(ReadError::ShuttingDown);
+            }
+            changed(&mut self.durable).await?;
+        }
+    }
+
+    /// Whether everything durable now has been returned.
+    ///
+    /// # Errors
+    /// The stream's state cannot be read.
+    pub fn caught_up(&self) -> Result<bool, ReadError> {
+        Ok(self.shared.find_stream(&self.stream)?.is_none_or(|head| head.revision < self.next))
+    }
+}

@@ -1,0 +1,92 @@
+//! Small words for the tests.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use crate::*;
+
+/// Options with small segments, so that tests see them roll, and no scrub.
+pub(super) fn options(dir: &std::path::Path) -> NodeOptions {
+    let mut options = NodeOptions::new(dir);
+    options.segment_bytes = 64 * 1024;
+    options.scrub_bytes_per_second = 0;
+    options.index_cache_bytes = 1024 * 1024;
+    options
+}
+
+pub(super) fn open(dir: &std::path::Path) -> Node {
+    Node::open(options(dir)).unwrap()
+}
+
+pub(super) fn event(id: u128, data: &str) -> ProposedEvent {
+    ProposedEvent {
+        id: Uuid::from_u128(id),
+        event_type: "happened".into(),
+        is_json: true,
+        data: data.to_owned().into_bytes().into(),
+        metadata: format!("metadata of {data}").into_bytes().into(),
+    }
+}
+
+/// An event with an id of its own.
+pub(super) fn fresh(data: &str) -> ProposedEvent {
+    event(Uuid::new_v4().as_u128(), data)
+}
+
+pub(super) fn part(stream: &str, expected: ExpectedRevision, events: Vec<ProposedEvent>) -> StreamAppend {
+    StreamAppend { stream: stream.into(), expected, events }
+}
+
+pub(super) fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_time()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+pub(super) fn append(node: &Node, batch: Vec<StreamAppend>) -> Result<Appended, AppendError> {
+    run(node.append(batch))
+}
+
+/// Everything in the log, read in pages of odd sizes.
+pub(super) fn all(node: &Node) -> Vec<RecordedEvent> {
+    let mut events = Vec::new();
+    let mut from = AllFrom::Start;
+    loop {
+        let page = node.read_all(from, Direction::Forward, ReadLimit::events(7)).unwrap();
+        events.extend(page.events);
+        if page.end {
+            return events;
+        }
+        from = AllFrom::Position(page.next);
+    }
+}
+
+/// A stream's events' data, forward.
+pub(super) fn stream_data(node: &Node, stream: &str) -> Vec<String> {
+    let read = node
+        .read_stream(stream, StreamFrom::Start, Direction::Forward, ReadLimit::events(usize::MAX))
+        .unwrap();
+    assert!(read.end);
+    read.events.iter().map(data).collect()
+}
+
+pub(super) fn data(event: &RecordedEvent) -> String {
+    String::from_utf8(event.data.to_vec()).unwrap()
+}
+
+pub(super) fn stop(node: Node) {
+    run(node.shutdown());
+}
+
+/// The single error of an append that must fail on its revision.
+pub(super) fn wrong(result: Result<Appended, AppendError>) -> (Arc<str>, usize, Option<u64>) {
+    match result {
+        Err(AppendError::WrongExpectedRevision { stream, append_index, current, .. }) => {
+            (stream, append_index, current)
+        }
+        other => panic!("expected a wrong revision, got {other:?}"),
+    }
+}

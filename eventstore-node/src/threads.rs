@@ -1,0 +1,127 @@
+//! The node's threads: started together, stopped in an order in which none waits for one that is gone.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::sync::mpsc;
+
+use crate::error::{AppendError, OpenError, ReadError};
+use crate::event::Position;
+use crate::index::SharedIndex;
+use crate::log::allocator::Allocator;
+use crate::log::scrub::{Stop, scrub};
+use crate::options::NodeOptions;
+use crate::shared::Shared;
+use crate::stats::Counters;
+use crate::writer::{Message, Writer};
+
+/// Handles of the running threads.
+pub(crate) struct Threads {
+    queue: mpsc::Sender<Message>,
+    shared: Arc<Shared>,
+    allocator: Arc<Allocator>,
+    index: SharedIndex,
+    scrub_stop: Arc<Stop>,
+    writer: Option<JoinHandle<()>>,
+    helpers: Vec<JoinHandle<()>>,
+}
+
+impl Threads {
+    /// Starts all threads. `unchecked`: the log before this position was not checked at start.
+    pub(crate) fn start(
+        options: &NodeOptions,
+        shared: &Arc<Shared>,
+        allocator: Arc<Allocator>,
+        writer: Writer,
+        queue: mpsc::Sender<Message>,
+        unchecked: Position,
+    ) -> Result<Self, OpenError> {
+        let mut threads = Self {
+            queue,
+            shared: shared.clone(),
+            allocator: allocator.clone(),
+            index: shared.index.clone(),
+            scrub_stop: Arc::default(),
+            writer: None,
+            helpers: Vec::new(),
+        };
+        // Whatever fails to start, dropping `threads` ends the ones before it.
+        let (log, segment_bytes, faults) = (shared.clone(), options.segment_bytes, options.faults.clone());
+        threads
+            .helpers
+            .push(spawn("allocator", shared, move || allocator.run(&log.log, segment_bytes, &faults))?);
+        let index = shared.index.clone();
+        threads.helpers.push(spawn("indexer", shared, move || index.run())?);
+        if options.scrub_bytes_per_second > 0 && unchecked > 0 {
+            let (shared_log, stop, rate) =
+                (shared.clone(), threads.scrub_stop.clone(), options.scrub_bytes_per_second);
+            threads.helpers.push(spawn("scrub", shared, move || {
+                check_old_log(&shared_log, unchecked, rate, &stop);
+            })?);
+        }
+        threads.writer = Some(spawn("writer", shared, move || writer.run())?);
+        Ok(threads)
+    }
+}
+
+fn check_old_log(shared: &Shared, end: Position, bytes_per_second: u64, stop: &Stop) {
+    match scrub(&shared.log, end, bytes_per_second, stop) {
+        Ok(()) => Counters::add(&shared.counters.scrubbed, end),
+        Err(ReadError::Corrupt(corruption)) => {
+            shared.fail(AppendError::Corrupt(corruption));
+        }
+        Err(error) => tracing::error!(%error, "the older part of the log could not be checked"),
+    }
+}
+
+fn spawn(
+    name: &str,
+    shared: &Arc<Shared>,
+    body: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, OpenError> {
+    let guard = PanicGuard { shared: shared.clone(), name: name.to_owned() };
+    std::thread::Builder::new()
+        .name(format!("eventstore-{name}"))
+        .spawn(move || {
+            let _guard = guard;
+            body();
+        })
+        .map_err(OpenError::Thread)
+}
+
+/// A thread that panics leaves the node without it: appends must not go on as if nothing had happened.
+struct PanicGuard {
+    shared: Arc<Shared>,
+    name: String,
+}
+
+impl Drop for PanicGuard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let reason = format!("the {} thread panicked", self.name);
+            self.shared.fail(AppendError::Poisoned { reason: reason.into() });
+        }
+    }
+}
+
+impl Drop for Threads {
+    /// Blocks until everything queued is written and all threads have ended. Not for an async context.
+    fn drop(&mut self) {
+        // An error means that the writer is gone already. Only a full queue takes waiting for.
+        if let Err(mpsc::error::TrySendError::Full(stop)) = self.queue.try_send(Message::Stop) {
+            let _ = self.queue.blocking_send(stop);
+        }
+        // The writer may wait for the others, so they go after it. A panic was reported by the guard.
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+        self.scrub_stop.stop();
+        self.allocator.stop();
+        self.index.stop();
+        for helper in self.helpers.drain(..) {
+            let _ = helper.join();
+        }
+        self.shared.durable.send_modify(|durable| durable.closed = true);
+        self.index.close();
+    }
+}

@@ -1,0 +1,198 @@
+//! Account states kept in memory, ahead of the disk.
+//!
+//! A state is evolved as soon as its append is queued, so that the next command is decided on it without waiting for the disk: a hot
+//! account runs at the speed of batches, not of single fsyncs. Answers wait for the disk. When an append fails, the state is dropped and
+//! loaded anew; exact revisions make every append that was queued behind the failed one fail as well.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ledger_core::account::{AccountEvent, AccountState};
+use ledger_core::{AccountId, Event, Position, stream};
+use quick_cache::sync::Cache;
+use tokio::sync::{Mutex, MutexGuard, Notify};
+
+use crate::codec::decode_all;
+use crate::{CACHED_ACCOUNTS_MAX, EventStore, StoreError};
+
+/// The cache of account states.
+pub(crate) struct Accounts {
+    entries: Cache<AccountId, Arc<Entry>>,
+}
+
+/// One account's place in the cache.
+pub(crate) struct Entry {
+    pub(crate) stream: Arc<str>,
+    slot: Mutex<Loaded>,
+    /// Told whenever an append under way was answered.
+    answered: Notify,
+    /// Set when whoever submitted an append went away before its answer: nobody knows whether the state holds.
+    doubtful: AtomicBool,
+}
+
+/// What is known of the account.
+#[derive(Default)]
+struct Loaded {
+    is_loaded: bool,
+    state: AccountState,
+    /// How many of the state's events are known to be on disk.
+    durable: u64,
+    /// Counts the loads, so that a failed append drops the state that it was decided on and not a newer one.
+    generation: u64,
+}
+
+/// An account's state, held for one decision.
+pub(crate) struct Held<'a> {
+    loaded: MutexGuard<'a, Loaded>,
+}
+
+/// An append under way on an entry: the state is in doubt until it is answered.
+pub(crate) struct UnderWay<'a> {
+    entry: &'a Entry,
+    generation: u64,
+    answered: bool,
+}
+
+impl Accounts {
+    pub(crate) fn new() -> Self {
+        Self { entries: Cache::new(CACHED_ACCOUNTS_MAX) }
+    }
+
+    pub(crate) fn entry(&self, id: AccountId) -> Arc<Entry> {
+        if let Some(entry) = self.entries.get(&id) {
+            return entry;
+        }
+        let fresh = || Entry {
+            stream: stream::account(id).into(),
+            slot: Mutex::default(),
+            answered: Notify::new(),
+            doubtful: AtomicBool::new(false),
+        };
+        match self.entries.get_or_insert_with(&id, || Ok::<_, std::convert::Infallible>(Arc::new(fresh()))) {
+            Ok(entry) => entry,
+            Err(never) => match never {},
+        }
+    }
+}
+
+impl Entry {
+    /// Holds the account's state, loading it if need be, with a memory of legs that reaches back to `legs_since`.
+    pub(crate) async fn hold(
+        &self,
+        store: &EventStore,
+        legs_since: Option<Position>,
+    ) -> Result<Held<'_>, StoreError> {
+        let mut loaded = self.slot.lock().await;
+        if self.doubtful.swap(false, Ordering::AcqRel) {
+            loaded.forget();
+        }
+        if !loaded.is_loaded {
+            loaded.state = load(store, &self.stream).await?;
+            loaded.durable = loaded.state.events;
+            loaded.is_loaded = true;
+        }
+        if let Some(position) = legs_since
+            && !loaded.state.remembers(position)
+        {
+            let events = decode_all(store.read_stream_since(&self.stream, position).await?)?;
+            let legs = events.iter().filter_map(|recorded| match &recorded.event {
+                Event::Account(event) => Some((event, recorded.revision, recorded.position)),
+                Event::Transfer(_) | Event::User(_) | Event::Reference(_) => None,
+            });
+            loaded.state.remember(position, legs);
+        }
+        Ok(Held { loaded })
+    }
+
+    /// Waits until everything that was seen is on disk, and makes sure that nobody else has written since. `false` when what was seen
+    /// did not come true, or is not all there is: decide again.
+    pub(crate) async fn confirm(
+        &self,
+        store: &EventStore,
+        generation: u64,
+        seen: u64,
+    ) -> Result<bool, StoreError> {
+        loop {
+            let answered = self.answered.notified();
+            let mut loaded = self.slot.lock().await;
+            if loaded.generation != generation || self.doubtful.load(Ordering::Acquire) {
+                return Ok(false);
+            }
+            if loaded.durable >= seen {
+                let in_store = store.events_in(&self.stream).await?;
+                if in_store > loaded.state.events {
+                    loaded.forget();
+                    return Ok(false);
+                }
+                return Ok(true);
+            }
+            drop(loaded);
+            answered.await;
+        }
+    }
+}
+
+impl Loaded {
+    fn forget(&mut self) {
+        *self = Self { generation: self.generation.wrapping_add(1), ..Self::default() };
+    }
+}
+
+impl UnderWay<'_> {
+    /// The append of `revision` is on disk.
+    pub(crate) async fn settle(mut self, revision: u64, position: Position) {
+        let mut loaded = self.entry.slot.lock().await;
+        if loaded.generation == self.generation {
+            loaded.state.settle(revision, position);
+            loaded.durable = loaded.durable.max(revision + 1);
+        }
+        self.answered = true;
+        self.entry.answered.notify_waiters();
+    }
+
+    /// The append failed: what was evolved did not happen.
+    pub(crate) async fn forget(mut self) {
+        let mut loaded = self.entry.slot.lock().await;
+        if loaded.generation == self.generation {
+            loaded.forget();
+        }
+        self.answered = true;
+        self.entry.answered.notify_waiters();
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.entry.doubtful.store(true, Ordering::Release);
+            self.entry.answered.notify_waiters();
+        }
+    }
+}
+
+impl Held<'_> {
+    /// Evolves the state ahead of the disk and lets go of it.
+    pub(crate) fn submit<'a>(mut self, entry: &'a Entry, events: &[AccountEvent]) -> UnderWay<'a> {
+        events.iter().for_each(|event| self.loaded.state.evolve(event));
+        UnderWay { entry, generation: self.loaded.generation, answered: false }
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.loaded.generation
+    }
+
+    pub(crate) fn state(&self) -> &AccountState {
+        &self.loaded.state
+    }
+}
+
+async fn load(store: &EventStore, stream: &Arc<str>) -> Result<AccountState, StoreError> {
+    let mut state = AccountState::default();
+    for recorded in decode_all(store.read_stream(stream, 0).await?)? {
+        if let Event::Account(event) = &recorded.event {
+            state.evolve(event);
+            state.settle(recorded.revision, recorded.position);
+        }
+    }
+    Ok(state)
+}

@@ -1,0 +1,122 @@
+//! What commands go through.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use ledger_core::id::WORKER_MAX;
+use ledger_core::{AccountId, Position, Snowflakes, TransferId, UserId};
+use parking_lot::Mutex;
+
+use crate::accounts::Accounts;
+use crate::codec::{system_append, time_of};
+use crate::store::AppendFailure;
+use crate::transfers::Claims;
+use crate::{EventStore, StoreError};
+
+/// How a ledger is opened.
+#[derive(Clone, Debug, Default)]
+pub struct LedgerOptions {
+    /// Number of this process among all that make ids, 0 to 1023; two processes must not share one.
+    pub worker: u16,
+}
+
+/// The ledger on an event store. Cheap to clone; clones share everything.
+#[derive(Clone)]
+pub struct Ledger {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: EventStore,
+    snowflakes: Snowflakes,
+    accounts: Accounts,
+    claims: Mutex<Claims>,
+}
+
+impl Ledger {
+    /// Opens the ledger.
+    ///
+    /// # Errors
+    /// [`StoreError::Broken`] for a worker number above 1023; anything from reading the log's last event.
+    pub fn open(store: EventStore, options: &LedgerOptions) -> Result<Self, StoreError> {
+        // Ids never go back behind what the log has seen, whatever the clock does.
+        let floor = store.read_newest()?.map_or(0, |event| time_of(&event).timestamp_millis());
+        let snowflakes = Snowflakes::try_new(options.worker, u64::try_from(floor).unwrap_or(0))
+            .ok_or_else(|| StoreError::Broken(format!("worker numbers go from 0 to {WORKER_MAX}").into()))?;
+        let inner = Inner { store, snowflakes, accounts: Accounts::new(), claims: Mutex::default() };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The event store underneath.
+    #[must_use]
+    pub fn store(&self) -> &EventStore {
+        &self.inner.store
+    }
+
+    pub(crate) fn accounts(&self) -> &Accounts {
+        &self.inner.accounts
+    }
+
+    pub(crate) fn claims(&self) -> &Mutex<Claims> {
+        &self.inner.claims
+    }
+
+    /// The time now, for business times that the client leaves open.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        Utc::now()
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.now().timestamp_millis()).unwrap_or(0)
+    }
+
+    /// A new account id.
+    #[must_use]
+    pub fn new_account_id(&self) -> AccountId {
+        AccountId::generate(&self.inner.snowflakes, self.now_ms())
+    }
+
+    /// A new transfer id.
+    #[must_use]
+    pub fn new_transfer_id(&self) -> TransferId {
+        TransferId::generate(&self.inner.snowflakes, self.now_ms())
+    }
+
+    /// A new user id.
+    #[must_use]
+    pub fn new_user_id(&self) -> UserId {
+        UserId::generate(&self.inner.snowflakes, self.now_ms())
+    }
+
+    /// A subscriber's place as it last saved it, 0 when it never did.
+    ///
+    /// # Errors
+    /// From the store; [`StoreError::Broken`] when what was saved is not a number.
+    pub async fn load_checkpoint(&self, subscriber: &str) -> Result<Position, StoreError> {
+        let stream = checkpoint_stream(subscriber).into();
+        let Some(event) = self.store().read_last(&stream).await? else {
+            return Ok(0);
+        };
+        serde_json::from_slice(&event.data)
+            .map_err(|error| StoreError::Broken(format!("checkpoint of {subscriber}: {error}").into()))
+    }
+
+    /// Saves a subscriber's place in the log itself.
+    ///
+    /// # Errors
+    /// From the store.
+    pub async fn save_checkpoint(&self, subscriber: &str, position: Position) -> Result<(), StoreError> {
+        let append =
+            system_append(&checkpoint_stream(subscriber), "$checkpoint", position.to_string().into_bytes());
+        match self.store().append(vec![append]).await {
+            Ok(_) => Ok(()),
+            Err(AppendFailure::Store(error)) => Err(error),
+            Err(AppendFailure::Conflict(_)) => Err(StoreError::Contended(subscriber.into())),
+        }
+    }
+}
+
+fn checkpoint_stream(subscriber: &str) -> String {
+    format!("$checkpoint-{subscriber}")
+}

@@ -1,0 +1,350 @@
+//! Transfers on a real embedded store.
+
+use std::sync::Arc;
+
+use chrono::Utc;
+use eventstore_node::{Node, NodeOptions};
+use ledger_core::account::{AccountCommand, AccountEvent, AccountKind};
+use ledger_core::transfer::{TransferEvent, TransferStatus};
+use ledger_core::{AccountId, Currency, Event, Money, Rejection, stream};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+use crate::{
+    Context, EventStore, Ledger, LedgerOptions, NewAccount, Recorded, TransferEnd, TransferReceipt,
+    TransferRequest,
+};
+
+struct Bank {
+    ledger: Ledger,
+    node: Node,
+    dir: TempDir,
+}
+
+impl Bank {
+    fn open(dir: TempDir) -> Self {
+        let mut options = NodeOptions::new(dir.path().to_owned());
+        options.segment_bytes = 16 * 1024 * 1024;
+        let node = Node::open(options).unwrap();
+        let ledger = Ledger::open(EventStore::Embedded(node.clone()), &LedgerOptions { worker: 1 }).unwrap();
+        Self { ledger, node, dir }
+    }
+
+    fn new() -> Self {
+        Self::open(TempDir::new().unwrap())
+    }
+
+    /// Everything in memory is gone, as after a crash; the log stays.
+    async fn restart(self) -> Self {
+        self.node.shutdown().await;
+        drop((self.ledger, self.node));
+        Self::open(self.dir)
+    }
+
+    /// A second process on the same store: own caches, same log.
+    fn second(&self) -> Ledger {
+        let store = EventStore::Embedded(self.node.clone());
+        Ledger::open(store, &LedgerOptions { worker: 2 }).unwrap()
+    }
+
+    async fn account(&self, minor: i64) -> AccountId {
+        let new = NewAccount {
+            user_id: None,
+            kind: AccountKind::Checking,
+            currency: eur(0).currency,
+            reference: None,
+            overdraft_limit: eur(minor),
+        };
+        self.ledger.open_account(&new, &context("")).await.unwrap().unwrap().account_id
+    }
+
+    async fn command(&self, id: AccountId, command: AccountCommand) {
+        self.ledger.account(id, &command, &context(&stream::account(id))).await.unwrap().unwrap();
+    }
+
+    async fn balance(&self, id: AccountId) -> i64 {
+        self.ledger.view(id).await.unwrap().unwrap().balance.minor
+    }
+
+    async fn log(&self) -> Vec<Recorded> {
+        let mut events = Vec::new();
+        let mut subscription = self.ledger.store().subscribe(None);
+        if self.node.head() == 0 {
+            return events;
+        }
+        loop {
+            let batch = subscription.next(1_000).await.unwrap();
+            events.extend(batch.events);
+            if batch.position >= self.node.head() {
+                return events;
+            }
+        }
+    }
+}
+
+fn eur(minor: i64) -> Money {
+    Money::new(minor, Currency::from_code("EUR").unwrap())
+}
+
+fn context(correlation_id: &str) -> Context {
+    Context {
+        correlation_id: correlation_id.into(),
+        causation_id: None,
+        actor: "operator:test".into(),
+        booked_at: Utc::now(),
+    }
+}
+
+fn wish(key: &str, from: AccountId, to: AccountId, minor: i64) -> TransferRequest {
+    TransferRequest {
+        client: "test".into(),
+        idempotency_key: key.into(),
+        from,
+        to,
+        amount: eur(minor),
+        description: None,
+        reference: None,
+        already_booked: false,
+    }
+}
+
+async fn request(ledger: &Ledger, wish: &TransferRequest) -> Result<TransferReceipt, Rejection> {
+    ledger.request_transfer(wish, &context(&wish.stream())).await.unwrap()
+}
+
+async fn drive(ledger: &Ledger, receipt: &TransferReceipt) -> TransferStatus {
+    let mut run = receipt.run.clone();
+    assert!(matches!(ledger.drive(&mut run).await.unwrap(), TransferEnd::At(_)));
+    run.process.status()
+}
+
+#[tokio::test]
+async fn a_transfer_completes() {
+    let bank = Bank::new();
+    let (from, to) = (bank.account(1_000).await, bank.account(0).await);
+    let receipt = request(&bank.ledger, &wish("k", from, to, 300)).await.unwrap();
+    assert_eq!(receipt.status, TransferStatus::Pending);
+    assert_eq!((bank.balance(from).await, bank.balance(to).await), (-300, 0));
+    assert_eq!(drive(&bank.ledger, &receipt).await, TransferStatus::Completed);
+    assert_eq!((bank.balance(from).await, bank.balance(to).await), (-300, 300));
+}
+
+#[tokio::test]
+async fn each_event_names_the_one_that_caused_it() {
+    let bank = Bank::new();
+    let (from, to) = (bank.account(1_000).await, bank.account(0).await);
+    let receipt = request(&bank.ledger, &wish("k", from, to, 300)).await.unwrap();
+    drive(&bank.ledger, &receipt).await;
+    let log = bank.log().await;
+    let transfer: Vec<_> =
+        log.iter().filter(|event| event.metadata.correlation_id.starts_with("transfer-")).collect();
+    let names: Vec<_> = transfer.iter().map(|recorded| recorded.event.name()).collect();
+    assert_eq!(names, ["TransferRequested", "AccountDebited", "AccountCredited", "TransferCompleted"]);
+    assert_eq!(transfer[0].metadata.causation_id, None);
+    for pair in transfer.windows(2) {
+        assert_eq!(pair[1].metadata.causation_id.as_deref(), Some(pair[0].id.to_string().as_str()));
+    }
+}
+
+#[tokio::test]
+async fn a_refused_credit_brings_the_money_back() {
+    for stop in [AccountCommand::Freeze(None), AccountCommand::Close] {
+        let bank = Bank::new();
+        let (from, to) = (bank.account(1_000).await, bank.account(0).await);
+        let receipt = request(&bank.ledger, &wish("k", from, to, 300)).await.unwrap();
+        bank.command(to, stop).await;
+        let status = drive(&bank.ledger, &receipt).await;
+        assert!(matches!(
+            status,
+            TransferStatus::Failed(Rejection::AccountFrozen | Rejection::AccountClosed)
+        ));
+        assert_eq!((bank.balance(from).await, bank.balance(to).await), (0, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_wish_gets_its_first_answer_also_after_a_restart() {
+    let bank = Bank::new();
+    let (from, to) = (bank.account(1_000).await, bank.account(0).await);
+    let first = request(&bank.ledger, &wish("k", from, to, 300)).await.unwrap();
+    let broke = request(&bank.ledger, &wish("too much", from, to, 9_000)).await.unwrap();
+    assert_eq!(broke.status, TransferStatus::Rejected(Rejection::InsufficientFunds));
+    drive(&bank.ledger, &first).await;
+    let bank = bank.restart().await;
+    for (key, minor, answer) in [("k", 300, &first), ("too much", 9_000, &broke)] {
+        let again = request(&bank.ledger, &wish(key, from, to, minor)).await.unwrap();
+        assert!(again.replayed);
+        assert_eq!((again.transfer_id, again.position), (answer.transfer_id, answer.position));
+        let other = request(&bank.ledger, &wish(key, from, to, minor + 1)).await;
+        assert_eq!(other.unwrap_err(), Rejection::IdempotencyKeyReused);
+    }
+    assert_eq!(bank.balance(from).await, -300);
+}
+
+#[tokio::test]
+async fn what_can_never_be_right_leaves_no_trace() {
+    let bank = Bank::new();
+    let (from, nobody) = (bank.account(1_000).await, AccountId::from_i64(77).unwrap());
+    let before = bank.node.head();
+    let unknown = request(&bank.ledger, &wish("a", from, nobody, 1)).await.unwrap_err();
+    assert_eq!(unknown, Rejection::AccountNotFound);
+    let mut other = wish("b", from, bank.account(0).await, 1);
+    let after_opening = bank.node.head();
+    other.amount = Money::new(1, Currency::from_code("CZK").unwrap());
+    assert_eq!(request(&bank.ledger, &other).await.unwrap_err(), Rejection::CurrencyMismatch);
+    assert_eq!(request(&bank.ledger, &wish("c", from, from, 1)).await.unwrap_err(), Rejection::SameAccount);
+    assert!(before < after_opening && bank.node.head() == after_opening);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_with_one_key_at_once_make_one_transfer() {
+    let bank = Bank::new();
+    let (from, to) = (bank.account(100_000).await, bank.account(0).await);
+    let mut tasks = JoinSet::new();
+    for number in 0..64 {
+        let ledger = if number % 2 == 0 { bank.ledger.clone() } else { bank.second() };
+        // Half of them ask for something else under the same key.
+        let wish = wish("k", from, to, 300 + number / 32);
+        tasks.spawn(async move { request(&ledger, &wish).await });
+    }
+    let answers = tasks.join_all().await;
+    let ids: std::collections::HashSet<_> =
+        answers.iter().flatten().map(|answer| answer.transfer_id).collect();
+    assert_eq!(ids.len(), 1);
+    let refused = answers.iter().filter(|answer| answer.is_err()).count();
+    assert_eq!(refused, 32);
+    let debits = bank
+        .log()
+        .await
+        .into_iter()
+        .filter(|recorded| matches!(&recorded.event, Event::Account(AccountEvent::Debited(_))));
+    assert_eq!(debits.count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_draining_one_account_never_overdraw_it() {
+    let bank = Bank::new();
+    let (from, to) = (bank.account(1_000).await, bank.account(0).await);
+    let others = [bank.ledger.clone(), bank.second(), bank.second()];
+    let mut tasks = JoinSet::new();
+    for number in 0..96 {
+        let ledger = others[number % others.len()].clone();
+        let wish = wish(&format!("k{number}"), from, to, 90);
+        tasks.spawn(async move {
+            let receipt = request(&ledger, &wish).await.unwrap();
+            match receipt.status {
+                TransferStatus::Pending => drive(&ledger, &receipt).await,
+                status => status,
+            }
+        });
+    }
+    let answers = tasks.join_all().await;
+    let completed = answers.iter().filter(|status| **status == TransferStatus::Completed).count();
+    assert_eq!(completed, 11, "11 times 0.90 fit into 10.00");
+    let bank = bank.restart().await;
+    assert_eq!((bank.balance(from).await, bank.balance(to).await), (-990, 990));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_drivers_of_one_transfer_do_no_harm() {
+    let bank = Bank::new();
+    let (from, to) = (bank.account(100_000).await, bank.account(0).await);
+    for number in 0..40 {
+        let receipt = request(&bank.ledger, &wish(&format!("k{number}"), from, to, 10)).await.unwrap();
+        let (one, two) =
+            (bank.ledger.clone(), if number % 2 == 0 { bank.ledger.clone() } else { bank.second() });
+        let (first, second) = tokio::join!(drive(&one, &receipt), drive(&two, &receipt));
+        assert_eq!((first, second), (TransferStatus::Completed, TransferStatus::Completed));
+    }
+    let bank = bank.restart().await;
+    assert_eq!((bank.balance(from).await, bank.balance(to).await), (-400, 400));
+    let mut ends = std::collections::HashMap::new();
+    for recorded in bank.log().await {
+        if let Event::Transfer(TransferEvent::Completed(completed)) = recorded.event {
+            *ends.entry(completed.transfer_id).or_insert(0) += 1;
+        }
+    }
+    assert!(ends.len() == 40 && ends.values().all(|count| *count == 1));
+}
+
+#[tokio::test]
+async fn a_transfer_goes_on_after_a_crash_wherever_it_stopped() {
+    // The request alone; the request and the debit; with a credit whose end was lost: each as another engine might leave it.
+    let bank = Bank::new();
+    let (from, to) = (bank.account(1_000).await, bank.account(0).await);
+    let receipt = request(&bank.ledger, &wish("k", from, to, 300)).await.unwrap();
+    let bank = bank.restart().await;
+    assert_eq!(drive(&bank.ledger, &receipt).await, TransferStatus::Completed);
+    // A driver that knows only the request starts over: every step finds its effect there already.
+    let bank = bank.restart().await;
+    let mut from_the_start = receipt.clone();
+    from_the_start.run.process.stage = ledger_core::transfer::process::Stage::Requested;
+    assert_eq!(drive(&bank.ledger, &from_the_start).await, TransferStatus::Completed);
+    assert_eq!((bank.balance(from).await, bank.balance(to).await), (-300, 300));
+}
+
+#[tokio::test]
+async fn references_are_unique_also_when_claimed_at_once() {
+    let bank = Bank::new();
+    let new = NewAccount {
+        user_id: None,
+        kind: AccountKind::Savings,
+        currency: eur(0).currency,
+        reference: Some("CZ-2378".into()),
+        overdraft_limit: eur(0),
+    };
+    let (left, right) = (bank.ledger.clone(), bank.second());
+    let (context_left, context_right) = (context(""), context(""));
+    let (one, two) =
+        tokio::join!(left.open_account(&new, &context_left), right.open_account(&new, &context_right));
+    let answers = [one.unwrap(), two.unwrap()];
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
+    assert!(answers.contains(&Err(Rejection::ReferenceTaken)));
+    let opened = answers.into_iter().flatten().next().unwrap();
+    assert_eq!(bank.ledger.account_of_reference("CZ-2378").await.unwrap(), Some(opened.account_id));
+}
+
+#[tokio::test]
+async fn checkpoints_are_kept_in_the_log() {
+    let bank = Bank::new();
+    assert_eq!(bank.ledger.load_checkpoint("p").await.unwrap(), 0);
+    bank.ledger.save_checkpoint("p", 17).await.unwrap();
+    bank.ledger.save_checkpoint("p", 42).await.unwrap();
+    let bank = bank.restart().await;
+    assert_eq!(bank.ledger.load_checkpoint("p").await.unwrap(), 42);
+    assert!(bank.log().await.is_empty(), "the store's own bookkeeping is no event of the ledger");
+}
+
+#[test]
+fn personal_data_is_gone_with_its_key() {
+    let dir = TempDir::new().unwrap();
+    let keys = crate::KeyStore::open(dir.path()).unwrap();
+    let id = ledger_core::UserId::from_i64(5).unwrap();
+    let details = crate::UserDetails {
+        name: "Jana Nováková".into(),
+        email: None,
+        phone: None,
+        ssn: Some("123".into()),
+        date_of_birth: None,
+    };
+    let sealed = keys.create(id, &details).unwrap();
+    assert!(!sealed.0.contains("Jana"));
+    assert_eq!(keys.open_details(id, &sealed).unwrap(), Some(details.clone()));
+    let stranger = ledger_core::UserId::from_i64(6).unwrap();
+    keys.create(stranger, &details).unwrap();
+    assert!(keys.open_details(stranger, &sealed).is_err(), "another user's key does not open it");
+    keys.destroy(id).unwrap();
+    keys.destroy(id).unwrap();
+    assert_eq!(keys.open_details(id, &sealed).unwrap(), None);
+    assert_eq!(keys.seal(id, &details).unwrap(), None);
+}
+
+#[test]
+fn the_same_wish_has_the_same_stream_and_another_clients_has_not() {
+    let one = wish("k", AccountId::from_i64(1).unwrap(), AccountId::from_i64(2).unwrap(), 1);
+    let mut two = one.clone();
+    assert_eq!(one.stream(), two.stream());
+    two.client = "another".into();
+    assert_ne!(one.stream(), two.stream());
+    let _: Arc<str> = one.stream();
+}

@@ -1,0 +1,35 @@
+//! What can be set, with its defaults.
+
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use tokio::sync::watch;
+
+use crate::ProjectorStatus;
+
+/// How a projector works.
+#[derive(Clone, Debug)]
+pub struct ProjectorOptions {
+    /// The bank's time zone, which decides the month of an entry. Default: UTC. Changing it changes only what is projected from then
+    /// on: rebuild `transactions` and `monthly_totals`.
+    pub time_zone: Tz,
+    /// Most events in one transaction, also read ahead while one is written. Default: 20,000, about 10 MB of events; more does not
+    /// make it faster.
+    pub batch_events_max: usize,
+    /// Under load, a transaction begins no sooner than this after the one before, so that more events share its cost. An event that
+    /// comes after a quiet moment is written at once. Default: 20 ms.
+    pub batch_interval_min: Duration,
+    /// Told how it goes: keep a receiver of it, `options.status.subscribe()`.
+    pub status: watch::Sender<ProjectorStatus>,
+}
+
+impl Default for ProjectorOptions {
+    fn default() -> Self {
+        Self {
+            time_zone: Tz::UTC,
+            batch_events_max: 20_000,
+            batch_interval_min: Duration::from_millis(20),
+            status: watch::Sender::default(),
+        }
+    }
+}

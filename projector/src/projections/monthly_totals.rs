@@ -1,0 +1,65 @@
+//! `monthly_totals`: what moved on an account in a month.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use ledger_core::AccountId;
+use sqlx::PgConnection;
+use sqlx::postgres::PgBindIterExt;
+
+use super::entries::{EntryKind, entries};
+use super::{Events, Projection, add};
+use crate::ApplyError;
+
+/// The projection.
+pub(super) static PROJECTION: Projection = Projection {
+    name: "monthly_totals",
+    version: 1,
+    tables: &["monthly_totals"],
+    apply: |events, db| Box::pin(apply(events, db)),
+};
+
+/// What some events add to a month of an account.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Totals {
+    pub(super) debits: i64,
+    /// Credits and reversals.
+    pub(super) credits: i64,
+    /// Of entries.
+    pub(super) count: i64,
+}
+
+pub(super) fn fold(events: &Events<'_>) -> Result<BTreeMap<(AccountId, NaiveDate), Totals>, ApplyError> {
+    let mut months: BTreeMap<_, Totals> = BTreeMap::new();
+    for entry in entries(events.events) {
+        let entry = entry?;
+        let totals = months.entry((entry.account_id, entry.month(events.time_zone))).or_default();
+        add(&mut totals.count, 1)?;
+        match entry.kind {
+            EntryKind::Debit => add(&mut totals.debits, entry.amount.minor)?,
+            EntryKind::Credit | EntryKind::Reversal => add(&mut totals.credits, entry.amount.minor)?,
+        }
+    }
+    Ok(months)
+}
+
+async fn apply(events: &Events<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
+    let months = fold(events)?;
+    if months.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "insert into monthly_totals as old (account_id, month, debits, credits, count)
+         select * from unnest($1, $2, $3, $4, $5)
+         on conflict (account_id, month) do update
+         set debits = old.debits + excluded.debits, credits = old.credits + excluded.credits, count = old.count + excluded.count",
+    )
+    .bind(months.keys().map(|(account_id, _)| account_id.as_i64()).bind_iter())
+    .bind(months.keys().map(|(_, month)| *month).bind_iter())
+    .bind(months.values().map(|totals| totals.debits).bind_iter())
+    .bind(months.values().map(|totals| totals.credits).bind_iter())
+    .bind(months.values().map(|totals| totals.count).bind_iter())
+    .execute(db)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! `transfers`: every transfer with its status and timeline.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use ledger_core::transfer::{TransferEvent, TransferRequested};
+use ledger_core::{Event, Rejection, TransferId};
+use ledger_streams::Recorded;
+use sqlx::PgConnection;
+use sqlx::postgres::PgBindIterExt;
+
+use super::entries::{EntryKind, entries};
+use super::{Events, Projection, expect_rows};
+use crate::ApplyError;
+
+/// The projection.
+pub(super) static PROJECTION: Projection = Projection {
+    name: "transfers",
+    version: 1,
+    tables: &["transfers"],
+    apply: |events, db| Box::pin(apply(events, db)),
+};
+
+/// What some events do to a transfer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Change<'a> {
+    pub(super) requested: Option<Requested<'a>>,
+    pub(super) debited_at: Option<DateTime<Utc>>,
+    pub(super) credited_at: Option<DateTime<Utc>>,
+    pub(super) reversed_at: Option<DateTime<Utc>>,
+    pub(super) ended: Option<Ended>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Requested<'a> {
+    pub(super) transfer: &'a TransferRequested,
+    pub(super) booked_at: DateTime<Utc>,
+    pub(super) at: DateTime<Utc>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Ended {
+    pub(super) status: &'static str,
+    pub(super) reason: Option<&'static str>,
+    pub(super) at: DateTime<Utc>,
+}
+
+async fn apply(events: &Events<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
+    let (requested, changed): (Vec<_>, Vec<_>) =
+        fold(events.events)?.into_iter().partition(|(_, change)| change.requested.is_some());
+    insert(&requested, db).await?;
+    update(&changed, db).await
+}
+
+pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<TransferId, Change<'_>>, ApplyError> {
+    let mut changes: BTreeMap<TransferId, Change<'_>> = BTreeMap::new();
+    for entry in entries(events) {
+        let entry = entry?;
+        let change = changes.entry(entry.transfer_id).or_default();
+        let at = Some(entry.recorded.recorded_at);
+        match entry.kind {
+            EntryKind::Debit => change.debited_at = at,
+            EntryKind::Credit => change.credited_at = at,
+            EntryKind::Reversal => change.reversed_at = at,
+        }
+    }
+    for recorded in events {
+        let Event::Transfer(event) = &recorded.event else { continue };
+        match event {
+            TransferEvent::Requested(transfer) => {
+                let booked_at = recorded.metadata.booked_at;
+                let requested = Requested { transfer, booked_at, at: recorded.recorded_at };
+                changes.entry(transfer.transfer_id).or_default().requested = Some(requested);
+            }
+            TransferEvent::Rejected(end) => {
+                changes.entry(end.transfer_id).or_default().end("rejected", Some(end.reason), recorded);
+            }
+            TransferEvent::Completed(end) => {
+                changes.entry(end.transfer_id).or_default().end("completed", None, recorded);
+            }
+            TransferEvent::Failed(end) => {
+                changes.entry(end.transfer_id).or_default().end("failed", Some(end.reason), recorded);
+            }
+        }
+    }
+    Ok(changes)
+}
+
+impl Change<'_> {
+    fn end(&mut self, status: &'static str, reason: Option<Rejection>, recorded: &Recorded) {
+        self.ended = Some(Ended { status, reason: reason.map(Rejection::code), at: recorded.recorded_at });
+    }
+}
+
+async fn insert(rows: &[(TransferId, Change<'_>)], db: &mut PgConnection) -> Result<(), ApplyError> {
+    let requested: Vec<_> =
+        rows.iter().filter_map(|(_, row)| row.requested.map(|requested| (row, requested))).collect();
+    if requested.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "insert into transfers (transfer_id, from_account, to_account, amount, currency, status, failure_reason, description,
+                                reference, booked_at, requested_at, debited_at, credited_at, reversed_at, ended_at)
+         select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+    )
+    .bind(requested.iter().map(|(_, requested)| requested.transfer.transfer_id.as_i64()).bind_iter())
+    .bind(requested.iter().map(|(_, requested)| requested.transfer.from.as_i64()).bind_iter())
+    .bind(requested.iter().map(|(_, requested)| requested.transfer.to.as_i64()).bind_iter())
+    .bind(requested.iter().map(|(_, requested)| requested.transfer.amount.minor).bind_iter())
+    .bind(requested.iter().map(|(_, requested)| requested.transfer.amount.currency.code()).bind_iter())
+    .bind(requested.iter().map(|(row, _)| row.ended.map_or("pending", |ended| ended.status)).bind_iter())
+    .bind(requested.iter().map(|(row, _)| row.ended.and_then(|ended| ended.reason)).bind_iter())
+    .bind(requested.iter().map(|(_, requested)| requested.transfer.description.as_deref()).bind_iter())
+    .bind(requested.iter().map(|(_, requested)| requested.transfer.reference.as_deref()).bind_iter())
+    .bind(requested.iter().map(|(_, requested)| requested.booked_at).bind_iter())
+    .bind(requested.iter().map(|(_, requested)| requested.at).bind_iter())
+    .bind(requested.iter().map(|(row, _)| row.debited_at).bind_iter())
+    .bind(requested.iter().map(|(row, _)| row.credited_at).bind_iter())
+    .bind(requested.iter().map(|(row, _)| row.reversed_at).bind_iter())
+    .bind(requested.iter().map(|(row, _)| row.ended.map(|ended| ended.at)).bind_iter())
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+async fn update(rows: &[(TransferId, Change<'_>)], db: &mut PgConnection) -> Result<(), ApplyError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let result = sqlx::query(
+        "update transfers
+         set status = coalesce(new.status, transfers.status),
+             failure_reason = coalesce(new.failure_reason, transfers.failure_reason),
+             debited_at = coalesce(new.debited_at, transfers.debited_at),
+             credited_at = coalesce(new.credited_at, transfers.credited_at),
+             reversed_at = coalesce(new.reversed_at, transfers.reversed_at),
+             ended_at = coalesce(new.ended_at, transfers.ended_at)
+         from unnest($1, $2, $3, $4, $5, $6, $7)
+           as new (transfer_id, status, failure_reason, debited_at, credited_at, reversed_at, ended_at)
+         where transfers.transfer_id = new.transfer_id",
+    )
+    .bind(rows.iter().map(|(id, _)| id.as_i64()).bind_iter())
+    .bind(rows.iter().map(|(_, row)| row.ended.map(|ended| ended.status)).bind_iter())
+    .bind(rows.iter().map(|(_, row)| row.ended.and_then(|ended| ended.reason)).bind_iter())
+    .bind(rows.iter().map(|(_, row)| row.debited_at).bind_iter())
+    .bind(rows.iter().map(|(_, row)| row.credited_at).bind_iter())
+    .bind(rows.iter().map(|(_, row)| row.reversed_at).bind_iter())
+    .bind(rows.iter().map(|(_, row)| row.ended.map(|ended| ended.at)).bind_iter())
+    .execute(db)
+    .await?;
+    expect_rows("transfers", rows.len(), &result)
+}

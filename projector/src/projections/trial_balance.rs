@@ -1,0 +1,61 @@
+//! `trial_balance`: where a currency's money is. The three sums of a row add up to zero, which the table itself checks.
+
+use std::collections::BTreeMap;
+
+use ledger_streams::Recorded;
+use sqlx::PgConnection;
+use sqlx::postgres::PgBindIterExt;
+
+use super::entries::entries;
+use super::{Events, Projection, add};
+use crate::ApplyError;
+
+/// The projection.
+pub(super) static PROJECTION: Projection = Projection {
+    name: "trial_balance",
+    version: 1,
+    tables: &["trial_balance"],
+    apply: |events, db| Box::pin(apply(events, db)),
+};
+
+/// What some events add to a currency's sums.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Sums {
+    pub(super) customers: i64,
+    pub(super) settlement: i64,
+    pub(super) in_transit: i64,
+}
+
+/// By currency code.
+pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<&'static str, Sums>, ApplyError> {
+    let mut currencies: BTreeMap<_, Sums> = BTreeMap::new();
+    for entry in entries(events) {
+        let entry = entry?;
+        let sums = currencies.entry(entry.amount.currency.code()).or_default();
+        let side = if entry.is_settlement() { &mut sums.settlement } else { &mut sums.customers };
+        add(side, entry.on_balance())?;
+        add(&mut sums.in_transit, entry.on_transit())?;
+    }
+    Ok(currencies)
+}
+
+async fn apply(events: &Events<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
+    let currencies = fold(events.events)?;
+    if currencies.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "insert into trial_balance as old (currency, customers, settlement, in_transit)
+         select * from unnest($1, $2, $3, $4)
+         on conflict (currency) do update
+         set customers = old.customers + excluded.customers, settlement = old.settlement + excluded.settlement,
+             in_transit = old.in_transit + excluded.in_transit",
+    )
+    .bind(currencies.keys().copied().bind_iter())
+    .bind(currencies.values().map(|sums| sums.customers).bind_iter())
+    .bind(currencies.values().map(|sums| sums.settlement).bind_iter())
+    .bind(currencies.values().map(|sums| sums.in_transit).bind_iter())
+    .execute(db)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,239 @@
+//! The loop from events to rows.
+//!
+//! Projections at the same place in the log form a group: one subscription, events decoded once, one transaction per batch. Usually
+//! there is one group. A projection that is new, or was stopped, starts in a group further back, reads on its own, and joins the group
+//! ahead of it when it reaches its place.
+
+use std::time::Duration;
+
+use futures::future::select_all;
+use ledger_core::Position;
+use ledger_streams::{Batch, EventStore, Recorded, StoreError};
+use sqlx::{Connection, PgConnection};
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::checkpoint::{self, Place};
+use crate::projections::{Events, Projection};
+use crate::reader::Reader;
+use crate::{ApplyError, ProjectorError, ProjectorOptions, Stopped, status};
+
+/// No transaction takes this long, whatever the database's own time-outs say: its connection is dead.
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(120);
+/// A batch of fewer events is no load, and the next may follow at once.
+const LOAD_EVENTS: usize = 100;
+
+/// Projections at the same place.
+struct Group {
+    projections: Vec<&'static Projection>,
+    place: Place,
+    reader: Reader,
+}
+
+/// Projects until `shutdown`. Returns an error only for what is not a projection's fault.
+pub(crate) async fn run(
+    db: &mut PgConnection,
+    places: Vec<(&'static Projection, Place)>,
+    store: &EventStore,
+    options: &ProjectorOptions,
+    shutdown: &CancellationToken,
+) -> Result<(), ProjectorError> {
+    let mut groups =
+        group(places, |place| Reader::start(store.clone(), place.position, options.batch_events_max));
+    let mut not_before = Instant::now();
+    loop {
+        let next = async {
+            sleep_until(not_before).await;
+            next(&mut groups).await
+        };
+        let Some((index, read)) = shutdown.run_until_cancelled(next).await else { return Ok(()) };
+        let group = groups.remove(index);
+        let batch = match read {
+            Ok(batch) => batch,
+            Err(error) if error.is_transient() => return Err(error.into()),
+            Err(error) => {
+                group.stop(&error, options);
+                continue;
+            }
+        };
+        let started = Instant::now();
+        let events = batch.events.len();
+        if let Some(group) = step(db, group, batch, &mut groups, options).await? {
+            // At the end, so that groups take turns.
+            groups.push(group);
+        }
+        status::batch_took(started.elapsed(), events);
+        if events >= LOAD_EVENTS {
+            not_before = started + options.batch_interval_min;
+        }
+    }
+}
+
+fn group(places: Vec<(&'static Projection, Place)>, reader: impl Fn(Place) -> Reader) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for (projection, place) in places {
+        match groups.iter_mut().find(|group| group.place.position == place.position) {
+            Some(group) => group.projections.push(projection),
+            None => groups.push(Group { projections: vec![projection], place, reader: reader(place) }),
+        }
+    }
+    groups
+}
+
+/// The next batch of any group, and which group's; never, when every projection has stopped.
+async fn next(groups: &mut [Group]) -> (usize, Result<Batch, StoreError>) {
+    if groups.is_empty() {
+        return std::future::pending().await;
+    }
+    let (read, index, _) = select_all(groups.iter_mut().map(|group| Box::pin(group.reader.next()))).await;
+    (index, read)
+}
+
+/// Writes a group's batch. Returns the group if it goes on by itself: not if it joined another or if nothing is left of it.
+async fn step(
+    db: &mut PgConnection,
+    mut group: Group,
+    mut batch: Batch,
+    others: &mut [Group],
+    options: &ProjectorOptions,
+) -> Result<Option<Group>, ProjectorError> {
+    let from = group.place.position;
+    if batch.position <= from {
+        return Err(ProjectorError::OutOfOrder { after: from, position: batch.position });
+    }
+    // Not past the next group ahead, but up to it and into it.
+    let ahead = others
+        .iter_mut()
+        .filter(|other| other.place.position > from && other.place.position <= batch.position)
+        .min_by_key(|other| other.place.position);
+    if let Some(ahead) = &ahead {
+        batch.position = ahead.place.position;
+        batch.events.truncate(batch.events.partition_point(|event| event.position <= batch.position));
+        batch.caught_up = false;
+    }
+    group.write(db, &batch, options).await?;
+    match ahead {
+        Some(ahead) => ahead.projections.append(&mut group.projections),
+        None if group.projections.is_empty() => {}
+        None => return Ok(Some(group)),
+    }
+    Ok(None)
+}
+
+impl Group {
+    /// Writes a batch: in one transaction for all, or, if that fails, in one for each, so that only those stop that must.
+    async fn write(
+        &mut self,
+        db: &mut PgConnection,
+        batch: &Batch,
+        options: &ProjectorOptions,
+    ) -> Result<(), ApplyError> {
+        let from = self.place.position;
+        let events = Events { events: &batch.events, time_zone: options.time_zone };
+        let recorded_at = batch.events.last().map(|event| event.recorded_at).or(self.place.recorded_at);
+        let to = Place { position: batch.position, recorded_at };
+        match apply_batch(db, &self.projections, &events, from, to).await {
+            Ok(()) => {}
+            Err(error) if error.is_outage() => return Err(error),
+            Err(error) => {
+                tracing::debug!(%error, "batch failed; trying each projection alone");
+                let mut healthy = Vec::new();
+                for projection in &self.projections {
+                    match apply_alone(db, projection, &events, from, to).await? {
+                        None => healthy.push(*projection),
+                        Some((good, stopped)) => {
+                            if let Some(last) = events.first(good).events.last() {
+                                status::applied(&options.status, &[projection], place_of(last), false, good);
+                            }
+                            status::stopped(&options.status, projection, stopped);
+                        }
+                    }
+                }
+                self.projections = healthy;
+            }
+        }
+        self.place = to;
+        status::applied(&options.status, &self.projections, to, batch.caught_up, batch.events.len());
+        Ok(())
+    }
+
+    /// Stops every projection of the group at an event that cannot be read.
+    fn stop(self, error: &StoreError, options: &ProjectorOptions) {
+        let position = match error {
+            StoreError::Undecodable { position, .. } => *position,
+            _ => self.place.position,
+        };
+        for projection in self.projections {
+            status::stopped(&options.status, projection, Stopped { position, reason: error.to_string() });
+        }
+    }
+}
+
+/// Applies events to projections that are all at `from`, rows and checkpoints in one transaction.
+///
+/// # Errors
+/// Those of the first projection that fails; then nothing is written.
+pub async fn apply_batch(
+    db: &mut PgConnection,
+    projections: &[&Projection],
+    events: &Events<'_>,
+    from: Position,
+    to: Place,
+) -> Result<(), ApplyError> {
+    let transaction = async {
+        let mut transaction = db.begin().await?;
+        for projection in projections {
+            projection.apply(events, &mut transaction).await?;
+        }
+        checkpoint::advance(&mut transaction, projections, from, to).await?;
+        Ok(transaction.commit().await?)
+    };
+    timeout(TRANSACTION_TIMEOUT, transaction).await.unwrap_or(Err(ApplyError::TimedOut))
+}
+
+/// Applies events to one projection; if it fails, those before the event that makes it fail. Then returns how many these are, and where
+/// and why it stopped.
+async fn apply_alone(
+    db: &mut PgConnection,
+    projection: &Projection,
+    events: &Events<'_>,
+    from: Position,
+    to: Place,
+) -> Result<Option<(usize, Stopped)>, ApplyError> {
+    let mut error = match apply_batch(db, &[projection], events, from, to).await {
+        Ok(()) => return Ok(None),
+        Err(error) if error.is_outage() => return Err(error),
+        Err(error) => error,
+    };
+    // The first `good` events apply, the first `bad` do not: halve what is between until nothing is.
+    let (mut good, mut bad) = (0_usize, events.events.len());
+    while good.saturating_add(1) < bad {
+        let middle = good.midpoint(bad);
+        match try_apply(db, projection, &events.first(middle)).await {
+            Ok(()) => good = middle,
+            Err(outage) if outage.is_outage() => return Err(outage),
+            Err(nearer) => (bad, error) = (middle, nearer),
+        }
+    }
+    if let Some(last) = events.first(good).events.last() {
+        apply_batch(db, &[projection], &events.first(good), from, place_of(last)).await?;
+    }
+    let position = events.events.get(good).map_or(to.position, |event| event.position);
+    Ok(Some((good, Stopped { position, reason: error.to_string() })))
+}
+
+/// Applies events to one projection and takes it back.
+async fn try_apply(
+    db: &mut PgConnection,
+    projection: &Projection,
+    events: &Events<'_>,
+) -> Result<(), ApplyError> {
+    let mut transaction = db.begin().await?;
+    let result = projection.apply(events, &mut transaction).await;
+    transaction.rollback().await?;
+    result
+}
+
+const fn place_of(event: &Recorded) -> Place {
+    Place { position: event.position, recorded_at: Some(event.recorded_at) }
+}

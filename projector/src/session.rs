@@ -1,0 +1,134 @@
+//! Being the one writer of a database, for as long as a connection lasts.
+//!
+//! The right to write is a session advisory lock on the very connection that writes: who loses the connection loses the right with it,
+//! and the next one in line reads the checkpoints after it got the lock.
+
+use std::time::Duration;
+
+use ledger_core::Position;
+use ledger_streams::EventStore;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection, PgConnection};
+use tokio_util::sync::CancellationToken;
+
+use crate::checkpoint::Place;
+use crate::projections::Projection;
+use crate::{
+    MIGRATIONS, Phase, ProjectorError, ProjectorOptions, Stopped, checkpoint, projections, runner, status,
+};
+
+/// Key of the advisory lock, one per database: "daybook" and a 1.
+const WRITER_LOCK: i64 = 0x6461_7962_6f6f_6b01;
+/// Time between two attempts to get the lock.
+const LOCK_RETRY: Duration = Duration::from_millis(500);
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Settings of the connection that writes.
+const SETTINGS: [(&str, &str); 11] = [
+    // Rows and checkpoint go together, so a commit lost in a crash is projected again from the log. No need to wait for the disk.
+    ("synchronous_commit", "off"),
+    ("statement_timeout", "60s"),
+    ("lock_timeout", "30s"),
+    ("idle_in_transaction_session_timeout", "60s"),
+    // A projector whose machine vanished must not keep the lock.
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+    // Every statement finds its rows by primary key. Said outright, as a plan made while a table was young would scan it when it has
+    // grown, and planning again for every batch would take longer than a small batch itself.
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+];
+
+/// Connects, becomes the writer and projects until `shutdown` or until the connection breaks.
+pub(crate) async fn run(
+    database_url: &str,
+    store: &EventStore,
+    options: &ProjectorOptions,
+    shutdown: &CancellationToken,
+) -> Result<(), ProjectorError> {
+    let Some(mut db) = shutdown.run_until_cancelled(connect(database_url)).await.transpose()? else {
+        return Ok(());
+    };
+    let Some(locked) = shutdown.run_until_cancelled(lock(&mut db, options)).await else { return Ok(()) };
+    locked?;
+    MIGRATIONS.run(&mut db).await?;
+    let places = open(&mut db, store, options).await?;
+    tracing::info!(projections = places.len(), "projecting");
+    runner::run(&mut db, places, store, options, shutdown).await?;
+    // Gives the lock back at once; it would go with the connection anyway.
+    let _ = db.close().await;
+    Ok(())
+}
+
+/// A connection with the settings of the writer.
+///
+/// # Errors
+/// The database's.
+pub async fn connect(database_url: &str) -> Result<PgConnection, sqlx::Error> {
+    let options = database_url
+        .parse::<PgConnectOptions>()?
+        .application_name("daybook-projector")
+        .options(SETTINGS)
+        .disable_statement_logging();
+    tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options))
+        .await
+        .map_err(|_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))?
+}
+
+/// Waits until no other projector holds the database. Asks again and again instead of standing in line in the server, where a
+/// projector that went away would keep its place.
+async fn lock(db: &mut PgConnection, options: &ProjectorOptions) -> Result<(), sqlx::Error> {
+    loop {
+        let locked: bool = sqlx::query_scalar("select pg_try_advisory_lock($1)")
+            .bind(WRITER_LOCK)
+            .fetch_one(&mut *db)
+            .await?;
+        if locked {
+            return Ok(());
+        }
+        if options.status.borrow().phase != Phase::Waiting {
+            tracing::info!("another projector holds this database; waiting");
+            options.status.send_modify(|status| status.phase = Phase::Waiting);
+        }
+        tokio::time::sleep(LOCK_RETRY).await;
+    }
+}
+
+/// Where each projection goes on, those left out that cannot.
+async fn open(
+    db: &mut PgConnection,
+    store: &EventStore,
+    options: &ProjectorOptions,
+) -> Result<Vec<(&'static Projection, Place)>, ProjectorError> {
+    let all = projections::all();
+    let checkpoints = checkpoint::load(db, &all).await?;
+    let places: Vec<_> = all.into_iter().zip(checkpoints.iter().map(|checkpoint| checkpoint.place)).collect();
+    // After the checkpoints, so that the log cannot seem shorter than it is.
+    check_end(&places, store.head().await?)?;
+    status::opened(&options.status, &places);
+    let current = places.into_iter().zip(checkpoints).filter_map(|((projection, place), checkpoint)| {
+        if checkpoint.version == projection.version {
+            return Some((projection, place));
+        }
+        let reason = format!(
+            "its rows are of version {}, this program writes version {}: rebuild it",
+            checkpoint.version, projection.version
+        );
+        status::stopped(&options.status, projection, Stopped { position: place.position, reason });
+        None
+    });
+    Ok(current.collect())
+}
+
+fn check_end(places: &[(&'static Projection, Place)], head: Position) -> Result<(), ProjectorError> {
+    match places.iter().find(|(_, place)| place.position > head) {
+        Some((projection, place)) => {
+            Err(ProjectorError::PastTheEnd { projection: projection.name, position: place.position, head })
+        }
+        None => Ok(()),
+    }
+}
