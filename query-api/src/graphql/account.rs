@@ -146,7 +146,6 @@ impl Account {
 
     /// Entries in the order of booking: of one month, or of all. Cursors stay valid whatever is booked meanwhile.
     #[graphql(complexity = "page::complexity(first, last, child_complexity)")]
-    #[expect(clippy::too_many_arguments, reason = "they are the field's, as Relay names them")]
     async fn transactions(
         &self,
         context: &Context<'_>,
