@@ -56,7 +56,10 @@ async fn main() -> Result<(), Failure> {
         let seconds = started.elapsed().as_secs_f64();
         let (cpu_self, cpu_postgres) = (cpu_of("self")? - cpu_self, cpu_of_postgres()? - cpu_postgres);
         let rate = events.len() as f64 / seconds;
-        println!("{:>8} events in {seconds:.2} s, batches of {batch_events}: {rate:.0} events/s", events.len());
+        println!(
+            "{:>8} events in {seconds:.2} s, batches of {batch_events}: {rate:.0} events/s",
+            events.len()
+        );
         if !opened {
             let per_transfer = |cpu: f64| cpu * 1e6 / transfers as f64;
             let (ours, theirs) = (per_transfer(cpu_self), per_transfer(cpu_postgres));
@@ -88,8 +91,14 @@ impl Log {
     fn new() -> Result<Self, Failure> {
         let currency = Currency::from_code("CZK").ok_or("no such currency")?;
         let snowflakes = Snowflakes::try_new(1, 0).ok_or("no such worker")?;
-        let mut log =
-            Self { events: Vec::new(), position: 0, currency, accounts: Vec::new(), snowflakes, started: Utc::now() };
+        let mut log = Self {
+            events: Vec::new(),
+            position: 0,
+            currency,
+            accounts: Vec::new(),
+            snowflakes,
+            started: Utc::now(),
+        };
         for _ in 0..ACCOUNTS {
             let id = AccountId::generate(&log.snowflakes, log.now());
             let account = Account { id, stream: stream::account(id).into(), balance: 0, revision: 0 };
@@ -209,7 +218,8 @@ fn cpu_of_postgres() -> Result<f64, Failure> {
     let mut total = 0.0;
     for entry in std::fs::read_dir("/proc")? {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        let is_postgres = std::fs::read_to_string(format!("/proc/{name}/comm")).is_ok_and(|comm| comm == "postgres\n");
+        let is_postgres =
+            std::fs::read_to_string(format!("/proc/{name}/comm")).is_ok_and(|comm| comm == "postgres\n");
         if is_postgres {
             total += cpu_of(&name).unwrap_or_default();
         }

@@ -120,7 +120,9 @@ const OUTAGES: [&str; 7] = ["08", "53", "57", "40", "55P03", "58", "25006"];
 
 fn is_outage(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => {
+            true
+        }
         sqlx::Error::Database(error) => {
             error.code().is_some_and(|code| OUTAGES.iter().any(|class| code.starts_with(class)))
         }

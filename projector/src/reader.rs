@@ -40,7 +40,8 @@ impl Reader {
         let mut ready = Vec::new();
         self.chunks.recv_many(&mut ready, CHUNKS_MAX).await;
         let mut ready = ready.into_iter();
-        let mut batch = ready.next().unwrap_or_else(|| Err(StoreError::Unavailable("the reader ended".into())))?;
+        let mut batch =
+            ready.next().unwrap_or_else(|| Err(StoreError::Unavailable("the reader ended".into())))?;
         for chunk in ready {
             match chunk {
                 Ok(chunk) => {

@@ -38,7 +38,8 @@ pub(crate) async fn run(
     options: &ProjectorOptions,
     shutdown: &CancellationToken,
 ) -> Result<(), ProjectorError> {
-    let mut groups = group(places, |place| Reader::start(store.clone(), place.position, options.batch_events_max));
+    let mut groups =
+        group(places, |place| Reader::start(store.clone(), place.position, options.batch_events_max));
     let mut not_before = Instant::now();
     loop {
         let next = async {
@@ -222,7 +223,11 @@ async fn apply_alone(
 }
 
 /// Applies events to one projection and takes it back.
-async fn try_apply(db: &mut PgConnection, projection: &Projection, events: &Events<'_>) -> Result<(), ApplyError> {
+async fn try_apply(
+    db: &mut PgConnection,
+    projection: &Projection,
+    events: &Events<'_>,
+) -> Result<(), ApplyError> {
     let mut transaction = db.begin().await?;
     let result = projection.apply(events, &mut transaction).await;
     transaction.rollback().await?;

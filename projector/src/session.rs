@@ -13,7 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::checkpoint::Place;
 use crate::projections::Projection;
-use crate::{MIGRATIONS, Phase, ProjectorError, ProjectorOptions, Stopped, checkpoint, projections, runner, status};
+use crate::{
+    MIGRATIONS, Phase, ProjectorError, ProjectorOptions, Stopped, checkpoint, projections, runner, status,
+};
 
 /// Key of the advisory lock, one per database: "daybook" and a 1.
 const WRITER_LOCK: i64 = 0x6461_7962_6f6f_6b01;

@@ -61,7 +61,8 @@ impl ProjectorStatus {
     /// True when this projector writes, or stands by for one that does, and no projection has stopped.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
-        self.phase != Phase::Connecting && self.projections.iter().all(|projection| projection.stopped.is_none())
+        self.phase != Phase::Connecting
+            && self.projections.iter().all(|projection| projection.stopped.is_none())
     }
 
     fn find(&mut self, projection: &Projection) -> Option<&mut ProjectionStatus> {

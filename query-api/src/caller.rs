@@ -15,12 +15,7 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        parts
-            .extensions
-            .get::<Actor>()
-            .cloned()
-            .map(Self)
-            .ok_or(Problem::Unauthenticated)
+        parts.extensions.get::<Actor>().cloned().map(Self).ok_or(Problem::Unauthenticated)
     }
 }
 

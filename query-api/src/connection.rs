@@ -86,10 +86,7 @@ impl Cursor for EntryCursor {
         // Beyond these years a date has no text and Postgres might not have it at all.
         let month = Month::of_first_day(day).filter(|_| (1..=9999).contains(&day.year()))?;
         let revision = i64::from_be_bytes(revision.try_into().ok()?);
-        (revision >= 0).then_some(Self {
-            month: month.first_day(),
-            revision,
-        })
+        (revision >= 0).then_some(Self { month: month.first_day(), revision })
     }
 }
 
@@ -141,11 +138,7 @@ impl<C: Cursor> PageRequest<C> {
         Ok(Self {
             after: cursor(&arguments.after, "after")?,
             before: cursor(&arguments.before, "before")?,
-            limit: if backward {
-                size(arguments.last, "last")?
-            } else {
-                size(arguments.first, "first")?
-            },
+            limit: if backward { size(arguments.last, "last")? } else { size(arguments.first, "first")? },
             backward,
         })
     }
@@ -167,19 +160,11 @@ impl<T> Page<T> {
     pub(crate) fn from_rows(mut rows: Vec<T>, limit: usize, backward: bool, cut_off: bool) -> Self {
         let more = rows.len() > limit;
         rows.truncate(limit);
-        let (has_previous, has_next) = if backward {
-            (more, cut_off)
-        } else {
-            (cut_off, more)
-        };
+        let (has_previous, has_next) = if backward { (more, cut_off) } else { (cut_off, more) };
         if backward {
             rows.reverse();
         }
-        Self {
-            items: rows,
-            has_previous,
-            has_next,
-        }
+        Self { items: rows, has_previous, has_next }
     }
 }
 

@@ -50,11 +50,7 @@ struct Waiting {
 
 impl Freshness {
     pub(crate) fn new(pool: PgPool) -> Self {
-        Self(Arc::new(Inner {
-            pool,
-            reached: watch::Sender::new(0),
-            waiting: Mutex::default(),
-        }))
+        Self(Arc::new(Inner { pool, reached: watch::Sender::new(0), waiting: Mutex::default() }))
     }
 
     /// Returns once every projection has handled everything up to `position`.
@@ -70,10 +66,7 @@ impl Freshness {
         metrics::histogram!("daybook_query_freshness_wait_seconds").record(start.elapsed().as_secs_f64());
         match result {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Behind {
-                wanted: position,
-                reached: *self.0.reached.borrow(),
-            }),
+            Ok(Err(_)) | Err(_) => Err(Behind { wanted: position, reached: *self.0.reached.borrow() }),
         }
     }
 
@@ -153,13 +146,7 @@ impl<S: Sync> FromRequestParts<S> for AtPosition {
                 Ok(Self(0))
             };
         };
-        let digits = value
-            .to_str()
-            .ok()
-            .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-        digits
-            .and_then(|text| text.parse().ok())
-            .map(Self)
-            .ok_or(Problem::InvalidPosition)
+        let digits = value.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+        digits.and_then(|text| text.parse().ok()).map(Self).ok_or(Problem::InvalidPosition)
     }
 }

@@ -90,11 +90,7 @@ impl Changes {
 
 impl Live {
     pub(crate) fn new(store: EventStore, freshness: Freshness) -> Self {
-        Self(Arc::new(Inner {
-            store,
-            freshness,
-            feed: Mutex::default(),
-        }))
+        Self(Arc::new(Inner { store, freshness, feed: Mutex::default() }))
     }
 
     /// Every change whose event lies after what the read models hold when this returns: read them after it, and nothing is missed
@@ -104,28 +100,17 @@ impl Live {
         if let Some(feed) = running.upgrade()
             && let Some(changes) = feed.changes.upgrade()
         {
-            return Ok(Changes {
-                receiver: changes.subscribe(),
-                _feed: feed,
-            });
+            return Ok(Changes { receiver: changes.subscribe(), _feed: feed });
         }
         let start = self.0.freshness.checkpoint().await?;
         let (changes, receiver) = broadcast::channel(LIVE_BUFFER);
         let feed = Arc::new(Feed {
             changes: changes.downgrade(),
-            task: tokio::spawn(follow(
-                self.0.store.clone(),
-                self.0.freshness.clone(),
-                start,
-                changes,
-            ))
-            .abort_handle(),
+            task: tokio::spawn(follow(self.0.store.clone(), self.0.freshness.clone(), start, changes))
+                .abort_handle(),
         });
         *running = Arc::downgrade(&feed);
-        Ok(Changes {
-            receiver,
-            _feed: feed,
-        })
+        Ok(Changes { receiver, _feed: feed })
     }
 
     /// The end of the log as far as it shows itself in time, given a position that is not beyond it.
@@ -167,11 +152,7 @@ async fn follow(
             }
         };
         // However far behind the projections are, a change is not told before it can be read.
-        while freshness
-            .reach(batch.position, Duration::from_secs(60))
-            .await
-            .is_err()
-        {}
+        while freshness.reach(batch.position, Duration::from_secs(60)).await.is_err() {}
         for change in batch.events.iter().filter_map(change_of) {
             // Nobody listening is not an error: this task is about to be aborted.
             changes.send(change).ok();
@@ -196,14 +177,13 @@ fn change_of(recorded: &Recorded) -> Option<Change> {
             | AccountEvent::Unfrozen(_)
             | AccountEvent::Closed(_),
         )
-        | Event::User(_) => return None,
+        | Event::User(_)
+        | Event::Reference(_) => return None,
     };
-    let entry = stream::account_id(&recorded.stream)
-        .filter(|_| is_entry)
-        .map(|account_id| Entry {
-            account_id,
-            revision: recorded.revision,
-            booked_at: recorded.metadata.booked_at,
-        });
+    let entry = stream::account_id(&recorded.stream).filter(|_| is_entry).map(|account_id| Entry {
+        account_id,
+        revision: recorded.revision,
+        booked_at: recorded.metadata.booked_at,
+    });
     Some(Change { transfer_id, entry })
 }

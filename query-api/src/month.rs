@@ -22,9 +22,7 @@ impl Month {
 
     /// The first day of the month after.
     pub(crate) fn end(self) -> NaiveDate {
-        self.0
-            .checked_add_months(Months::new(1))
-            .unwrap_or(NaiveDate::MAX)
+        self.0.checked_add_months(Months::new(1)).unwrap_or(NaiveDate::MAX)
     }
 
     /// The month of a first day.

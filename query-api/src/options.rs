@@ -13,9 +13,6 @@ pub struct QueryOptions {
 
 impl Default for QueryOptions {
     fn default() -> Self {
-        Self {
-            freshness_timeout: Duration::from_secs(5),
-            request_timeout: Duration::from_secs(10),
-        }
+        Self { freshness_timeout: Duration::from_secs(5), request_timeout: Duration::from_secs(10) }
     }
 }

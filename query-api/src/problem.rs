@@ -133,9 +133,7 @@ impl IntoResponse for Problem {
             _ => None,
         };
         if let Some((name, value)) = header {
-            response
-                .headers_mut()
-                .insert(name, HeaderValue::from_static(value));
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
         }
         response
     }

@@ -48,7 +48,10 @@ pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<AccountId, Change<'_>
         add(&mut changes.entry(entry.source()).or_default().in_transit, entry.on_transit())?;
     }
     for recorded in events {
-        let Event::Account(event) = &recorded.event else { continue };
+        let event = match &recorded.event {
+            Event::Account(event) => event,
+            Event::Transfer(_) | Event::User(_) | Event::Reference(_) => continue,
+        };
         let change = changes.entry(account_of(recorded)?).or_default();
         change.follow(recorded)?;
         match event {
@@ -56,7 +59,9 @@ pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<AccountId, Change<'_>
             AccountEvent::Debited(entry) => change.balance = Some(entry.balance_after.minor),
             AccountEvent::Credited(entry) => change.balance = Some(entry.balance_after.minor),
             AccountEvent::DebitReversed(entry) => change.balance = Some(entry.balance_after.minor),
-            AccountEvent::OverdraftLimitChanged(changed) => change.overdraft_limit = Some(changed.limit.minor),
+            AccountEvent::OverdraftLimitChanged(changed) => {
+                change.overdraft_limit = Some(changed.limit.minor)
+            }
             AccountEvent::Frozen(_) => change.status = Some("frozen"),
             AccountEvent::Unfrozen(_) => change.status = Some("open"),
             AccountEvent::Closed(_) => change.status = Some("closed"),
@@ -73,14 +78,17 @@ impl Change<'_> {
         match &mut self.revisions {
             None => self.revisions = Some((before, revision)),
             Some((_, last)) if *last == before => *last = revision,
-            Some(_) => return Err(ApplyError::unfit(recorded, "an event of the account is missing before it")),
+            Some(_) => {
+                return Err(ApplyError::unfit(recorded, "an event of the account is missing before it"));
+            }
         }
         Ok(())
     }
 }
 
 async fn insert(rows: &[(AccountId, Change<'_>)], db: &mut PgConnection) -> Result<(), ApplyError> {
-    let opened: Vec<_> = rows.iter().filter_map(|(id, row)| row.opened.map(|opened| (id, row, opened))).collect();
+    let opened: Vec<_> =
+        rows.iter().filter_map(|(id, row)| row.opened.map(|opened| (id, row, opened))).collect();
     if opened.is_empty() {
         return Ok(());
     }

@@ -82,7 +82,8 @@ impl<'a> Entry<'a> {
                 | AccountEvent::Closed(_),
             )
             | Event::Transfer(_)
-            | Event::User(_) => return Ok(None),
+            | Event::User(_)
+            | Event::Reference(_) => return Ok(None),
         };
         Ok(Some(entry))
     }

@@ -32,10 +32,7 @@ pub(super) struct Money {
 
 impl From<ledger_core::Money> for Money {
     fn from(money: ledger_core::Money) -> Self {
-        Self {
-            amount: money.amount(),
-            currency: money.currency.code(),
-        }
+        Self { amount: money.amount(), currency: money.currency.code() }
     }
 }
 
@@ -45,28 +42,14 @@ pub(super) struct Account(pub(super) AccountRow);
 impl Account {
     async fn totals(&self, context: &Context<'_>, month: &str) -> Result<Totals, Failure> {
         let month: Month = month.parse()?;
-        let key = TotalsOf {
-            account_id: self.0.account_id,
-            month,
-        };
-        let row = Scope::of(context)?
-            .loaders
-            .load_one(key)
-            .await?
-            .ok_or(Problem::Internal)?;
+        let key = TotalsOf { account_id: self.0.account_id, month };
+        let row = Scope::of(context)?.loaders.load_one(key).await?.ok_or(Problem::Internal)?;
         Ok(row.in_currency(self.0.currency, month))
     }
 
     async fn entries(&self, context: &Context<'_>, range: Range) -> Result<Page<Transaction>, Failure> {
-        let key = EntriesOf {
-            account_id: self.0.account_id,
-            range,
-        };
-        let page = Scope::of(context)?
-            .loaders
-            .load_one(key)
-            .await?
-            .ok_or(Problem::Internal)?;
+        let key = EntriesOf { account_id: self.0.account_id, range };
+        let page = Scope::of(context)?.loaders.load_one(key).await?.ok_or(Problem::Internal)?;
         Ok(Page {
             items: page.items.into_iter().map(Transaction).collect(),
             has_previous: page.has_previous,
@@ -149,15 +132,8 @@ impl Account {
         context: &Context<'_>,
         #[graphql(desc = "RFC 3339, such as 2026-11-30T23:59:59Z")] time: DateTime<Utc>,
     ) -> Result<Money, Failure> {
-        let key = BalanceAt {
-            account_id: self.0.account_id,
-            time: instant(time)?,
-        };
-        let minor = Scope::of(context)?
-            .loaders
-            .load_one(key)
-            .await?
-            .ok_or(Problem::Internal)?;
+        let key = BalanceAt { account_id: self.0.account_id, time: instant(time)? };
+        let minor = Scope::of(context)?.loaders.load_one(key).await?.ok_or(Problem::Internal)?;
         Ok(self.0.currency.money(minor).into())
     }
 
@@ -170,10 +146,6 @@ impl Account {
 
     /// Entries in the order of booking: of one month, or of all. Cursors stay valid whatever is booked meanwhile.
     #[graphql(complexity = "page::complexity(first, last, child_complexity)")]
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "they are the field's, as Relay names them"
-    )]
     async fn transactions(
         &self,
         context: &Context<'_>,
@@ -184,17 +156,9 @@ impl Account {
         #[graphql(desc = "Only entries before this cursor")] before: Option<String>,
     ) -> Result<Connected<Transaction, TotalCount>, Failure> {
         let month: Option<Month> = month.map(|month| month.parse()).transpose()?;
-        let request = PageRequest::try_new(&PageArguments {
-            first,
-            after,
-            last,
-            before,
-        })?;
+        let request = PageRequest::try_new(&PageArguments { first, after, last, before })?;
         let page = self.entries(context, Range::new(month, &request)).await?;
-        let count = TotalCount {
-            account_id: self.0.account_id,
-            month,
-        };
+        let count = TotalCount { account_id: self.0.account_id, month };
         Ok(connect(page, count, |entry| entry.0.cursor(), |entry| entry))
     }
 
@@ -267,12 +231,7 @@ impl AccountQuery {
             ..PageArguments::default()
         })?;
         let page = account::page(&scope.models.pool, owner, &request).await?;
-        Ok(connect(
-            page,
-            Default::default(),
-            |row| AccountCursor(row.account_id),
-            Account,
-        ))
+        Ok(connect(page, Default::default(), |row| AccountCursor(row.account_id), Account))
     }
 }
 

@@ -47,9 +47,7 @@ impl Executor for Bounded {
             Ok(kind) => kind,
             Err(refused) => return stream::once(async move { *refused }).boxed(),
         };
-        let answers = self
-            .schema
-            .execute_stream_with_session_data(request, session.unwrap_or_default());
+        let answers = self.schema.execute_stream_with_session_data(request, session.unwrap_or_default());
         let mut answers = answers.map(with_codes).boxed();
         if kind == OperationType::Subscription {
             return answers;
@@ -57,10 +55,7 @@ impl Executor for Bounded {
         let within = self.within;
         stream::once(async move {
             let answer = timeout(within, answers.next()).await;
-            answer
-                .ok()
-                .flatten()
-                .unwrap_or_else(|| response(Problem::Timeout))
+            answer.ok().flatten().unwrap_or_else(|| response(Problem::Timeout))
         })
         .boxed()
     }

@@ -20,11 +20,8 @@ pub(super) fn connect<Row, Node: OutputType, Fields: async_graphql::ObjectType, 
     node: impl Fn(Row) -> Node,
 ) -> Connected<Node, Fields> {
     let mut connection = Connected::with_additional_fields(page.has_previous, page.has_next, fields);
-    connection.edges = page
-        .items
-        .into_iter()
-        .map(|row| Edge::new(cursor(&row).encode(), node(row)))
-        .collect();
+    connection.edges =
+        page.items.into_iter().map(|row| Edge::new(cursor(&row).encode(), node(row))).collect();
     connection
 }
 
@@ -32,9 +29,7 @@ pub(super) fn connect<Row, Node: OutputType, Fields: async_graphql::ObjectType, 
 ///
 /// Kept far below overflow, however many such fields are added up.
 pub(super) fn complexity(first: Option<i32>, last: Option<i32>, child: usize) -> usize {
-    let size = first
-        .or(last)
-        .map_or(PAGE_DEFAULT, |size| usize::try_from(size).unwrap_or(0));
+    let size = first.or(last).map_or(PAGE_DEFAULT, |size| usize::try_from(size).unwrap_or(0));
     of_list(size.min(PAGE_MAX), child)
 }
 

@@ -13,13 +13,7 @@ use crate::limits::{COMPLEXITY_MAX, DEPTH_MAX, DIRECTIVES_MAX, FRAGMENT_DEPTH_MA
 /// Everything that can be asked.
 #[derive(Default, MergedObject)]
 #[graphql(name = "Query")]
-pub(crate) struct Query(
-    AccountQuery,
-    UserQuery,
-    TransferQuery,
-    TrialBalanceQuery,
-    ProjectionQuery,
-);
+pub(crate) struct Query(AccountQuery, UserQuery, TransferQuery, TrialBalanceQuery, ProjectionQuery);
 
 /// The ledger's schema.
 pub(crate) type Schema = async_graphql::Schema<Query, EmptyMutation, Subscription>;
@@ -36,10 +30,5 @@ pub(crate) fn build() -> Schema {
 
 /// The schema as text, as it is committed under `schemas/`.
 pub(crate) fn sdl() -> String {
-    build().sdl_with_options(
-        SDLExportOptions::new()
-            .sorted_fields()
-            .sorted_arguments()
-            .sorted_enum_items(),
-    )
+    build().sdl_with_options(SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items())
 }

@@ -57,9 +57,8 @@ impl Subscription {
         let permit = scope.subscription()?;
         let changes = scope.live.subscribe().await?;
         let account = account::by_id(&scope.models.pool, account_id).await?;
-        let account = account
-            .filter(|row| scope.caller.may_read(row.user_id))
-            .ok_or(Problem::AccountNotFound)?;
+        let account =
+            account.filter(|row| scope.caller.may_read(row.user_id)).ok_or(Problem::AccountNotFound)?;
         let activity = AccountActivity {
             account_id,
             models: scope.models.clone(),
@@ -173,11 +172,7 @@ impl AccountActivity {
             let wanted = self.account_id;
             let change = self
                 .changes
-                .next(|change| {
-                    change
-                        .entry
-                        .is_some_and(|entry| entry.account_id.as_i64() == wanted)
-                })
+                .next(|change| change.entry.is_some_and(|entry| entry.account_id.as_i64() == wanted))
                 .await?;
             let Some(entry) = change.entry else { continue };
             let revision = i64::try_from(entry.revision).unwrap_or(i64::MAX);

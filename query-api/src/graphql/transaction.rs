@@ -31,10 +31,7 @@ impl Transaction {
 
     /// The transfer this is a leg of.
     async fn transfer(&self, context: &Context<'_>) -> Result<Option<Transfer>, Failure> {
-        let row = Scope::of(context)?
-            .loaders
-            .load_one(TransferById(self.0.transfer_id))
-            .await?;
+        let row = Scope::of(context)?.loaders.load_one(TransferById(self.0.transfer_id)).await?;
         Ok(row.map(Transfer))
     }
 
@@ -111,14 +108,7 @@ pub(super) struct TotalCount {
 impl TotalCount {
     /// How many entries the month, or the account, has on all pages.
     async fn total_count(&self, context: &Context<'_>) -> Result<i64, Failure> {
-        let key = CountOf {
-            account_id: self.account_id,
-            month: self.month,
-        };
-        Ok(Scope::of(context)?
-            .loaders
-            .load_one(key)
-            .await?
-            .ok_or(Problem::Internal)?)
+        let key = CountOf { account_id: self.account_id, month: self.month };
+        Ok(Scope::of(context)?.loaders.load_one(key).await?.ok_or(Problem::Internal)?)
     }
 }

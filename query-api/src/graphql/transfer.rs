@@ -81,10 +81,7 @@ impl Transfer {
     /// Every step so far.
     #[graphql(complexity = "5 * child_complexity")]
     async fn timeline(&self) -> Vec<TimelineStep> {
-        self.0
-            .timeline()
-            .map(|(step, at)| TimelineStep { step, at })
-            .collect()
+        self.0.timeline().map(|(step, at)| TimelineStep { step, at }).collect()
     }
 }
 
@@ -97,13 +94,8 @@ impl TransferQuery {
     /// A transfer by its id. Null when there is none, or neither account is for this caller.
     async fn transfer(&self, context: &Context<'_>, id: ID) -> Result<Option<Transfer>, Failure> {
         let scope = Scope::of(context)?;
-        let row = scope
-            .loaders
-            .load_one(TransferById(transfer_id(&id)?.as_i64()))
-            .await?;
-        Ok(row
-            .filter(|row| scope.caller.may_read_transfer(row))
-            .map(Transfer))
+        let row = scope.loaders.load_one(TransferById(transfer_id(&id)?.as_i64())).await?;
+        Ok(row.filter(|row| scope.caller.may_read_transfer(row)).map(Transfer))
     }
 }
 

@@ -67,8 +67,7 @@ impl AccountRow {
 
     /// What may be taken off it now.
     pub(crate) const fn available(&self) -> Money {
-        self.currency
-            .money(self.balance.saturating_add(self.overdraft_limit))
+        self.currency.money(self.balance.saturating_add(self.overdraft_limit))
     }
 
     /// Debits whose transfer has not ended.
@@ -102,14 +101,9 @@ impl Loader<AccountById> for ReadModels {
 
     async fn load(&self, keys: &[AccountById]) -> Result<HashMap<AccountById, AccountRow>, ReadError> {
         let ids: Vec<i64> = keys.iter().map(|key| key.0).collect();
-        let rows: Vec<AccountRow> = sqlx::query_as(select!("where account_id = any($1)"))
-            .bind(ids)
-            .fetch_all(&self.pool)
-            .await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| (AccountById(row.account_id), row))
-            .collect())
+        let rows: Vec<AccountRow> =
+            sqlx::query_as(select!("where account_id = any($1)")).bind(ids).fetch_all(&self.pool).await?;
+        Ok(rows.into_iter().map(|row| (AccountById(row.account_id), row)).collect())
     }
 }
 
@@ -130,19 +124,15 @@ impl Loader<AccountByReference> for ReadModels {
             .bind(references)
             .fetch_all(&self.pool)
             .await?;
-        let keyed = rows
-            .into_iter()
-            .filter_map(|row| Some((AccountByReference(row.reference.clone()?), row)));
+        let keyed =
+            rows.into_iter().filter_map(|row| Some((AccountByReference(row.reference.clone()?), row)));
         Ok(keyed.collect())
     }
 }
 
 /// One account.
 pub(crate) async fn by_id(pool: &PgPool, account_id: i64) -> Result<Option<AccountRow>, ReadError> {
-    let row = sqlx::query_as(select!("where account_id = $1"))
-        .bind(account_id)
-        .fetch_optional(pool)
-        .await?;
+    let row = sqlx::query_as(select!("where account_id = $1")).bind(account_id).fetch_optional(pool).await?;
     Ok(row)
 }
 
@@ -155,23 +145,18 @@ pub(crate) async fn page(
     let after = request.after.map_or(0, |cursor| cursor.0);
     let one_more = i64::try_from(request.limit).unwrap_or(0).saturating_add(1);
     let query = match user_id {
-        Some(user_id) => sqlx::query_as(select!(
-            "where user_id = $3 and account_id > $1 order by account_id limit $2"
-        ))
-        .bind(after)
-        .bind(one_more)
-        .bind(user_id),
+        Some(user_id) => {
+            sqlx::query_as(select!("where user_id = $3 and account_id > $1 order by account_id limit $2"))
+                .bind(after)
+                .bind(one_more)
+                .bind(user_id)
+        }
         None => sqlx::query_as(select!("where account_id > $1 order by account_id limit $2"))
             .bind(after)
             .bind(one_more),
     };
     let rows = query.fetch_all(pool).await?;
-    Ok(Page::from_rows(
-        rows,
-        request.limit,
-        false,
-        request.after.is_some(),
-    ))
+    Ok(Page::from_rows(rows, request.limit, false, request.after.is_some()))
 }
 
 /// An account's balance at an instant of business time.
@@ -199,9 +184,8 @@ impl Loader<BalanceAt> for ReadModels {
         let ids: Vec<i64> = keys.iter().map(|key| key.account_id).collect();
         let times: Vec<DateTime<Utc>> = keys.iter().map(|key| key.time).collect();
         let months = keys.iter().map(|key| Month::around(key.time));
-        let (first, last): (Vec<NaiveDate>, Vec<NaiveDate>) = months
-            .map(|(first, last)| (first.first_day(), last.first_day()))
-            .unzip();
+        let (first, last): (Vec<NaiveDate>, Vec<NaiveDate>) =
+            months.map(|(first, last)| (first.first_day(), last.first_day())).unzip();
         let rows: Vec<(i64, DateTime<Utc>, i64)> = sqlx::query_as(BALANCE_AT)
             .bind(ids)
             .bind(times)
@@ -209,9 +193,8 @@ impl Loader<BalanceAt> for ReadModels {
             .bind(last)
             .fetch_all(&self.pool)
             .await?;
-        let keyed = rows
-            .into_iter()
-            .map(|(account_id, time, balance)| (BalanceAt { account_id, time }, balance));
+        let keyed =
+            rows.into_iter().map(|(account_id, time, balance)| (BalanceAt { account_id, time }, balance));
         Ok(keyed.collect())
     }
 }

@@ -22,8 +22,6 @@ impl TryFrom<String> for CurrencyColumn {
     type Error = String;
 
     fn try_from(code: String) -> Result<Self, String> {
-        Currency::from_code(&code)
-            .map(Self)
-            .ok_or_else(|| format!("'{code}' is not a currency"))
+        Currency::from_code(&code).map(Self).ok_or_else(|| format!("'{code}' is not a currency"))
     }
 }

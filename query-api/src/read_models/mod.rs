@@ -33,9 +33,7 @@ pub(crate) type Loaders = DataLoader<ReadModels>;
 impl ReadModels {
     /// A loader for one request.
     pub(crate) fn loaders(&self) -> Loaders {
-        DataLoader::new(self.clone(), tokio::spawn)
-            .delay(BATCH_DELAY)
-            .max_batch_size(BATCH_KEYS_MAX)
+        DataLoader::new(self.clone(), tokio::spawn).delay(BATCH_DELAY).max_batch_size(BATCH_KEYS_MAX)
     }
 }
 

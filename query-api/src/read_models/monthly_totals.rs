@@ -41,10 +41,7 @@ pub(crate) struct Totals {
 impl TotalsRow {
     /// The figures in the account's currency.
     pub(crate) fn in_currency(&self, currency: CurrencyColumn, month: Month) -> Totals {
-        let closing = self
-            .opening
-            .saturating_add(self.credits)
-            .saturating_sub(self.debits);
+        let closing = self.opening.saturating_add(self.credits).saturating_sub(self.debits);
         Totals {
             month,
             opening: currency.amount(self.opening),
@@ -70,24 +67,13 @@ impl Loader<TotalsOf> for ReadModels {
     type Error = ReadError;
 
     async fn load(&self, keys: &[TotalsOf]) -> Result<HashMap<TotalsOf, TotalsRow>, ReadError> {
-        let (ids, months): (Vec<i64>, Vec<NaiveDate>) = keys
-            .iter()
-            .map(|key| (key.account_id, key.month.first_day()))
-            .unzip();
-        let rows: Vec<TotalsRow> = sqlx::query_as(TOTALS)
-            .bind(ids)
-            .bind(months)
-            .fetch_all(&self.pool)
-            .await?;
+        let (ids, months): (Vec<i64>, Vec<NaiveDate>) =
+            keys.iter().map(|key| (key.account_id, key.month.first_day())).unzip();
+        let rows: Vec<TotalsRow> =
+            sqlx::query_as(TOTALS).bind(ids).bind(months).fetch_all(&self.pool).await?;
         let keyed = rows.into_iter().filter_map(|row| {
             let month = Month::of_first_day(row.month)?;
-            Some((
-                TotalsOf {
-                    account_id: row.account_id,
-                    month,
-                },
-                row,
-            ))
+            Some((TotalsOf { account_id: row.account_id, month }, row))
         });
         Ok(keyed.collect())
     }
@@ -123,15 +109,10 @@ impl Loader<CountOf> for ReadModels {
     type Error = ReadError;
 
     async fn load(&self, keys: &[CountOf]) -> Result<HashMap<CountOf, i64>, ReadError> {
-        let (ids, months): (Vec<i64>, Vec<Option<NaiveDate>>) = keys
-            .iter()
-            .map(|key| (key.account_id, key.month.map(Month::first_day)))
-            .unzip();
-        let rows: Vec<(i64, Option<NaiveDate>, i64)> = sqlx::query_as(COUNT)
-            .bind(ids)
-            .bind(months)
-            .fetch_all(&self.pool)
-            .await?;
+        let (ids, months): (Vec<i64>, Vec<Option<NaiveDate>>) =
+            keys.iter().map(|key| (key.account_id, key.month.map(Month::first_day))).unzip();
+        let rows: Vec<(i64, Option<NaiveDate>, i64)> =
+            sqlx::query_as(COUNT).bind(ids).bind(months).fetch_all(&self.pool).await?;
         let keyed = rows.into_iter().map(|(account_id, month, count)| {
             let month = month.and_then(Month::of_first_day);
             (CountOf { account_id, month }, count)

@@ -30,8 +30,7 @@ pub(crate) async fn all(pool: &PgPool) -> Result<Vec<ProjectionRow>, ReadError> 
 
 /// The position that every projection has reached; 0 when there is none yet.
 pub(crate) async fn checkpoint(pool: &PgPool) -> Result<Position, ReadError> {
-    let position: Option<i64> = sqlx::query_scalar("select min(position) from checkpoints")
-        .fetch_one(pool)
-        .await?;
+    let position: Option<i64> =
+        sqlx::query_scalar("select min(position) from checkpoints").fetch_one(pool).await?;
     Ok(position.map_or(0, i64::unsigned_abs))
 }

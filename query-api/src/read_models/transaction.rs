@@ -75,10 +75,7 @@ impl TransactionRow {
     }
 
     pub(crate) const fn cursor(&self) -> EntryCursor {
-        EntryCursor {
-            month: self.month,
-            revision: self.revision,
-        }
+        EntryCursor { month: self.month, revision: self.revision }
     }
 
     pub(crate) fn amount(&self) -> String {
@@ -97,11 +94,7 @@ impl TransactionRow {
     }
 
     pub(crate) fn status(&self) -> TransactionStatus {
-        status(
-            self.kind,
-            self.transfer_status,
-            self.transfer_reversed.unwrap_or(false),
-        )
+        status(self.kind, self.transfer_status, self.transfer_reversed.unwrap_or(false))
     }
 }
 
@@ -158,12 +151,7 @@ impl Range {
     pub(crate) fn latest() -> Self {
         Self::new(
             None,
-            &PageRequest {
-                after: None,
-                before: None,
-                limit: LATEST_TRANSACTIONS,
-                backward: true,
-            },
+            &PageRequest { after: None, before: None, limit: LATEST_TRANSACTIONS, backward: true },
         )
     }
 }
@@ -237,10 +225,7 @@ impl Loader<EntriesOf> for ReadModels {
     async fn load(&self, keys: &[EntriesOf]) -> Result<HashMap<EntriesOf, Page<TransactionRow>>, ReadError> {
         let mut accounts_by_range: HashMap<Range, Vec<i64>> = HashMap::new();
         for key in keys {
-            accounts_by_range
-                .entry(key.range)
-                .or_default()
-                .push(key.account_id);
+            accounts_by_range.entry(key.range).or_default().push(key.account_id);
         }
         let mut pages = HashMap::with_capacity(keys.len());
         for (range, accounts) in accounts_by_range {
@@ -267,19 +252,10 @@ pub(crate) async fn by_event(
     booked_at: DateTime<Utc>,
 ) -> Result<Option<TransactionRow>, ReadError> {
     let (first, last) = Month::around(booked_at);
-    for month in [Some(first), (last != first).then_some(last)]
-        .into_iter()
-        .flatten()
-    {
+    for month in [Some(first), (last != first).then_some(last)].into_iter().flatten() {
         let range = Range {
-            after: EntryCursor {
-                month: month.first_day(),
-                revision: revision.saturating_sub(1),
-            },
-            before: EntryCursor {
-                month: month.first_day(),
-                revision: revision.saturating_add(1),
-            },
+            after: EntryCursor { month: month.first_day(), revision: revision.saturating_sub(1) },
+            before: EntryCursor { month: month.first_day(), revision: revision.saturating_add(1) },
             limit: 1,
             backward: false,
             cut_off: false,

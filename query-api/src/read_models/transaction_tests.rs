@@ -1,10 +1,9 @@
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use super::*;
 
 fn cursor(month: &str, revision: i64) -> EntryCursor {
-    EntryCursor {
-        month: month.parse::<Month>().unwrap().first_day(),
-        revision,
-    }
+    EntryCursor { month: month.parse::<Month>().unwrap().first_day(), revision }
 }
 
 #[test]
@@ -14,54 +13,22 @@ fn an_entrys_status_follows_its_transfer() {
         (EntryKind::Credit, None, false, TransactionStatus::Completed),
         (EntryKind::Reversal, None, false, TransactionStatus::Completed),
         (EntryKind::Debit, None, false, TransactionStatus::Pending),
-        (
-            EntryKind::Debit,
-            Some(T::Pending),
-            false,
-            TransactionStatus::Pending,
-        ),
-        (
-            EntryKind::Debit,
-            Some(T::Pending),
-            true,
-            TransactionStatus::Reversed,
-        ),
-        (
-            EntryKind::Debit,
-            Some(T::Failed),
-            true,
-            TransactionStatus::Reversed,
-        ),
-        (
-            EntryKind::Debit,
-            Some(T::Completed),
-            false,
-            TransactionStatus::Completed,
-        ),
+        (EntryKind::Debit, Some(T::Pending), false, TransactionStatus::Pending),
+        (EntryKind::Debit, Some(T::Pending), true, TransactionStatus::Reversed),
+        (EntryKind::Debit, Some(T::Failed), true, TransactionStatus::Reversed),
+        (EntryKind::Debit, Some(T::Completed), false, TransactionStatus::Completed),
     ] {
-        assert_eq!(
-            status(kind, transfer, reversed),
-            expected,
-            "{kind:?} {transfer:?} {reversed}"
-        );
+        assert_eq!(status(kind, transfer, reversed), expected, "{kind:?} {transfer:?} {reversed}");
     }
 }
 
 #[test]
 fn a_cursor_never_leads_out_of_the_month() {
     let month = "2026-11".parse().unwrap();
-    let page = |after, before, backward| PageRequest {
-        after,
-        before,
-        limit: 10,
-        backward,
-    };
+    let page = |after, before, backward| PageRequest { after, before, limit: 10, backward };
 
     let inside = Range::new(Some(month), &page(Some(cursor("2026-11", 5)), None, false));
-    assert_eq!(
-        (inside.after, inside.before),
-        (cursor("2026-11", 5), cursor("2026-12", -1))
-    );
+    assert_eq!((inside.after, inside.before), (cursor("2026-11", 5), cursor("2026-12", -1)));
     assert!(inside.cut_off);
 
     let earlier = Range::new(Some(month), &page(Some(cursor("2026-10", 5)), None, false));

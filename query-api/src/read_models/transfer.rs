@@ -127,18 +127,12 @@ impl Loader<TransferById> for ReadModels {
     async fn load(&self, keys: &[TransferById]) -> Result<HashMap<TransferById, TransferRow>, ReadError> {
         let ids: Vec<i64> = keys.iter().map(|key| key.0).collect();
         let rows: Vec<TransferRow> = sqlx::query_as(BY_ID).bind(ids).fetch_all(&self.pool).await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| (TransferById(row.transfer_id), row))
-            .collect())
+        Ok(rows.into_iter().map(|row| (TransferById(row.transfer_id), row)).collect())
     }
 }
 
 /// One transfer.
 pub(crate) async fn by_id(pool: &PgPool, transfer_id: i64) -> Result<Option<TransferRow>, ReadError> {
-    let row = sqlx::query_as(BY_ID)
-        .bind([transfer_id])
-        .fetch_optional(pool)
-        .await?;
+    let row = sqlx::query_as(BY_ID).bind([transfer_id]).fetch_optional(pool).await?;
     Ok(row)
 }

@@ -19,9 +19,7 @@ pub(crate) struct TrialBalanceRow {
 impl TrialBalanceRow {
     /// Zero, or the books are wrong.
     pub(crate) const fn total(&self) -> i64 {
-        self.customers
-            .saturating_add(self.settlement)
-            .saturating_add(self.in_transit)
+        self.customers.saturating_add(self.settlement).saturating_add(self.in_transit)
     }
 }
 

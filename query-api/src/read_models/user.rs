@@ -37,12 +37,12 @@ impl UserRow {
     pub(crate) fn open(self, keys: &KeyStore) -> Result<OpenedUser, OpenError> {
         let sealed = self.details.as_ref().filter(|_| self.erased_at.is_none());
         let details = match (UserId::from_i64(self.user_id), sealed) {
-            (Some(user_id), Some(sealed)) => keys.open_details(user_id, &Sealed(sealed.clone())).map_err(
-                |error| {
+            (Some(user_id), Some(sealed)) => {
+                keys.open_details(user_id, &Sealed(sealed.clone())).map_err(|error| {
                     tracing::error!(%error, user.id = self.user_id, "a user's details could not be opened");
                     OpenError
-                },
-            )?,
+                })?
+            }
             (_, None) | (None, _) => None,
         };
         Ok(OpenedUser { row: self, details })

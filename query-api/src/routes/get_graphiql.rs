@@ -9,10 +9,6 @@ const PAGE: &str = include_str!("graphiql.html");
 
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-#[expect(clippy::unused_async, reason = "axum takes async handlers only")]
 pub(crate) async fn handle() -> impl IntoResponse {
-    (
-        [(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY)],
-        Html(PAGE),
-    )
+    ([(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY)], Html(PAGE))
 }

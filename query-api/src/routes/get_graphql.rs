@@ -33,9 +33,7 @@ pub(crate) async fn handle(
         .max_frame_size(QUERY_BYTES_MAX)
         .protocols(ALL_WEBSOCKET_PROTOCOLS)
         .on_upgrade(move |socket| {
-            GraphQLWebSocket::new(socket, api.graphql, protocol)
-                .with_data(session)
-                .serve()
+            GraphQLWebSocket::new(socket, api.graphql, protocol).with_data(session).serve()
         });
     Ok(response)
 }

@@ -143,11 +143,7 @@ pub(crate) async fn handle(
         api.models.entries_page(account_id, &range),
     )?;
     let totals = totals.in_currency(account.currency, month);
-    let next = page
-        .items
-        .last()
-        .filter(|_| page.has_next)
-        .map(|entry| entry.cursor().encode());
+    let next = page.items.last().filter(|_| page.has_next).map(|entry| entry.cursor().encode());
     Ok(Json(MonthPage {
         account_id: account_id.to_string(),
         month: month.to_string(),

@@ -92,8 +92,6 @@ pub(crate) async fn handle(
     let transfer_id: TransferId = id.parse().map_err(|error| Problem::invalid_id(&error))?;
     api.reach(at).await?;
     let row = transfer::by_id(&api.models.pool, transfer_id.as_i64()).await?;
-    let row = row
-        .filter(|row| caller.may_read_transfer(row))
-        .ok_or(Problem::TransferNotFound)?;
+    let row = row.filter(|row| caller.may_read_transfer(row)).ok_or(Problem::TransferNotFound)?;
     Ok(Json(row.into()))
 }

@@ -59,13 +59,9 @@ pub(crate) async fn handle(
     let user = row.ok_or(Problem::UserNotFound)?.open(&api.keys)?;
     let erased = user.is_erased();
     let (name, email, phone, ssn, date_of_birth) = match user.details {
-        Some(details) => (
-            Some(details.name),
-            details.email,
-            details.phone,
-            details.ssn,
-            details.date_of_birth,
-        ),
+        Some(details) => {
+            (Some(details.name), details.email, details.phone, details.ssn, details.date_of_birth)
+        }
         None => (None, None, None, None, None),
     };
     Ok(Json(User {

@@ -23,10 +23,7 @@ pub fn router(api: QueryApi) -> Router {
     Router::new()
         .route("/api/v1/users/{id}", get(get_user::handle))
         .route("/api/v1/accounts/{id}", get(get_account::handle))
-        .route(
-            "/api/v1/transactions/{id}/status",
-            get(get_transfer_status::handle),
-        )
+        .route("/api/v1/transactions/{id}/status", get(get_transfer_status::handle))
         .route("/api/v1/transactions/{id}/month/{month}", get(get_month::handle))
         .route("/graphql", get(get_graphql::handle).post(post_graphql::handle))
         .route("/graphiql", get(get_graphiql::handle))
@@ -36,12 +33,7 @@ pub fn router(api: QueryApi) -> Router {
 
 #[derive(OpenApi)]
 #[openapi(
-    paths(
-        get_user::handle,
-        get_account::handle,
-        get_transfer_status::handle,
-        get_month::handle
-    ),
+    paths(get_user::handle, get_account::handle, get_transfer_status::handle, get_month::handle),
     components(schemas(ProblemBody))
 )]
 struct ReadRoutes;
