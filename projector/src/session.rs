@@ -55,7 +55,7 @@ pub(crate) async fn run(
     };
     let Some(locked) = shutdown.run_until_cancelled(lock(&mut db, options)).await else { return Ok(()) };
     locked?;
-    MIGRATIONS.run(&mut db).await?;
+    MIGRATIONS.run_direct(None, &mut db, false).await?;
     let places = open(&mut db, store, options).await?;
     tracing::info!(projections = places.len(), "projecting");
     runner::run(&mut db, places, store, options, shutdown).await?;
