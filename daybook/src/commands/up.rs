@@ -146,7 +146,7 @@ pub async fn run(args: UpArgs) -> Result<ExitCode, Failure> {
 
     let node = open_node(&data_dir).await?;
     let health = Arc::new(Health::new(components(&names, &database), probe(node.clone())));
-    let store = EventStore::embedded(node.clone());
+    let store = EventStore::Embedded(node.clone());
     let roles = Roles::open(&args, names, &data_dir, store, database.url(), Arc::clone(&health))?;
     let postgres = database.start(&health);
     let process_manager = roles.start_process_manager();

@@ -10,7 +10,7 @@ use axum::Router;
 use chrono_tz::Tz;
 use command_api::{CommandApi, CommandApiOptions};
 use ledger_streams::{EventStore, KeyStore, Ledger, LedgerOptions};
-use projector::{Phase, ProjectorOptions, ProjectorStatus};
+use projector::{Phase, ProjectorError, ProjectorOptions, ProjectorStatus};
 use query_api::{QueryApi, QueryOptions};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
@@ -104,15 +104,7 @@ impl Roles {
         let url = self.database_url.clone().filter(|_| self.names.contains(&RoleName::Projector))?;
         let (store, time_zone) = (self.store.clone(), self.time_zone);
         Some(self.start(Component::Projector, move |health, stop| {
-            let (url, store) = (url.clone(), store.clone());
-            async move {
-                let options = ProjectorOptions { time_zone, ..ProjectorOptions::default() };
-                let status = options.status.subscribe();
-                tokio::select! {
-                    ended = projector::run(&url, store, options, stop) => ended,
-                    never = report_projector(status, &health) => match never {},
-                }
-            }
+            run_projector(url.clone(), store.clone(), time_zone, health, stop)
         }))
     }
 
@@ -150,17 +142,28 @@ fn query_pool(url: &str) -> Result<PgPool, sqlx::Error> {
         .connect_lazy(url)
 }
 
+async fn run_projector(
+    url: String,
+    store: EventStore,
+    time_zone: Tz,
+    health: Arc<Health>,
+    stop: CancellationToken,
+) -> Result<(), ProjectorError> {
+    let options = ProjectorOptions { time_zone, ..ProjectorOptions::default() };
+    let status = options.status.subscribe();
+    let report = tokio::spawn(report_projector(status, health));
+    let ended = projector::run(&url, store, options, stop).await;
+    report.abort();
+    ended
+}
+
 /// Shows in the health report what the projector tells of itself.
-async fn report_projector(
-    mut status: watch::Receiver<ProjectorStatus>,
-    health: &Health,
-) -> std::convert::Infallible {
+async fn report_projector(mut status: watch::Receiver<ProjectorStatus>, health: Arc<Health>) {
     loop {
         let state = projector_state(&status.borrow_and_update());
         health.set(Component::Projector, state);
         if status.changed().await.is_err() {
-            // It has ended; the supervisor says how.
-            return std::future::pending().await;
+            return;
         }
     }
 }
