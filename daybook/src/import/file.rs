@@ -15,7 +15,7 @@ use super::row::{self, Direction, OPERATIONS, PURPOSES, Row};
 /// Why a file is refused. Nothing of it was sent.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// It cannot be opened or read.
+    /// It cannot be read.
     #[error("cannot read {path}: {source}")]
     Read {
         /// The file.
@@ -61,26 +61,24 @@ pub struct ReadOptions {
 /// # Errors
 /// The first thing that is wrong, with its line.
 pub fn read(path: &Path, options: ReadOptions) -> Result<Vec<Row>, FileError> {
-    let file = std::fs::File::open(path)
-        .map_err(|source| FileError::Read { path: path.display().to_string(), source })?;
-    parse(file, options).map_err(|error| match error {
-        FileError::Read { source, .. } => FileError::Read { path: path.display().to_string(), source },
-        error => error,
-    })
+    let text =
+        std::fs::read(path).map_err(|source| FileError::Read { path: path.display().to_string(), source })?;
+    parse(&text, options)
 }
 
-/// As [`read`], from anything.
+/// As [`read`], a file's text.
 ///
 /// # Errors
 /// The first thing that is wrong, with its line.
-pub fn parse(input: impl io::Read, options: ReadOptions) -> Result<Vec<Row>, FileError> {
-    let mut reader = csv::ReaderBuilder::new().from_reader(input);
-    let columns = Columns::of(reader.headers().map_err(not_a_row)?)?;
+pub fn parse(text: &[u8], options: ReadOptions) -> Result<Vec<Row>, FileError> {
+    let mut reader = csv::ReaderBuilder::new().from_reader(text);
+    let mut lines = Lines { text, at: 0, line: 1 };
+    let columns = Columns::of(reader.headers().map_err(|error| not_a_row(&error, &mut lines))?)?;
     let mut books = Books::new(options);
     let mut rows = Vec::new();
     for record in reader.records() {
-        let record = record.map_err(not_a_row)?;
-        let row = columns.row(&record)?;
+        let record = record.map_err(|error| not_a_row(&error, &mut lines))?;
+        let row = columns.row(&record, lines.of(record.position()))?;
         books.book(&row)?;
         rows.push(row);
     }
@@ -90,21 +88,39 @@ pub fn parse(input: impl io::Read, options: ReadOptions) -> Result<Vec<Row>, Fil
     Ok(rows)
 }
 
-fn not_a_row(error: csv::Error) -> FileError {
-    let line = error.position().map_or(1, csv::Position::line);
+fn not_a_row(error: &csv::Error, lines: &mut Lines<'_>) -> FileError {
     let reason = match error.kind() {
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             format!("{len} columns where the header has {expected_len}")
         }
         csv::ErrorKind::Utf8 { .. } => "not UTF-8 text".to_owned(),
-        _ => {
-            return match error.into_kind() {
-                csv::ErrorKind::Io(source) => FileError::Read { path: String::new(), source },
-                other => FileError::Line { line, reason: format!("{other:?}") },
-            };
-        }
+        _ => error.to_string(),
     };
-    FileError::Line { line, reason }
+    FileError::Line { line: lines.of(error.position()), reason }
+}
+
+/// Counts lines as editors do. The CSV reader's own count is one short in files whose lines end in CR LF: it takes a
+/// record to begin at the LF before it.
+struct Lines<'a> {
+    text: &'a [u8],
+    at: usize,
+    /// Of `at`, from 1.
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line on which a record begins; records are asked for in their order.
+    fn of(&mut self, record: Option<&csv::Position>) -> u64 {
+        let begin = record.and_then(|position| usize::try_from(position.byte()).ok()).unwrap_or(0);
+        let rest = self.text.get(begin..).unwrap_or_default();
+        let ends = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let begin = begin.saturating_add(ends);
+        let passed = self.text.get(self.at..begin).unwrap_or_default();
+        let passed = passed.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.line = self.line.saturating_add(passed);
+        self.at = begin.max(self.at);
+        self.line
+    }
 }
 
 macro_rules! columns {
@@ -150,8 +166,7 @@ fn position(header: &StringRecord, name: &str) -> Result<usize, FileError> {
 
 impl Columns {
     /// Checks column by column, in the order of the file's columns.
-    fn row(&self, record: &StringRecord) -> Result<Row, FileError> {
-        let line = record.position().map_or(0, csv::Position::line);
+    fn row(&self, record: &StringRecord, line: u64) -> Result<Row, FileError> {
         let text = |place: usize| record.get(place).unwrap_or_default();
         let wrong = |column: &'static str| {
             move |reason: &dyn Display| FileError::Row { line, column, reason: reason.to_string() }

@@ -29,6 +29,20 @@ fn a_good_file() {
 }
 
 #[test]
+fn lines_are_counted_as_editors_do() {
+    let text =
+        format!("{HEADER}{GOOD}\n\n2,10,1993-01-01,credit,1.00,CZK,cash_deposit,,\"two\n\",,701.00\n\n3,x\n");
+    // The counterparty with a line break is refused before the short line is.
+    for text in [text.clone(), text.replace('\n', "\r\n"), format!("\u{feff}{text}")] {
+        let error = parse(text.as_bytes(), ReadOptions::default()).unwrap_err().to_string();
+        assert!(error.starts_with("line 4, column counterparty_account"), "{error}");
+        let without_break = text.replace("\"two", "\"").replace("\r\n\",", "\",").replace("\n\",", "\",");
+        let error = parse(without_break.as_bytes(), ReadOptions::default()).unwrap_err().to_string();
+        assert_eq!(error, "line 6: 2 columns where the header has 11");
+    }
+}
+
+#[test]
 fn columns_go_by_name_and_more_may_be_there() {
     let text = "\u{feff}balance_after,note,counterparty_account,counterparty_bank,purpose,operation,currency,amount,direction,booked_on,account_id,transaction_id\r\n\
                 700.00,\"a, b\",,,,cash_deposit,CZK,700.00,credit,1993-01-01,10,1\r\n";
@@ -107,7 +121,7 @@ fn headers() {
     }
     assert!(matches!(parse(HEADER.as_bytes(), ReadOptions::default()), Err(FileError::Empty)));
     let latin1 = [HEADER.as_bytes(), b"1,\xe9,x,x,x,x,x,x,x,x,x\n"].concat();
-    let error = parse(&latin1[..], ReadOptions::default()).unwrap_err().to_string();
+    let error = parse(&latin1, ReadOptions::default()).unwrap_err().to_string();
     assert_eq!(error, "line 2: not UTF-8 text");
 }
 
