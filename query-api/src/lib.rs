@@ -1,1 +1,64 @@
-//! Placeholder.
+//! The read side: Postgres read models to GraphQL and REST.
+//!
+//! Reading order: `routes` is the table of what can be asked; `read_models` is the SQL behind it; `graphql` the types; `connection`
+//! how lists are paged; `freshness` how a client reads its own writes; `live` how it hears of changes; `limits` every bound;
+//! `problem` everything that is answered instead of data.
+//!
+//! Callers are authenticated by the process that hosts the router: it puts a [`ledger_core::Actor`] into the request's extensions.
+
+mod caller;
+mod connection;
+mod freshness;
+mod graphql;
+mod limits;
+mod live;
+mod month;
+mod options;
+mod problem;
+mod read_models;
+mod routes;
+
+use ledger_streams::{EventStore, KeyStore};
+use sqlx::PgPool;
+
+use freshness::Freshness;
+pub use freshness::POSITION_HEADER;
+use graphql::Bounded;
+use live::Live;
+pub use options::QueryOptions;
+use read_models::ReadModels;
+pub use routes::{openapi, router};
+
+/// Everything that reads share; clones are cheap.
+#[derive(Clone)]
+pub struct QueryApi {
+    models: ReadModels,
+    keys: KeyStore,
+    options: QueryOptions,
+    freshness: Freshness,
+    live: Live,
+    graphql: Bounded,
+}
+
+impl QueryApi {
+    /// Reads the tables behind `pool`, opens personal data with `keys`, and follows `store` for live updates and the end of the
+    /// log. Nothing runs until somebody asks.
+    #[must_use]
+    pub fn new(pool: PgPool, store: EventStore, keys: KeyStore, options: QueryOptions) -> Self {
+        let freshness = Freshness::new(pool.clone());
+        Self {
+            models: ReadModels { pool },
+            keys,
+            live: Live::new(store, freshness.clone()),
+            freshness,
+            graphql: Bounded::new(graphql::build(), options.request_timeout),
+            options,
+        }
+    }
+}
+
+/// The GraphQL schema as text.
+#[must_use]
+pub fn sdl() -> String {
+    graphql::sdl()
+}

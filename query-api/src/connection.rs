@@ -1,0 +1,173 @@
+//! Paging after the Relay cursor connections specification.
+//!
+//! A cursor names a place in an order that never changes (an entry's month and revision, an account's id), not a distance from the
+//! start: what is inserted meanwhile moves no page. Every page is one range of an index.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{Datelike, NaiveDate};
+
+use crate::limits::{CURSOR_BYTES_MAX, PAGE_DEFAULT, PAGE_MAX};
+use crate::month::Month;
+
+/// Why a page cannot be given.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PageError {
+    /// Both directions at once.
+    #[error("give either 'first' or 'last', not both")]
+    BothDirections,
+    /// Out of bounds.
+    #[error("'{argument}' must be from 0 to {PAGE_MAX}")]
+    Size {
+        /// `first` or `last`.
+        argument: &'static str,
+    },
+    /// Not one of ours.
+    #[error(
+        "'{argument}' is not a cursor of this list; use one that was given in 'cursor', 'startCursor' or 'endCursor'"
+    )]
+    Cursor {
+        /// `after` or `before`.
+        argument: &'static str,
+    },
+}
+
+/// A place in a list's order, opaque to clients.
+pub(crate) trait Cursor: Copy + Ord {
+    /// As text.
+    fn encode(self) -> String;
+    /// From text, which may be anything.
+    fn decode(text: &str) -> Option<Self>;
+}
+
+/// The place of an account among accounts: its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct AccountCursor(pub(crate) i64);
+
+/// The place of an entry among its account's: the order of booking within months.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct EntryCursor {
+    /// First day of the month.
+    pub(crate) month: NaiveDate,
+    /// Of the event in the account's stream.
+    pub(crate) revision: i64,
+}
+
+impl EntryCursor {
+    /// The place just before the first entry of a month.
+    pub(crate) const fn before(month: NaiveDate) -> Self {
+        Self { month, revision: -1 }
+    }
+}
+
+impl Cursor for AccountCursor {
+    fn encode(self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0.to_be_bytes())
+    }
+
+    fn decode(text: &str) -> Option<Self> {
+        Some(Self(i64::from_be_bytes(decode_bytes(text)?)))
+    }
+}
+
+impl Cursor for EntryCursor {
+    fn encode(self) -> String {
+        let mut bytes = [0; 12];
+        let (days, revision) = bytes.split_at_mut(4);
+        days.copy_from_slice(&self.month.num_days_from_ce().to_be_bytes());
+        revision.copy_from_slice(&self.revision.to_be_bytes());
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    fn decode(text: &str) -> Option<Self> {
+        let bytes: [u8; 12] = decode_bytes(text)?;
+        let (days, revision) = bytes.split_at_checked(4)?;
+        let day = NaiveDate::from_num_days_from_ce_opt(i32::from_be_bytes(days.try_into().ok()?))?;
+        // Beyond these years a date has no text and Postgres might not have it at all.
+        let month = Month::of_first_day(day).filter(|_| (1..=9999).contains(&day.year()))?;
+        let revision = i64::from_be_bytes(revision.try_into().ok()?);
+        (revision >= 0).then_some(Self { month: month.first_day(), revision })
+    }
+}
+
+fn decode_bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
+    if text.len() > CURSOR_BYTES_MAX {
+        return None;
+    }
+    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+}
+
+/// One page asked for, checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PageRequest<C> {
+    /// Only what comes after this place.
+    pub(crate) after: Option<C>,
+    /// Only what comes before this place.
+    pub(crate) before: Option<C>,
+    /// How many elements.
+    pub(crate) limit: usize,
+    /// Counted from the end.
+    pub(crate) backward: bool,
+}
+
+/// `first`, `after`, `last` and `before` as a client sent them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PageArguments {
+    pub(crate) first: Option<i32>,
+    pub(crate) after: Option<String>,
+    pub(crate) last: Option<i32>,
+    pub(crate) before: Option<String>,
+}
+
+impl<C: Cursor> PageRequest<C> {
+    /// Reads what a client sent.
+    pub(crate) fn try_new(arguments: &PageArguments) -> Result<Self, PageError> {
+        let backward = match (arguments.first, arguments.last) {
+            (Some(_), Some(_)) => return Err(PageError::BothDirections),
+            (_, last) => last.is_some(),
+        };
+        let size = |size: Option<i32>, argument| match size.map(usize::try_from) {
+            None => Ok(PAGE_DEFAULT),
+            Some(Ok(size)) if size <= PAGE_MAX => Ok(size),
+            Some(_) => Err(PageError::Size { argument }),
+        };
+        let cursor = |text: &Option<String>, argument| match text {
+            None => Ok(None),
+            Some(text) => C::decode(text).map(Some).ok_or(PageError::Cursor { argument }),
+        };
+        Ok(Self {
+            after: cursor(&arguments.after, "after")?,
+            before: cursor(&arguments.before, "before")?,
+            limit: if backward { size(arguments.last, "last")? } else { size(arguments.first, "first")? },
+            backward,
+        })
+    }
+}
+
+/// A page of an ascending list, and whether there is more on either side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Page<T> {
+    pub(crate) items: Vec<T>,
+    pub(crate) has_previous: bool,
+    pub(crate) has_next: bool,
+}
+
+impl<T> Page<T> {
+    /// Makes a page of rows that were read in the page's own direction, one more than asked for where there is one: that one row
+    /// answers "is there more" without counting.
+    ///
+    /// `cut_off` says whether the far side was cut by a cursor: the cursor's own element lies there.
+    pub(crate) fn from_rows(mut rows: Vec<T>, limit: usize, backward: bool, cut_off: bool) -> Self {
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let (has_previous, has_next) = if backward { (more, cut_off) } else { (cut_off, more) };
+        if backward {
+            rows.reverse();
+        }
+        Self { items: rows, has_previous, has_next }
+    }
+}
+
+#[cfg(test)]
+#[path = "connection_tests.rs"]
+mod tests;

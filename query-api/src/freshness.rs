@@ -1,0 +1,152 @@
+//! Read your own writes: a read that names a position waits until every projection has reached it.
+//!
+//! However many requests wait, one task reads the checkpoints and wakes them all; when nobody waits, nothing is read.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use ledger_core::Position;
+use parking_lot::Mutex;
+use sqlx::PgPool;
+use tokio::sync::watch;
+
+use crate::limits::{FRESHNESS_POLL, FRESHNESS_RETRY};
+use crate::problem::Problem;
+use crate::read_models::{ReadError, projection};
+
+/// The header in which a client names the position it wants to read at.
+pub const POSITION_HEADER: &str = "x-daybook-position";
+
+/// The read models have not reached a position in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("The read models have come to position {reached}, not yet to {wanted}. Try again in a moment.")]
+pub(crate) struct Behind {
+    /// What was asked for.
+    pub(crate) wanted: Position,
+    /// How far they are known to be.
+    pub(crate) reached: Position,
+}
+
+/// Waits for positions; clones share one poller.
+#[derive(Clone, Debug)]
+pub(crate) struct Freshness(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    pool: PgPool,
+    /// A position that every projection is known to have reached. Only grows.
+    reached: watch::Sender<Position>,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    count: usize,
+    /// True while the poller lives, which may be a moment longer than somebody waits.
+    polled: bool,
+}
+
+impl Freshness {
+    pub(crate) fn new(pool: PgPool) -> Self {
+        Self(Arc::new(Inner { pool, reached: watch::Sender::new(0), waiting: Mutex::default() }))
+    }
+
+    /// Returns once every projection has handled everything up to `position`.
+    pub(crate) async fn reach(&self, position: Position, within: Duration) -> Result<(), Behind> {
+        if *self.0.reached.borrow() >= position {
+            return Ok(());
+        }
+        let start = Instant::now();
+        let mut reached = self.0.reached.subscribe();
+        let waiter = self.wait();
+        let result = tokio::time::timeout(within, reached.wait_for(|reached| *reached >= position)).await;
+        drop(waiter);
+        metrics::histogram!("daybook_query_freshness_wait_seconds").record(start.elapsed().as_secs_f64());
+        match result {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Behind { wanted: position, reached: *self.0.reached.borrow() }),
+        }
+    }
+
+    /// The position that every projection has reached now.
+    pub(crate) async fn checkpoint(&self) -> Result<Position, ReadError> {
+        self.0.checkpoint().await
+    }
+
+    fn wait(&self) -> Waiter<'_> {
+        let mut waiting = self.0.waiting.lock();
+        waiting.count = waiting.count.saturating_add(1);
+        if !waiting.polled {
+            waiting.polled = true;
+            tokio::spawn(poll(Arc::clone(&self.0)));
+        }
+        Waiter(&self.0)
+    }
+}
+
+impl Inner {
+    async fn checkpoint(&self) -> Result<Position, ReadError> {
+        let position = projection::checkpoint(&self.pool).await?;
+        self.reached.send_if_modified(|reached| {
+            let further = position > *reached;
+            if further {
+                *reached = position;
+            }
+            further
+        });
+        Ok(position)
+    }
+}
+
+async fn poll(inner: Arc<Inner>) {
+    loop {
+        {
+            let mut waiting = inner.waiting.lock();
+            if waiting.count == 0 {
+                waiting.polled = false;
+                return;
+            }
+        }
+        let pause = match inner.checkpoint().await {
+            Ok(_) => FRESHNESS_POLL,
+            Err(error) => {
+                tracing::warn!(%error, "checkpoints could not be read");
+                FRESHNESS_RETRY
+            }
+        };
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Counts as somebody who waits for as long as it lives: a request that is dropped stops counting.
+struct Waiter<'a>(&'a Inner);
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        let mut waiting = self.0.waiting.lock();
+        waiting.count = waiting.count.saturating_sub(1);
+    }
+}
+
+/// The position a request wants to be answered at; 0, always reached, when it names none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AtPosition(pub(crate) Position);
+
+impl<S: Sync> FromRequestParts<S> for AtPosition {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let mut values = parts.headers.get_all(POSITION_HEADER).iter();
+        let (Some(value), None) = (values.next(), values.next()) else {
+            return if parts.headers.contains_key(POSITION_HEADER) {
+                Err(Problem::InvalidPosition)
+            } else {
+                Ok(Self(0))
+            };
+        };
+        let digits = value.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+        digits.and_then(|text| text.parse().ok()).map(Self).ok_or(Problem::InvalidPosition)
+    }
+}

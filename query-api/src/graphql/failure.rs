@@ -1,0 +1,70 @@
+//! Failures as GraphQL writes them: a message, and `extensions.code` for programs.
+
+use async_graphql::{Error, ErrorExtensionValues, ErrorExtensions, Response, ServerError};
+
+use crate::problem::Problem;
+
+/// Why a field has no value.
+///
+/// Not an error by trait: async-graphql turns whatever displays itself into an answer, and not every error's text is for clients.
+/// Only what has become a [`Problem`] gets out.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure(pub(crate) Problem);
+
+impl<E: Into<Problem>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl Failure {
+    /// The code of GraphQL errors. Coarser than a problem's: the field's path says what the rest of it would.
+    fn code(&self) -> &'static str {
+        match self.0 {
+            Problem::InvalidId(_)
+            | Problem::InvalidMonth(_)
+            | Problem::InvalidPage(_)
+            | Problem::InvalidQuery(_)
+            | Problem::InvalidPosition
+            | Problem::InvalidArgument(_) => BAD_USER_INPUT,
+            Problem::AccountNotFound | Problem::TransferNotFound | Problem::UserNotFound => "not_found",
+            Problem::Unauthenticated
+            | Problem::Forbidden(_)
+            | Problem::TooLarge
+            | Problem::UpgradeRequired
+            | Problem::ProjectionBehind(_)
+            | Problem::Timeout
+            | Problem::Live(_)
+            | Problem::TooManySubscriptions
+            | Problem::Internal => self.0.code(),
+        }
+    }
+}
+
+/// The client's mistake, in the query or its arguments.
+pub(super) const BAD_USER_INPUT: &str = "bad_user_input";
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        Self::new(failure.0.to_string()).extend_with(|_, extensions| extensions.set("code", failure.code()))
+    }
+}
+
+/// A failure of the whole request.
+pub(crate) fn response(problem: Problem) -> Response {
+    Response::from_errors(vec![server_error(problem)])
+}
+
+pub(super) fn server_error(problem: Problem) -> ServerError {
+    let failure = Failure(problem);
+    coded(ServerError::new(failure.0.to_string(), None), failure.code())
+}
+
+/// Gives an error a code unless it has one.
+pub(super) fn coded(mut error: ServerError, code: &'static str) -> ServerError {
+    let extensions = error.extensions.get_or_insert_with(ErrorExtensionValues::default);
+    if extensions.get("code").is_none() {
+        extensions.set("code", code);
+    }
+    error
+}

@@ -1,0 +1,24 @@
+//! GraphQL: types and resolvers, one file for each concept. Resolvers translate; what is true of a row is said in `read_models`.
+
+mod account;
+mod big_int;
+mod executor;
+mod failure;
+mod monthly_totals;
+mod page;
+mod projection;
+mod schema;
+mod scope;
+mod subscription;
+mod transaction;
+mod transfer;
+mod trial_balance;
+mod user;
+
+pub(crate) use executor::Bounded;
+pub(crate) use failure::response as failure_response;
+pub(crate) use schema::{Schema, build, sdl};
+pub(crate) use scope::Scope;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,34 @@
+//! The schema: one query object for each concept, merged.
+
+use async_graphql::{EmptyMutation, MergedObject, SDLExportOptions};
+
+use super::account::AccountQuery;
+use super::projection::ProjectionQuery;
+use super::subscription::Subscription;
+use super::transfer::TransferQuery;
+use super::trial_balance::TrialBalanceQuery;
+use super::user::UserQuery;
+use crate::limits::{COMPLEXITY_MAX, DEPTH_MAX, DIRECTIVES_MAX, FRAGMENT_DEPTH_MAX};
+
+/// Everything that can be asked.
+#[derive(Default, MergedObject)]
+#[graphql(name = "Query")]
+pub(crate) struct Query(AccountQuery, UserQuery, TransferQuery, TrialBalanceQuery, ProjectionQuery);
+
+/// The ledger's schema.
+pub(crate) type Schema = async_graphql::Schema<Query, EmptyMutation, Subscription>;
+
+/// Builds the schema with its limits.
+pub(crate) fn build() -> Schema {
+    Schema::build(Query::default(), EmptyMutation, Subscription)
+        .limit_depth(DEPTH_MAX)
+        .limit_complexity(COMPLEXITY_MAX)
+        .limit_recursive_depth(FRAGMENT_DEPTH_MAX)
+        .limit_directives(DIRECTIVES_MAX)
+        .finish()
+}
+
+/// The schema as text, as it is committed under `schemas/`.
+pub(crate) fn sdl() -> String {
+    build().sdl_with_options(SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items())
+}

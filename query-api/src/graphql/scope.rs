@@ -1,0 +1,56 @@
+//! What every resolver of a request shares.
+
+use std::sync::Arc;
+
+use async_graphql::Context;
+use ledger_streams::KeyStore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::failure::Failure;
+use crate::caller::Caller;
+use crate::limits::SUBSCRIPTIONS_PER_CONNECTION;
+use crate::live::Live;
+use crate::problem::Problem;
+use crate::read_models::{Loaders, ReadModels};
+
+/// One request's, or one WebSocket connection's, view of the ledger.
+pub(crate) struct Scope {
+    pub(crate) caller: Caller,
+    pub(crate) models: ReadModels,
+    pub(crate) loaders: Loaders,
+    pub(crate) keys: KeyStore,
+    pub(crate) live: Live,
+    subscriptions: Arc<Semaphore>,
+}
+
+impl Scope {
+    pub(crate) fn new(caller: Caller, models: ReadModels, keys: KeyStore, live: Live) -> Self {
+        Self {
+            caller,
+            loaders: models.loaders(),
+            models,
+            keys,
+            live,
+            subscriptions: Arc::new(Semaphore::new(SUBSCRIPTIONS_PER_CONNECTION)),
+        }
+    }
+
+    /// The scope that the router put into the request.
+    pub(super) fn of<'a>(context: &Context<'a>) -> Result<&'a Self, Failure> {
+        Ok(context.data_opt::<Self>().ok_or(Problem::Unauthenticated)?)
+    }
+
+    /// Room for one more subscription, held for as long as it runs.
+    pub(super) fn subscription(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        let permit = Arc::clone(&self.subscriptions).try_acquire_owned();
+        Ok(permit.map_err(|_| Problem::TooManySubscriptions)?)
+    }
+
+    /// Refuses what shows the whole bank.
+    pub(super) fn require_everything(&self) -> Result<(), Failure> {
+        if self.caller.reads_everything() {
+            return Ok(());
+        }
+        Err(Problem::Forbidden("Only operators and auditors may read this.").into())
+    }
+}

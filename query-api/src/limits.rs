@@ -1,0 +1,52 @@
+//! Every bound on what one caller may ask for, in one place. All of them are about not trusting input: none is ever met by a
+//! client that pages as it should.
+
+use std::time::Duration;
+
+/// Elements of a page when the client names no number.
+pub(crate) const PAGE_DEFAULT: usize = 50;
+/// Elements of a page at most.
+pub(crate) const PAGE_MAX: usize = 200;
+/// What `latestTransactions` shows.
+pub(crate) const LATEST_TRANSACTIONS: usize = 20;
+
+/// Nesting of a GraphQL query. The introspection query of GraphiQL and of code generators is 15 deep, the deepest sensible query of
+/// this schema about 10.
+pub(crate) const DEPTH_MAX: usize = 16;
+/// Fields a GraphQL answer may have, every page counted at its full length: 25 accounts with a page of 50 transactions each and 15
+/// fields on every one.
+pub(crate) const COMPLEXITY_MAX: usize = 20_000;
+/// Selections of a GraphQL document once every fragment is written out where it is used.
+pub(crate) const SELECTIONS_MAX: usize = 2_000;
+/// Fragments within fragments.
+pub(crate) const FRAGMENT_DEPTH_MAX: usize = 32;
+/// Directives on one field.
+pub(crate) const DIRECTIVES_MAX: usize = 4;
+/// Bytes of a GraphQL request, over HTTP and over WebSocket.
+pub(crate) const QUERY_BYTES_MAX: usize = 64 * 1024;
+
+/// Keys that one batched SQL query is asked for.
+pub(crate) const BATCH_KEYS_MAX: usize = 500;
+/// How long a loader collects keys. Sibling fields ask within microseconds of each other; this only has to outlast that.
+pub(crate) const BATCH_DELAY: Duration = Duration::from_micros(300);
+
+/// Characters of an account's external reference.
+pub(crate) const REFERENCE_CHARS_MAX: usize = 140;
+/// Bytes of a cursor as text.
+pub(crate) const CURSOR_BYTES_MAX: usize = 64;
+
+/// Subscriptions of one WebSocket connection at a time.
+pub(crate) const SUBSCRIPTIONS_PER_CONNECTION: usize = 100;
+/// Changes a subscriber may fall behind before its subscription ends with an error.
+pub(crate) const LIVE_BUFFER: usize = 8_192;
+/// Events the live feed takes from the log at once.
+pub(crate) const LIVE_BATCH: usize = 512;
+/// How long `transferUpdated` waits for a transfer that no read model has yet.
+pub(crate) const UNKNOWN_TRANSFER_WAIT: Duration = Duration::from_secs(5);
+
+/// How often checkpoints are read while somebody waits for a position.
+pub(crate) const FRESHNESS_POLL: Duration = Duration::from_millis(3);
+/// How long to leave Postgres alone after a failed read of the checkpoints.
+pub(crate) const FRESHNESS_RETRY: Duration = Duration::from_millis(200);
+/// How long the end of the log may take to show itself, for `projections.lag`.
+pub(crate) const HEAD_WAIT: Duration = Duration::from_millis(500);

@@ -1,0 +1,157 @@
+//! What goes wrong, as RFC 9457 problems with a stable `code`. The one place where an error becomes a status.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use ledger_core::id::IdError;
+use problem_details::ProblemDetails;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::connection::PageError;
+use crate::freshness::Behind;
+use crate::live::LiveError;
+use crate::month::MonthError;
+use crate::read_models::ReadError;
+use crate::read_models::user::OpenError;
+
+/// Everything a read route may answer instead of data.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Problem {
+    #[error("Send a bearer token.")]
+    Unauthenticated,
+    #[error("{0}")]
+    Forbidden(&'static str),
+    #[error("There is no such account.")]
+    AccountNotFound,
+    #[error(
+        "There is no such transfer. If it was asked for just now, send the position of that answer in the header X-Daybook-Position."
+    )]
+    TransferNotFound,
+    #[error("There is no such user.")]
+    UserNotFound,
+    #[error("{0}")]
+    InvalidId(String),
+    #[error("{0}")]
+    InvalidMonth(#[from] MonthError),
+    #[error("{0}")]
+    InvalidPage(PageError),
+    #[error("{0}")]
+    InvalidQuery(String),
+    #[error("{0}")]
+    InvalidArgument(&'static str),
+    #[error("The header X-Daybook-Position must be a position as the ledger gave it: a decimal number.")]
+    InvalidPosition,
+    #[error("A GraphQL request is at most 64 KiB.")]
+    TooLarge,
+    #[error("Subscriptions come by WebSocket, protocol graphql-transport-ws; send queries by POST.")]
+    UpgradeRequired,
+    #[error("{0}")]
+    ProjectionBehind(#[from] Behind),
+    #[error("The query took too long.")]
+    Timeout,
+    #[error("{0}")]
+    Live(#[from] LiveError),
+    #[error("This connection has all the subscriptions it may have.")]
+    TooManySubscriptions,
+    #[error("Something is broken on our side; it is logged.")]
+    Internal,
+}
+
+impl Problem {
+    const fn status_and_code(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
+            Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
+            Self::AccountNotFound => (StatusCode::NOT_FOUND, "account_not_found"),
+            Self::TransferNotFound => (StatusCode::NOT_FOUND, "transfer_not_found"),
+            Self::UserNotFound => (StatusCode::NOT_FOUND, "user_not_found"),
+            Self::InvalidId(_) => (StatusCode::BAD_REQUEST, "invalid_id"),
+            Self::InvalidMonth(_) => (StatusCode::BAD_REQUEST, "invalid_month"),
+            Self::InvalidPage(PageError::Cursor { .. }) => (StatusCode::BAD_REQUEST, "invalid_cursor"),
+            Self::InvalidPage(_) => (StatusCode::BAD_REQUEST, "invalid_page"),
+            Self::InvalidQuery(_) => (StatusCode::BAD_REQUEST, "invalid_query"),
+            Self::InvalidArgument(_) => (StatusCode::BAD_REQUEST, "invalid_argument"),
+            Self::InvalidPosition => (StatusCode::BAD_REQUEST, "invalid_position"),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "request_too_large"),
+            Self::UpgradeRequired => (StatusCode::UPGRADE_REQUIRED, "upgrade_required"),
+            Self::ProjectionBehind(_) => (StatusCode::SERVICE_UNAVAILABLE, "projection_behind"),
+            Self::Timeout => (StatusCode::SERVICE_UNAVAILABLE, "timeout"),
+            Self::Live(LiveError::TooSlow) => (StatusCode::SERVICE_UNAVAILABLE, "subscriber_too_slow"),
+            Self::Live(LiveError::Interrupted) => (StatusCode::SERVICE_UNAVAILABLE, "interrupted"),
+            Self::TooManySubscriptions => (StatusCode::TOO_MANY_REQUESTS, "too_many_subscriptions"),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        }
+    }
+
+    /// A text that is no id.
+    pub(crate) fn invalid_id(error: &IdError) -> Self {
+        Self::InvalidId(error.to_string())
+    }
+
+    /// The stable code.
+    pub(crate) const fn code(&self) -> &'static str {
+        self.status_and_code().1
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        tracing::error!(%error, "a read model could not be read");
+        Self::Internal
+    }
+}
+
+impl From<OpenError> for Problem {
+    /// Logged where it happened.
+    fn from(_: OpenError) -> Self {
+        Self::Internal
+    }
+}
+
+impl From<PageError> for Problem {
+    fn from(error: PageError) -> Self {
+        Self::InvalidPage(error)
+    }
+}
+
+#[derive(Serialize)]
+struct Code {
+    code: &'static str,
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, code) = self.status_and_code();
+        let body = ProblemDetails::from_status_code(status)
+            .with_detail(self.to_string())
+            .with_extensions(Code { code });
+        let mut response = body.into_response();
+        let header = match self {
+            Self::ProjectionBehind(_) => Some((header::RETRY_AFTER, "1")),
+            Self::Unauthenticated => Some((header::WWW_AUTHENTICATE, "Bearer")),
+            Self::UpgradeRequired => Some((header::UPGRADE, "websocket")),
+            _ => None,
+        };
+        if let Some((name, value)) = header {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        response
+    }
+}
+
+/// A problem as OpenAPI describes it (RFC 9457, `application/problem+json`).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemBody {
+    /// HTTP status.
+    #[schema(example = 404)]
+    status: u16,
+    /// The status in words.
+    #[schema(example = "Not Found")]
+    title: String,
+    /// What is wrong here, for people.
+    detail: String,
+    /// What is wrong here, for programs; never changes.
+    #[schema(example = "account_not_found")]
+    code: String,
+}

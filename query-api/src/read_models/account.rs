@@ -1,0 +1,200 @@
+//! Accounts and their balances.
+
+use std::collections::HashMap;
+
+use async_graphql::Enum;
+use async_graphql::dataloader::Loader;
+use chrono::{DateTime, NaiveDate, Utc};
+use ledger_core::Money;
+use serde::Serialize;
+use sqlx::{FromRow, PgPool};
+use utoipa::ToSchema;
+
+use super::{CurrencyColumn, ReadError, ReadModels};
+use crate::connection::{AccountCursor, Page, PageRequest};
+use crate::month::Month;
+
+/// What an account is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize, ToSchema, sqlx::Type)]
+#[graphql(name = "AccountType")]
+#[schema(as = AccountType)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub(crate) enum AccountKind {
+    /// Everyday payments.
+    Checking,
+    /// Savings.
+    Savings,
+    /// The bank's own.
+    Settlement,
+}
+
+/// Whether an account takes debits and credits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub(crate) enum AccountStatus {
+    /// It does.
+    Open,
+    /// Not for now.
+    Frozen,
+    /// Never again.
+    Closed,
+}
+
+/// One account.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct AccountRow {
+    pub(crate) account_id: i64,
+    pub(crate) user_id: Option<i64>,
+    pub(crate) reference: Option<String>,
+    pub(crate) kind: AccountKind,
+    #[sqlx(try_from = "String")]
+    pub(crate) currency: CurrencyColumn,
+    pub(crate) status: AccountStatus,
+    balance: i64,
+    in_transit: i64,
+    overdraft_limit: i64,
+    pub(crate) revision: i64,
+    pub(crate) opened_at: DateTime<Utc>,
+}
+
+impl AccountRow {
+    /// What is on it, debits in flight taken off.
+    pub(crate) const fn balance(&self) -> Money {
+        self.currency.money(self.balance)
+    }
+
+    /// What may be taken off it now.
+    pub(crate) const fn available(&self) -> Money {
+        self.currency.money(self.balance.saturating_add(self.overdraft_limit))
+    }
+
+    /// Debits whose transfer has not ended.
+    pub(crate) const fn in_transit(&self) -> Money {
+        self.currency.money(self.in_transit)
+    }
+
+    /// How far below zero it may go.
+    pub(crate) const fn overdraft_limit(&self) -> Money {
+        self.currency.money(self.overdraft_limit)
+    }
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "select account_id, user_id, reference, kind, currency, status, balance, in_transit, overdraft_limit, revision, opened_at \
+             from accounts ",
+            $rest
+        )
+    };
+}
+
+/// An account by its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct AccountById(pub(crate) i64);
+
+impl Loader<AccountById> for ReadModels {
+    type Value = AccountRow;
+    type Error = ReadError;
+
+    async fn load(&self, keys: &[AccountById]) -> Result<HashMap<AccountById, AccountRow>, ReadError> {
+        let ids: Vec<i64> = keys.iter().map(|key| key.0).collect();
+        let rows: Vec<AccountRow> =
+            sqlx::query_as(select!("where account_id = any($1)")).bind(ids).fetch_all(&self.pool).await?;
+        Ok(rows.into_iter().map(|row| (AccountById(row.account_id), row)).collect())
+    }
+}
+
+/// An account by its external reference.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct AccountByReference(pub(crate) String);
+
+impl Loader<AccountByReference> for ReadModels {
+    type Value = AccountRow;
+    type Error = ReadError;
+
+    async fn load(
+        &self,
+        keys: &[AccountByReference],
+    ) -> Result<HashMap<AccountByReference, AccountRow>, ReadError> {
+        let references: Vec<&str> = keys.iter().map(|key| key.0.as_str()).collect();
+        let rows: Vec<AccountRow> = sqlx::query_as(select!("where reference = any($1)"))
+            .bind(references)
+            .fetch_all(&self.pool)
+            .await?;
+        let keyed =
+            rows.into_iter().filter_map(|row| Some((AccountByReference(row.reference.clone()?), row)));
+        Ok(keyed.collect())
+    }
+}
+
+/// One account.
+pub(crate) async fn by_id(pool: &PgPool, account_id: i64) -> Result<Option<AccountRow>, ReadError> {
+    let row = sqlx::query_as(select!("where account_id = $1")).bind(account_id).fetch_optional(pool).await?;
+    Ok(row)
+}
+
+/// A page of a user's accounts, or of all accounts, in the order of their ids.
+pub(crate) async fn page(
+    pool: &PgPool,
+    user_id: Option<i64>,
+    request: &PageRequest<AccountCursor>,
+) -> Result<Page<AccountRow>, ReadError> {
+    let after = request.after.map_or(0, |cursor| cursor.0);
+    let one_more = i64::try_from(request.limit).unwrap_or(0).saturating_add(1);
+    let query = match user_id {
+        Some(user_id) => {
+            sqlx::query_as(select!("where user_id = $3 and account_id > $1 order by account_id limit $2"))
+                .bind(after)
+                .bind(one_more)
+                .bind(user_id)
+        }
+        None => sqlx::query_as(select!("where account_id > $1 order by account_id limit $2"))
+            .bind(after)
+            .bind(one_more),
+    };
+    let rows = query.fetch_all(pool).await?;
+    Ok(Page::from_rows(rows, request.limit, false, request.after.is_some()))
+}
+
+/// An account's balance at an instant of business time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct BalanceAt {
+    pub(crate) account_id: i64,
+    pub(crate) time: DateTime<Utc>,
+}
+
+/// Whole earlier months come from their totals, so that at most two months of entries are read however old the account is.
+const BALANCE_AT: &str = "
+    select key.account_id, key.time, (
+        (select coalesce(sum(credits - debits), 0) from monthly_totals totals
+         where totals.account_id = key.account_id and totals.month < key.first)
+      + (select coalesce(sum(case entry.kind when 'debit' then -entry.amount else entry.amount end), 0) from transactions entry
+         where entry.account_id = key.account_id and entry.month between key.first and key.last and entry.booked_at <= key.time)
+    )::bigint as balance
+    from unnest($1::bigint[], $2::timestamptz[], $3::date[], $4::date[]) as key(account_id, time, first, last)";
+
+impl Loader<BalanceAt> for ReadModels {
+    type Value = i64;
+    type Error = ReadError;
+
+    async fn load(&self, keys: &[BalanceAt]) -> Result<HashMap<BalanceAt, i64>, ReadError> {
+        let ids: Vec<i64> = keys.iter().map(|key| key.account_id).collect();
+        let times: Vec<DateTime<Utc>> = keys.iter().map(|key| key.time).collect();
+        let months = keys.iter().map(|key| Month::around(key.time));
+        let (first, last): (Vec<NaiveDate>, Vec<NaiveDate>) =
+            months.map(|(first, last)| (first.first_day(), last.first_day())).unzip();
+        let rows: Vec<(i64, DateTime<Utc>, i64)> = sqlx::query_as(BALANCE_AT)
+            .bind(ids)
+            .bind(times)
+            .bind(first)
+            .bind(last)
+            .fetch_all(&self.pool)
+            .await?;
+        let keyed =
+            rows.into_iter().map(|(account_id, time, balance)| (BalanceAt { account_id, time }, balance));
+        Ok(keyed.collect())
+    }
+}

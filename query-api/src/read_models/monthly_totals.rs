@@ -1,0 +1,122 @@
+//! What a month did to an account, and how many entries there are: both without reading entries.
+
+use std::collections::HashMap;
+
+use async_graphql::dataloader::Loader;
+use chrono::NaiveDate;
+use sqlx::FromRow;
+
+use super::{CurrencyColumn, ReadError, ReadModels};
+use crate::month::Month;
+
+/// A month of an account. A month without entries has totals too: it closes as it opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct TotalsOf {
+    pub(crate) account_id: i64,
+    pub(crate) month: Month,
+}
+
+/// The figures of a month, in minor units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromRow)]
+pub(crate) struct TotalsRow {
+    account_id: i64,
+    month: NaiveDate,
+    opening: i64,
+    debits: i64,
+    credits: i64,
+    count: i64,
+}
+
+/// The figures of a month, as text of the account's currency.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Totals {
+    pub(crate) month: Month,
+    pub(crate) opening: String,
+    pub(crate) closing: String,
+    pub(crate) debits: String,
+    pub(crate) credits: String,
+    pub(crate) count: i64,
+}
+
+impl TotalsRow {
+    /// The figures in the account's currency.
+    pub(crate) fn in_currency(&self, currency: CurrencyColumn, month: Month) -> Totals {
+        let closing = self.opening.saturating_add(self.credits).saturating_sub(self.debits);
+        Totals {
+            month,
+            opening: currency.amount(self.opening),
+            closing: currency.amount(closing),
+            debits: currency.amount(self.debits),
+            credits: currency.amount(self.credits),
+            count: self.count,
+        }
+    }
+}
+
+/// An account has one row a month, so summing all earlier ones reads a dozen rows a year.
+const TOTALS: &str = "
+    select key.account_id, key.month,
+           (select coalesce(sum(earlier.credits - earlier.debits), 0)::bigint from monthly_totals earlier
+            where earlier.account_id = key.account_id and earlier.month < key.month) as opening,
+           coalesce(totals.debits, 0) as debits, coalesce(totals.credits, 0) as credits, coalesce(totals.count, 0) as count
+    from unnest($1::bigint[], $2::date[]) as key(account_id, month)
+    left join monthly_totals totals on totals.account_id = key.account_id and totals.month = key.month";
+
+impl Loader<TotalsOf> for ReadModels {
+    type Value = TotalsRow;
+    type Error = ReadError;
+
+    async fn load(&self, keys: &[TotalsOf]) -> Result<HashMap<TotalsOf, TotalsRow>, ReadError> {
+        let (ids, months): (Vec<i64>, Vec<NaiveDate>) =
+            keys.iter().map(|key| (key.account_id, key.month.first_day())).unzip();
+        let rows: Vec<TotalsRow> =
+            sqlx::query_as(TOTALS).bind(ids).bind(months).fetch_all(&self.pool).await?;
+        let keyed = rows.into_iter().filter_map(|row| {
+            let month = Month::of_first_day(row.month)?;
+            Some((TotalsOf { account_id: row.account_id, month }, row))
+        });
+        Ok(keyed.collect())
+    }
+}
+
+impl ReadModels {
+    /// One month of one account.
+    pub(crate) async fn totals(&self, key: TotalsOf) -> Result<TotalsRow, ReadError> {
+        let row = sqlx::query_as(TOTALS)
+            .bind([key.account_id])
+            .bind([key.month.first_day()])
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(row)
+    }
+}
+
+/// How many entries an account has, in one month or in all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct CountOf {
+    pub(crate) account_id: i64,
+    pub(crate) month: Option<Month>,
+}
+
+const COUNT: &str = "
+    select key.account_id, key.month,
+           (select coalesce(sum(totals.count), 0)::bigint from monthly_totals totals
+            where totals.account_id = key.account_id and (key.month is null or totals.month = key.month))
+    from unnest($1::bigint[], $2::date[]) as key(account_id, month)";
+
+impl Loader<CountOf> for ReadModels {
+    type Value = i64;
+    type Error = ReadError;
+
+    async fn load(&self, keys: &[CountOf]) -> Result<HashMap<CountOf, i64>, ReadError> {
+        let (ids, months): (Vec<i64>, Vec<Option<NaiveDate>>) =
+            keys.iter().map(|key| (key.account_id, key.month.map(Month::first_day))).unzip();
+        let rows: Vec<(i64, Option<NaiveDate>, i64)> =
+            sqlx::query_as(COUNT).bind(ids).bind(months).fetch_all(&self.pool).await?;
+        let keyed = rows.into_iter().map(|(account_id, month, count)| {
+            let month = month.and_then(Month::of_first_day);
+            (CountOf { account_id, month }, count)
+        });
+        Ok(keyed.collect())
+    }
+}

@@ -1,0 +1,41 @@
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use super::*;
+
+fn cursor(month: &str, revision: i64) -> EntryCursor {
+    EntryCursor { month: month.parse::<Month>().unwrap().first_day(), revision }
+}
+
+#[test]
+fn an_entrys_status_follows_its_transfer() {
+    use TransferStatus as T;
+    for (kind, transfer, reversed, expected) in [
+        (EntryKind::Credit, None, false, TransactionStatus::Completed),
+        (EntryKind::Reversal, None, false, TransactionStatus::Completed),
+        (EntryKind::Debit, None, false, TransactionStatus::Pending),
+        (EntryKind::Debit, Some(T::Pending), false, TransactionStatus::Pending),
+        (EntryKind::Debit, Some(T::Pending), true, TransactionStatus::Reversed),
+        (EntryKind::Debit, Some(T::Failed), true, TransactionStatus::Reversed),
+        (EntryKind::Debit, Some(T::Completed), false, TransactionStatus::Completed),
+    ] {
+        assert_eq!(status(kind, transfer, reversed), expected, "{kind:?} {transfer:?} {reversed}");
+    }
+}
+
+#[test]
+fn a_cursor_never_leads_out_of_the_month() {
+    let month = "2026-11".parse().unwrap();
+    let page = |after, before, backward| PageRequest { after, before, limit: 10, backward };
+
+    let inside = Range::new(Some(month), &page(Some(cursor("2026-11", 5)), None, false));
+    assert_eq!((inside.after, inside.before), (cursor("2026-11", 5), cursor("2026-12", -1)));
+    assert!(inside.cut_off);
+
+    let earlier = Range::new(Some(month), &page(Some(cursor("2026-10", 5)), None, false));
+    assert_eq!(earlier.after, cursor("2026-11", -1));
+    assert!(!earlier.cut_off);
+
+    let later = Range::new(Some(month), &page(None, Some(cursor("2027-01", 5)), true));
+    assert_eq!(later.before, cursor("2026-12", -1));
+    assert!(!later.cut_off);
+}

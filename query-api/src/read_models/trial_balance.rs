@@ -1,0 +1,68 @@
+//! The trial balance: what the bank owes, what it holds, what is under way. Per currency the three add up to zero.
+
+use chrono::{DateTime, Utc};
+use sqlx::{FromRow, PgPool};
+
+use super::{CurrencyColumn, ReadError};
+use crate::month::Month;
+
+/// The sums of one currency, in minor units.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub(crate) struct TrialBalanceRow {
+    #[sqlx(try_from = "String")]
+    pub(crate) currency: CurrencyColumn,
+    pub(crate) customers: i64,
+    pub(crate) settlement: i64,
+    pub(crate) in_transit: i64,
+}
+
+impl TrialBalanceRow {
+    /// Zero, or the books are wrong.
+    pub(crate) const fn total(&self) -> i64 {
+        self.customers.saturating_add(self.settlement).saturating_add(self.in_transit)
+    }
+}
+
+/// As of now: each of the three sums is kept by its own events, so that the total proves something.
+pub(crate) async fn now(pool: &PgPool) -> Result<Vec<TrialBalanceRow>, ReadError> {
+    let rows = sqlx::query_as(
+        "select currency, customers, settlement, in_transit from trial_balance order by currency",
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows)
+}
+
+/// Reads every account: its earlier months by their totals, and of the month in question its entries, each by an index range.
+const AS_OF: &str = "
+    select currency, customers, settlement, -(customers + settlement) as in_transit
+    from (
+        select account.currency,
+               coalesce(sum(earlier.sum + entries.sum) filter (where account.kind <> 'settlement'), 0)::bigint as customers,
+               coalesce(sum(earlier.sum + entries.sum) filter (where account.kind = 'settlement'), 0)::bigint as settlement
+        from accounts account
+        cross join lateral (
+            select coalesce(sum(credits - debits), 0) as sum from monthly_totals totals
+            where totals.account_id = account.account_id and totals.month < $2
+        ) earlier
+        cross join lateral (
+            select coalesce(sum(case entry.kind when 'debit' then -entry.amount else entry.amount end), 0) as sum
+            from transactions entry
+            where entry.account_id = account.account_id and entry.month between $2 and $3 and entry.booked_at <= $1
+        ) entries
+        group by account.currency
+    ) sums
+    order by currency";
+
+/// As of an instant of business time. What is in transit is then what has left one account and not reached the other, in short
+/// whatever is on no account: the entries prove the accounts, but not the total.
+pub(crate) async fn as_of(pool: &PgPool, time: DateTime<Utc>) -> Result<Vec<TrialBalanceRow>, ReadError> {
+    let (first, last) = Month::around(time);
+    let rows = sqlx::query_as(AS_OF)
+        .bind(time)
+        .bind(first.first_day())
+        .bind(last.first_day())
+        .fetch_all(pool)
+        .await?;
+    Ok(rows)
+}

@@ -1,0 +1,52 @@
+//! Every read route, as a table.
+
+mod get_account;
+mod get_graphiql;
+mod get_graphql;
+mod get_month;
+mod get_transfer_status;
+mod get_user;
+mod post_graphql;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::get;
+use utoipa::OpenApi;
+
+use crate::QueryApi;
+use crate::freshness::AtPosition;
+use crate::limits::QUERY_BYTES_MAX;
+use crate::problem::{Problem, ProblemBody};
+
+/// The routes. The first parameter is `{id}` in all of them, whatever it is the id of: routers that share a path share its names.
+pub fn router(api: QueryApi) -> Router {
+    Router::new()
+        .route("/api/v1/users/{id}", get(get_user::handle))
+        .route("/api/v1/accounts/{id}", get(get_account::handle))
+        .route("/api/v1/transactions/{id}/status", get(get_transfer_status::handle))
+        .route("/api/v1/transactions/{id}/month/{month}", get(get_month::handle))
+        .route("/graphql", get(get_graphql::handle).post(post_graphql::handle))
+        .route("/graphiql", get(get_graphiql::handle))
+        .layer(DefaultBodyLimit::max(QUERY_BYTES_MAX))
+        .with_state(api)
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    paths(get_user::handle, get_account::handle, get_transfer_status::handle, get_month::handle),
+    components(schemas(ProblemBody))
+)]
+struct ReadRoutes;
+
+/// The REST routes as OpenAPI.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    ReadRoutes::openapi()
+}
+
+impl QueryApi {
+    /// Waits until the read models are where the request wants them.
+    async fn reach(&self, at: AtPosition) -> Result<(), Problem> {
+        Ok(self.freshness.reach(at.0, self.options.freshness_timeout).await?)
+    }
+}

@@ -1,0 +1,45 @@
+//! `POST /graphql`: queries.
+
+use async_graphql::{Executor, Request};
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+
+use crate::QueryApi;
+use crate::caller::Caller;
+use crate::freshness::AtPosition;
+use crate::graphql::{Scope, failure_response};
+use crate::problem::Problem;
+
+/// Answers one query with GraphQL's own JSON: what is wrong with the query, or not there yet, is an entry in `errors`.
+pub(crate) async fn handle(
+    State(api): State<QueryApi>,
+    caller: Caller,
+    at: AtPosition,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    let body = body.map_err(|_| Problem::TooLarge)?;
+    let request: Request = match serde_json::from_slice(&body) {
+        Ok(request) => request,
+        Err(error) => {
+            let problem =
+                Problem::InvalidQuery(format!("The body is not a GraphQL request in JSON: {error}"));
+            return Ok((StatusCode::BAD_REQUEST, Json(failure_response(problem))).into_response());
+        }
+    };
+    if let Err(behind) = api.reach(at).await {
+        return Ok(Json(failure_response(behind)).into_response());
+    }
+    let answer = api.graphql.execute(request.data(api.scope(caller))).await;
+    Ok(Json(answer).into_response())
+}
+
+impl QueryApi {
+    /// What the resolvers of this caller's request, or connection, share.
+    pub(super) fn scope(&self, caller: Caller) -> Scope {
+        Scope::new(caller, self.models.clone(), self.keys.clone(), self.live.clone())
+    }
+}

@@ -1,0 +1,5 @@
+//! The tests that cross crates, in one binary.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on stops")]
+
+mod architecture;
+mod contracts;
