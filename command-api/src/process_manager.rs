@@ -34,7 +34,7 @@ pub async fn run(ledger: Ledger, shutdown: CancellationToken) -> Result<(), Stor
     loop {
         tokio::select! {
             () = shutdown.cancelled() => break,
-            batch = subscription.next(PROCESS_BATCH_EVENTS), if manager.has_room() => manager.learn(batch?),
+            batch = subscription.next(PROCESS_BATCH_EVENTS), if manager.has_room() => manager.learn(&batch?),
             Some(driven) = manager.driving.join_next() => {
                 if let Ok((stream, end)) = driven {
                     manager.ended(&stream, end);
@@ -93,7 +93,7 @@ impl ProcessManager {
         self.pending.len() < PENDING_MAX
     }
 
-    fn learn(&mut self, batch: Batch) {
+    fn learn(&mut self, batch: &Batch) {
         self.position = batch.position;
         self.events_since_saved += batch.events.len() as u64;
         for recorded in &batch.events {

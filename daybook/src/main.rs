@@ -1,2 +1,13 @@
 //! The daybook binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use daybook::Cli;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    daybook::run(Cli::parse())
+}

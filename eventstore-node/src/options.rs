@@ -65,8 +65,12 @@ impl NodeOptions {
     }
 
     pub(crate) fn check(&self) -> Result<(), OpenError> {
-        let refuse =
-            |option, reason: &str| Err(OpenError::InvalidOption { option, reason: reason.to_owned() });
+        let refuse = |option, reason: &str| {
+            Err(OpenError::InvalidOption {
+                option,
+                reason: reason.to_owned(),
+            })
+        };
         if !(MIN_SEGMENT_BYTES..=MAX_SEGMENT_BYTES).contains(&self.segment_bytes)
             || self.segment_bytes % 4096 != 0
         {

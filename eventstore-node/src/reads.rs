@@ -2,7 +2,7 @@
 
 use crate::error::ReadError;
 use crate::event::{AllFrom, AllRead, Direction, Position, ReadLimit, RecordedEvent, StreamFrom, StreamRead};
-use crate::limits::{READ_CHUNK_BYTES, STREAM_PAGE_EVENTS};
+use crate::limits::{READ_CHUNK_BYTES, SEGMENT_HEADER_BYTES, STREAM_PAGE_EVENTS};
 use crate::log::reader::{Backward, Forward, first_at_or_after, last_before, read_each};
 use crate::shared::Shared;
 use crate::streams::{Lookup, StreamHead};
@@ -19,7 +19,11 @@ struct Budget {
 
 impl Budget {
     fn new(limit: ReadLimit) -> Self {
-        Self { limit, events: 0, bytes: 0 }
+        Self {
+            limit,
+            events: 0,
+            bytes: 0,
+        }
     }
 
     fn spend(&mut self, bytes: usize) {
@@ -32,7 +36,9 @@ impl Budget {
     }
 
     fn chunk_bytes(&self) -> usize {
-        READ_CHUNK_BYTES.min(self.limit.bytes).min(self.limit.events.saturating_mul(EVENT_GUESS_BYTES))
+        READ_CHUNK_BYTES
+            .min(self.limit.bytes)
+            .min(self.limit.events.saturating_mul(EVENT_GUESS_BYTES))
     }
 }
 
@@ -52,7 +58,12 @@ impl Shared {
         limit: ReadLimit,
     ) -> Result<StreamRead, ReadError> {
         let Some(head) = self.find_stream(stream)? else {
-            return Ok(StreamRead { events: Vec::new(), exists: false, last_revision: None, end: true });
+            return Ok(StreamRead {
+                events: Vec::new(),
+                exists: false,
+                last_revision: None,
+                end: true,
+            });
         };
         let last = head.revision;
         let first = match (direction, from) {
@@ -68,7 +79,12 @@ impl Shared {
             Some(first) => self.read_revisions(head, first, direction, limit)?,
             None => (Vec::new(), true),
         };
-        Ok(StreamRead { events, exists: true, last_revision: Some(last), end })
+        Ok(StreamRead {
+            events,
+            exists: true,
+            last_revision: Some(last),
+            end,
+        })
     }
 
     /// Events of a stream up to its head; and whether nothing is left in this direction.
@@ -139,8 +155,10 @@ impl Shared {
             }
         }
         if positions.is_empty() {
-            let reason =
-                format!("revision {from} of a stream with the last revision {} is missing", head.revision);
+            let reason = format!(
+                "revision {from} of a stream with the last revision {} is missing",
+                head.revision
+            );
             return Err(ReadError::Index { reason });
         }
         Ok(positions)
@@ -161,7 +179,7 @@ impl Shared {
     fn read_all_forward(&self, from: AllFrom, limit: ReadLimit) -> Result<AllRead, ReadError> {
         let end = self.durable().end;
         let first = match from {
-            AllFrom::Start => 0,
+            AllFrom::Start => SEGMENT_HEADER_BYTES,
             AllFrom::End => end,
             AllFrom::Position(position) => first_at_or_after(&self.log, position, end)?,
         };
@@ -173,7 +191,11 @@ impl Shared {
             budget.spend(found.record.len);
             events.push(found.event(&self.types));
         }
-        Ok(AllRead { events, next: reader.position(), end: reader.position() >= end })
+        Ok(AllRead {
+            events,
+            next: reader.position(),
+            end: reader.position() >= end,
+        })
     }
 
     fn read_all_backward(&self, from: AllFrom, limit: ReadLimit) -> Result<AllRead, ReadError> {
@@ -186,7 +208,11 @@ impl Shared {
         };
         let mut budget = Budget::new(limit);
         let mut reader = Backward::new(&self.log, last, budget.chunk_bytes());
-        let mut next = if let AllFrom::Position(position) = from { position } else { durable.end };
+        let mut next = if let AllFrom::Position(position) = from {
+            position
+        } else {
+            durable.end
+        };
         let mut events = Vec::new();
         while !budget.is_spent() {
             let Some(found) = reader.next()? else { break };
@@ -197,6 +223,10 @@ impl Shared {
         if reader.at_start() {
             next = 0;
         }
-        Ok(AllRead { events, next, end: reader.at_start() })
+        Ok(AllRead {
+            events,
+            next,
+            end: reader.at_start(),
+        })
     }
 }

@@ -48,7 +48,11 @@ pub(crate) struct Streams {
 
 impl Streams {
     pub(crate) fn new(log_id: u128, cached_heads: usize, mask: u64) -> Self {
-        Self { heads: Cache::new(cached_heads), seed: log_id as u64, mask }
+        Self {
+            heads: Cache::new(cached_heads),
+            seed: log_id as u64,
+            mask,
+        }
     }
 
     /// The stream as of the last published group.
@@ -61,7 +65,11 @@ impl Streams {
                 return Ok(Lookup::Vacant(slot));
             };
             if read_one(log, position, |record| record.content.stream == name)? {
-                return Ok(Lookup::Exists(StreamHead { slot, revision, position }));
+                return Ok(Lookup::Exists(StreamHead {
+                    slot,
+                    revision,
+                    position,
+                }));
             }
         }
         Ok(Lookup::Crowded)

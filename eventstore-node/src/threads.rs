@@ -47,14 +47,19 @@ impl Threads {
         };
         // Whatever fails to start, dropping `threads` ends the ones before it.
         let (log, segment_bytes, faults) = (shared.clone(), options.segment_bytes, options.faults.clone());
+        threads.helpers.push(spawn("allocator", shared, move || {
+            allocator.run(&log.log, segment_bytes, &faults)
+        })?);
+        let index = shared.index.clone();
         threads
             .helpers
-            .push(spawn("allocator", shared, move || allocator.run(&log.log, segment_bytes, &faults))?);
-        let index = shared.index.clone();
-        threads.helpers.push(spawn("indexer", shared, move || index.run())?);
+            .push(spawn("indexer", shared, move || index.run())?);
         if options.scrub_bytes_per_second > 0 && unchecked > 0 {
-            let (shared_log, stop, rate) =
-                (shared.clone(), threads.scrub_stop.clone(), options.scrub_bytes_per_second);
+            let (shared_log, stop, rate) = (
+                shared.clone(),
+                threads.scrub_stop.clone(),
+                options.scrub_bytes_per_second,
+            );
             threads.helpers.push(spawn("scrub", shared, move || {
                 check_old_log(&shared_log, unchecked, rate, &stop);
             })?);
@@ -79,7 +84,10 @@ fn spawn(
     shared: &Arc<Shared>,
     body: impl FnOnce() + Send + 'static,
 ) -> Result<JoinHandle<()>, OpenError> {
-    let guard = PanicGuard { shared: shared.clone(), name: name.to_owned() };
+    let guard = PanicGuard {
+        shared: shared.clone(),
+        name: name.to_owned(),
+    };
     std::thread::Builder::new()
         .name(format!("eventstore-{name}"))
         .spawn(move || {
@@ -99,7 +107,9 @@ impl Drop for PanicGuard {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let reason = format!("the {} thread panicked", self.name);
-            self.shared.fail(AppendError::Poisoned { reason: reason.into() });
+            self.shared.fail(AppendError::Poisoned {
+                reason: reason.into(),
+            });
         }
     }
 }

@@ -314,7 +314,6 @@ impl Ledger {
     }
 
     /// The answer to a wish that is known; `None` for a new one.
-    #[expect(clippy::type_complexity, reason = "an answer, a refusal or a failure, or nothing yet")]
     fn repeated(
         &self,
         stream: &Arc<str>,

@@ -25,9 +25,11 @@ const LOCK_RETRY: Duration = Duration::from_millis(500);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Settings of the connection that writes.
-const SETTINGS: [(&str, &str); 11] = [
+const SETTINGS: [(&str, &str); 12] = [
     // Rows and checkpoint go together, so a commit lost in a crash is projected again from the log. No need to wait for the disk.
     ("synchronous_commit", "off"),
+    // What migrations say of tables that exist.
+    ("client_min_messages", "warning"),
     ("statement_timeout", "60s"),
     ("lock_timeout", "30s"),
     ("idle_in_transaction_session_timeout", "60s"),
@@ -55,7 +57,8 @@ pub(crate) async fn run(
     };
     let Some(locked) = shutdown.run_until_cancelled(lock(&mut db, options)).await else { return Ok(()) };
     locked?;
-    MIGRATIONS.run(&mut db).await?;
+    // Not `run`: its future cannot be sent between threads.
+    MIGRATIONS.run_direct(None, &mut db, false).await?;
     let places = open(&mut db, store, options).await?;
     tracing::info!(projections = places.len(), "projecting");
     runner::run(&mut db, places, store, options, shutdown).await?;

@@ -5,6 +5,7 @@
 //! told about: it is cut off. Or anything written after it was synced proves that it had been whole: then the disk lost
 //! it, and the node refuses to start rather than to forget it.
 
+use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
@@ -29,28 +30,85 @@ pub(crate) struct Tail {
     pub(crate) checked_from: Position,
 }
 
-/// A segment's bytes and where they lie.
-struct Loaded {
+/// Bytes of a segment looked at together.
+const WINDOW_BYTES: usize = 1024 * 1024;
+
+/// Looks at a segment's bytes through a window, so that memory does not grow with the segment.
+struct Scan {
     segment: Arc<Segment>,
-    bytes: Vec<u8>,
+    file: File,
+    window: Vec<u8>,
+    window_start: Position,
 }
 
-impl Loaded {
-    fn read(segment: &Arc<Segment>) -> Result<Self, OpenError> {
+impl Scan {
+    fn open(segment: &Arc<Segment>) -> Result<Self, OpenError> {
         let file = open_file(&segment.path)?;
-        let mut bytes = vec![0; segment.size as usize];
-        file.read_exact_at(&mut bytes, 0).map_err(FileError::on("read", &segment.path))?;
-        Ok(Self { segment: segment.clone(), bytes })
+        Ok(Self {
+            segment: segment.clone(),
+            file,
+            window: Vec::new(),
+            window_start: segment.base,
+        })
     }
 
-    fn from(&self, position: Position) -> &[u8] {
-        self.bytes.get((position - self.segment.base) as usize..).unwrap_or_default()
+    /// The bytes from `position` on: at least `len`, unless the segment ends before.
+    fn at(&mut self, position: Position, len: usize) -> Result<&[u8], OpenError> {
+        let left = (self.segment.end() - position) as usize;
+        let window_end = self.window_start + self.window.len() as u64;
+        if position < self.window_start || position + len.min(left) as u64 > window_end {
+            self.window.resize(len.max(WINDOW_BYTES).min(left), 0);
+            self.window_start = position;
+            self.file
+                .read_exact_at(&mut self.window, position - self.segment.base)
+                .map_err(FileError::on("read", &self.segment.path))?;
+        }
+        Ok(&self.window[(position - self.window_start) as usize..])
     }
 
-    /// The end of the last byte that is not zero, at or after `position`.
-    fn garbage_end(&self, position: Position) -> Option<Position> {
-        let bytes = self.from(position);
-        bytes.iter().rposition(|byte| *byte != 0).map(|last| position + last as u64 + 1)
+    /// Makes sure the record at `position` is in the window in full, if there is one.
+    fn record(&mut self, position: Position) -> Result<Result<Record<'_>, Bad>, OpenError> {
+        let left = (self.segment.end() - position) as usize;
+        let needed = match extent(self.at(position, HEADER_LEN)?, position) {
+            Ok(len) => len,
+            Err(Bad::Short(needed)) => needed.min(left),
+            Err(bad) => return Ok(Err(bad)),
+        };
+        let bytes = self.at(position, needed)?;
+        // Too little is left for a record: the segment ends here, if nothing was written.
+        let blank = left < HEADER_LEN && bytes.iter().all(|byte| *byte == 0);
+        Ok(if blank {
+            Err(Bad::Blank)
+        } else {
+            decode(bytes, position)
+        })
+    }
+
+    /// The end of the last byte at or after `position` that is not zero.
+    fn garbage_end(&mut self, position: Position) -> Result<Option<Position>, OpenError> {
+        let mut end = self.segment.end();
+        while end > position {
+            let start = position.max(end.saturating_sub(WINDOW_BYTES as u64));
+            let bytes = &self.at(start, (end - start) as usize)?[..(end - start) as usize];
+            if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
+                return Ok(Some(start + last as u64 + 1));
+            }
+            end = start;
+        }
+        Ok(None)
+    }
+
+    /// Looks for a record, at or after `from`, that was written after everything before `stop` and more was synced.
+    /// Takes a while and memory for all of the segment, but only happens when something is wrong.
+    fn proof_of_loss(&mut self, from: Position, stop: Position) -> Result<Option<Position>, OpenError> {
+        let bytes = self.at(from, (self.segment.end() - from) as usize)?;
+        Ok((0..bytes.len()).find_map(|at| {
+            let (bytes, position) = (&bytes[at..], from + at as u64);
+            let record = may_begin(bytes, position)
+                .then(|| decode(bytes, position).ok())
+                .flatten()?;
+            (record.place.group_start > stop).then_some(position)
+        }))
     }
 }
 
@@ -68,8 +126,17 @@ struct Walk {
 
 impl Walk {
     fn new(segment: &Segment) -> Self {
-        let tail = Tail { end: segment.first(), checked_from: segment.base, ..Tail::default() };
-        Self { tail, last: 0, next: segment.first(), tail_segment: None }
+        let tail = Tail {
+            end: segment.first(),
+            checked_from: segment.base,
+            ..Tail::default()
+        };
+        Self {
+            tail,
+            last: 0,
+            next: segment.first(),
+            tail_segment: None,
+        }
     }
 
     fn batch_is_complete(&self) -> bool {
@@ -85,23 +152,23 @@ pub(crate) fn recover(log: &Log, synced: Position, verify_bytes: u64) -> Result<
     let segments = log.segments();
     let start = first_to_check(&segments, synced, verify_bytes)?;
     let mut walk = Walk::new(&segments[start]);
-    let mut loaded = Loaded::read(&segments[start])?;
+    let mut scan = Scan::open(&segments[start])?;
     for next in &segments[start + 1..] {
-        let (stop, bad) = walk_segment(&loaded, &mut walk)?;
-        let next = Loaded::read(next)?;
+        let (stop, bad) = walk_segment(&mut scan, &mut walk)?;
+        let mut next = Scan::open(next)?;
         let rolled = bad == Bad::Blank
             && walk.batch_is_complete()
-            && loaded.garbage_end(stop).is_none()
-            && next.garbage_end(next.segment.first()).is_some();
+            && scan.garbage_end(stop)?.is_none()
+            && next.garbage_end(next.segment.first())?.is_some();
         if !rolled {
             break;
         }
-        loaded.segment.set_data_end(stop);
-        loaded = next;
+        scan.segment.set_data_end(stop);
+        scan = next;
     }
-    let (stop, bad) = walk_segment(&loaded, &mut walk)?;
-    let later = segments.partition_point(|segment| segment.base <= loaded.segment.base);
-    settle_end(&loaded, stop, bad, &segments[later..], &walk, synced)?;
+    let (stop, bad) = walk_segment(&mut scan, &mut walk)?;
+    let later = segments.partition_point(|segment| segment.base <= scan.segment.base);
+    settle_end(&mut scan, stop, bad, &segments[later..], &walk, synced)?;
     if let Some(segment) = &walk.tail_segment {
         // The writer goes on in this segment, even if it had begun the next and all of that was cut off.
         segment.forget_data_end();
@@ -134,28 +201,17 @@ fn first_to_check(
     Ok(start)
 }
 
-fn begins_with_record(segment: &Segment) -> Result<bool, OpenError> {
-    let file = open_file(&segment.path)?;
-    let mut bytes = vec![0; HEADER_LEN];
-    let offset = segment.first() - segment.base;
-    file.read_exact_at(&mut bytes, offset).map_err(FileError::on("read", &segment.path))?;
-    if let Err(Bad::Short(needed)) = extent(&bytes, segment.first())
-        && needed as u64 <= segment.size - offset
-    {
-        bytes.resize(needed, 0);
-        file.read_exact_at(&mut bytes, offset).map_err(FileError::on("read", &segment.path))?;
-    }
-    Ok(decode(&bytes, segment.first()).is_ok())
+fn begins_with_record(segment: &Arc<Segment>) -> Result<bool, OpenError> {
+    Ok(Scan::open(segment)?.record(segment.first())?.is_ok())
 }
 
-/// Walks to the first place in the segment where no good record begins.
-fn walk_segment(loaded: &Loaded, walk: &mut Walk) -> Result<(Position, Bad), OpenError> {
-    let mut position = walk.next.max(loaded.segment.first());
+/// Walks on to the first place in the segment where no good record begins.
+fn walk_segment(scan: &mut Scan, walk: &mut Walk) -> Result<(Position, Bad), OpenError> {
+    let segment = scan.segment.clone();
+    let mut position = walk.next.max(segment.first());
     loop {
-        let bytes = loaded.from(position);
-        let record = match decode(bytes, position) {
+        let record = match scan.record(position)? {
             Ok(record) => record,
-            Err(Bad::Short(_)) if bytes.iter().all(|byte| *byte == 0) => return Ok((position, Bad::Blank)),
             Err(bad) => return Ok((position, bad)),
         };
         if walk.last != 0 && record.place.previous != walk.last {
@@ -163,7 +219,7 @@ fn walk_segment(loaded: &Loaded, walk: &mut Walk) -> Result<(Position, Bad), Ope
                 "the event before this one was at {}, but the last one found is at {}: events between them are gone",
                 record.place.previous, walk.last
             );
-            return Err(loaded.segment.corrupt(position, reason).into());
+            return Err(segment.corrupt(position, reason).into());
         }
         position = record.end();
         walk.next = position;
@@ -173,14 +229,14 @@ fn walk_segment(loaded: &Loaded, walk: &mut Walk) -> Result<(Position, Bad), Ope
             walk.tail.head = record.place.position;
             walk.tail.end = position;
             walk.tail.created = record.place.created;
-            walk.tail_segment = Some(loaded.segment.clone());
+            walk.tail_segment = Some(segment.clone());
         }
     }
 }
 
 /// No good record begins at `stop`. Decides whether that is the log's end, a torn group, or a loss.
 fn settle_end(
-    loaded: &Loaded,
+    scan: &mut Scan,
     stop: Position,
     bad: Bad,
     later: &[Arc<Segment>],
@@ -188,17 +244,24 @@ fn settle_end(
     synced: Position,
 ) -> Result<(), OpenError> {
     // An incomplete batch at the end goes with what follows it.
-    let cut = if walk.batch_is_complete() { stop } else { walk.tail.end.max(loaded.segment.first()) };
+    let cut = if walk.batch_is_complete() {
+        stop
+    } else {
+        walk.tail.end.max(scan.segment.first())
+    };
     let mut garbage = Vec::new();
-    if let Some(end) = loaded.garbage_end(cut) {
-        garbage.push((loaded.segment.clone(), cut, end));
+    let mut proof = None;
+    if let Some(end) = scan.garbage_end(cut)? {
+        garbage.push((scan.segment.clone(), cut, end));
+        proof = scan.proof_of_loss(stop, stop)?;
     }
-    let mut proof = proof_of_loss(loaded, stop, stop);
     for segment in later {
-        let loaded = Loaded::read(segment)?;
-        if let Some(end) = loaded.garbage_end(segment.first()) {
+        let mut scan = Scan::open(segment)?;
+        if let Some(end) = scan.garbage_end(segment.first())? {
             garbage.push((segment.clone(), segment.first(), end));
-            proof = proof.or_else(|| proof_of_loss(&loaded, segment.first(), stop));
+            if proof.is_none() {
+                proof = scan.proof_of_loss(segment.first(), stop)?;
+            }
         }
     }
     if garbage.is_empty() {
@@ -213,14 +276,14 @@ fn settle_end(
         let reason = format!(
             "{what}; this was synced to disk before the event at {proof} was written, so it is not a torn write"
         );
-        return Err(loaded.segment.corrupt(stop, reason).into());
+        return Err(scan.segment.corrupt(stop, reason).into());
     }
     if synced > stop {
         let reason = format!(
             "{what}; the index has everything before {synced}, so this had been synced and is not a torn write (if the \
              log was restored from a copy, delete the index directory and start again)"
         );
-        return Err(loaded.segment.corrupt(stop, reason).into());
+        return Err(scan.segment.corrupt(stop, reason).into());
     }
     for (segment, from, to) in garbage {
         tracing::warn!(
@@ -234,18 +297,7 @@ fn settle_end(
     Ok(())
 }
 
-/// Looks for a record, at or after `from`, that was written after everything before `stop` and more was synced.
-fn proof_of_loss(loaded: &Loaded, from: Position, stop: Position) -> Option<Position> {
-    let bytes = loaded.from(from);
-    (0..bytes.len()).find_map(|at| {
-        let position = from + at as u64;
-        let bytes = &bytes[at..];
-        let record: Record<'_> =
-            may_begin(bytes, position).then(|| decode(bytes, position).ok()).flatten()?;
-        (record.place.group_start > stop).then_some(position)
-    })
-}
-
+/// Writes zeros and syncs them.
 fn blank(segment: &Segment, from: Position, to: Position) -> Result<(), OpenError> {
     let file = open_file(&segment.path)?;
     let zeros = vec![0; (to - from) as usize];

@@ -45,7 +45,11 @@ pub(crate) fn decide(
             Some(at) => at,
             None => {
                 let (slot, last) = find(shared, group, &staged, &part.stream)?;
-                staged.push(Staged { name: part.stream.clone(), slot, last });
+                staged.push(Staged {
+                    name: part.stream.clone(),
+                    slot,
+                    last,
+                });
                 staged.len() - 1
             }
         };
@@ -87,7 +91,11 @@ fn find(
     if let Some(head) = group.heads.get(name) {
         return Ok((head.slot, Some(head.revision)));
     }
-    let vacant = match shared.streams.find(&shared.log, &shared.index, name).map_err(AppendError::Read)? {
+    let vacant = match shared
+        .streams
+        .find(&shared.log, &shared.index, name)
+        .map_err(AppendError::Read)?
+    {
         Lookup::Exists(head) => return Ok((head.slot, Some(head.revision))),
         Lookup::Vacant(slot) => Some(slot),
         Lookup::Crowded => None,
@@ -95,14 +103,22 @@ fn find(
     // The first slot from the vacant one on that no new stream of this group or batch has.
     let taken = |slot: &u64| {
         group.new_slots.contains_key(slot)
-            || staged.iter().any(|stream| stream.last.is_some() && stream.slot == *slot)
+            || staged
+                .iter()
+                .any(|stream| stream.last.is_some() && stream.slot == *slot)
     };
     vacant
         .and_then(|vacant| {
-            shared.streams.slots(name).skip_while(|slot| *slot != vacant).find(|slot| !taken(slot))
+            shared
+                .streams
+                .slots(name)
+                .skip_while(|slot| *slot != vacant)
+                .find(|slot| !taken(slot))
         })
         .map(|slot| (slot, None))
-        .ok_or(AppendError::Invalid { reason: "too many streams have the same hash as this name" })
+        .ok_or(AppendError::Invalid {
+            reason: "too many streams have the same hash as this name",
+        })
 }
 
 enum Verdict {
@@ -144,7 +160,11 @@ fn check_recent(recent: &RecentIds, slot: u64, events: &[ProposedEvent]) -> Verd
         };
         last = place;
     }
-    Verdict::Replayed(StreamAppended { revision: last.0, position: last.1, replayed: true })
+    Verdict::Replayed(StreamAppended {
+        revision: last.0,
+        position: last.1,
+        replayed: true,
+    })
 }
 
 /// The events would have had the revisions from `first` on: it is a repeat if exactly they are there.
@@ -156,7 +176,9 @@ fn check_log(
     last: u64,
     events: &[ProposedEvent],
 ) -> Result<Verdict, ReadError> {
-    let Some(last_wanted) = first.checked_add(events.len() as u64 - 1).filter(|wanted| *wanted <= last)
+    let Some(last_wanted) = first
+        .checked_add(events.len() as u64 - 1)
+        .filter(|wanted| *wanted <= last)
     else {
         return Ok(Verdict::Wrong);
     };
@@ -176,9 +198,11 @@ fn check_log(
     let same =
         there.len() == events.len() && there.iter().zip(events).all(|((id, _), event)| *id == event.id);
     Ok(match there.last() {
-        Some((_, position)) if same => {
-            Verdict::Replayed(StreamAppended { revision: last_wanted, position: *position, replayed: true })
-        }
+        Some((_, position)) if same => Verdict::Replayed(StreamAppended {
+            revision: last_wanted,
+            position: *position,
+            replayed: true,
+        }),
         _ => Verdict::Wrong,
     })
 }

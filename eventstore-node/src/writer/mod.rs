@@ -109,12 +109,18 @@ impl Writer {
     fn wait(&mut self) -> Option<Request> {
         match self.carried.take() {
             Some(request) => Some(request),
-            None => self.queue.blocking_recv().and_then(|message| self.received(message)),
+            None => self
+                .queue
+                .blocking_recv()
+                .and_then(|message| self.received(message)),
         }
     }
 
     fn poll(&mut self) -> Option<Request> {
-        self.queue.try_recv().ok().and_then(|message| self.received(message))
+        self.queue
+            .try_recv()
+            .ok()
+            .and_then(|message| self.received(message))
     }
 
     fn received(&mut self, message: Message) -> Option<Request> {
@@ -162,7 +168,9 @@ impl Writer {
         if !self.group.bytes.is_empty() {
             return Ok(());
         }
-        let full = |reason: String| AppendError::StorageFull { reason: reason.into() };
+        let full = |reason: String| AppendError::StorageFull {
+            reason: reason.into(),
+        };
         self.shared.index.wait_for_room().map_err(full)?;
         if self.fits(request) {
             return Ok(());
@@ -199,7 +207,11 @@ impl Writer {
         let mut left: usize = batch.iter().map(|part| part.events.len()).sum();
         let mut streams = Vec::with_capacity(batch.len());
         for (part, &(slot, first)) in batch.into_iter().zip(places) {
-            let mut last = StreamHead { slot, revision: first, position: batch_start };
+            let mut last = StreamHead {
+                slot,
+                revision: first,
+                position: batch_start,
+            };
             for (revision, event) in (first..).zip(&part.events) {
                 left -= 1;
                 let position = self.group.end();
@@ -223,10 +235,18 @@ impl Writer {
                 };
                 encode(&mut self.group.bytes, &place, &content);
                 self.head = position;
-                self.group.entries.push(Entry { slot, revision, position });
+                self.group.entries.push(Entry {
+                    slot,
+                    revision,
+                    position,
+                });
                 self.group.ids.push(event.id);
                 self.recent.insert(slot, event.id, revision, position);
-                last = StreamHead { slot, revision, position };
+                last = StreamHead {
+                    slot,
+                    revision,
+                    position,
+                };
             }
             if first == 0 {
                 self.group.new_slots.insert(slot, part.stream.clone());
@@ -244,7 +264,11 @@ impl Writer {
 
     /// Writes and syncs the group, shows it to readers, and answers.
     fn commit(&mut self) {
-        let failure = if self.group.bytes.is_empty() { None } else { self.write_and_publish().err() };
+        let failure = if self.group.bytes.is_empty() {
+            None
+        } else {
+            self.write_and_publish().err()
+        };
         for (answer, outcome) in self.group.answers.drain(..) {
             let outcome = match &failure {
                 Some(failure) => Err(failure.clone()),
@@ -260,14 +284,19 @@ impl Writer {
         let written = self
             .faults
             .check(DiskOperation::Write)
-            .and_then(|()| self.file.write_all_at(&self.group.bytes, self.group.start - self.segment.base))
+            .and_then(|()| {
+                self.file
+                    .write_all_at(&self.group.bytes, self.group.start - self.segment.base)
+            })
             .and_then(|()| self.faults.check(DiskOperation::Sync))
             .and_then(|()| self.file.sync_data());
         if let Err(error) = written {
             // After a failed sync the kernel may have dropped the pages and would call the next sync a success: what is
             // on disk is not known any more, and only reading it again, at the next start, can tell.
             let reason = format!("cannot write {}: {error}", self.segment.path.display());
-            return Err(self.shared.fail(AppendError::Poisoned { reason: reason.into() }));
+            return Err(self.shared.fail(AppendError::Poisoned {
+                reason: reason.into(),
+            }));
         }
         let counters = &self.shared.counters;
         Counters::add(&counters.syncs, 1);
@@ -275,19 +304,27 @@ impl Writer {
         Counters::add(&counters.batches, self.group.batches);
         Counters::add(&counters.events, self.group.entries.len() as u64);
         Counters::add(&counters.bytes, self.group.bytes.len() as u64);
-        counters.largest_group.fetch_max(self.group.batches, std::sync::atomic::Ordering::Relaxed);
+        counters
+            .largest_group
+            .fetch_max(self.group.batches, std::sync::atomic::Ordering::Relaxed);
 
         self.end = self.group.end();
         self.shared.index.publish(&self.group.entries, self.end);
         for (name, head) in self.group.heads.drain() {
             self.shared.streams.remember(name, head);
         }
-        self.shared.durable.send_replace(Durable { head: self.head, end: self.end, closed: false });
+        self.shared.durable.send_replace(Durable {
+            head: self.head,
+            end: self.end,
+            closed: false,
+        });
         Ok(())
     }
 }
 
 /// 100 ns ticks since the UNIX epoch.
 fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| (since.as_nanos() / 100) as i64)
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| (since.as_nanos() / 100) as i64)
 }

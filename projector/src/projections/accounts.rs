@@ -48,7 +48,10 @@ pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<AccountId, Change<'_>
         add(&mut changes.entry(entry.source()).or_default().in_transit, entry.on_transit())?;
     }
     for recorded in events {
-        let Event::Account(event) = &recorded.event else { continue };
+        let event = match &recorded.event {
+            Event::Account(event) => event,
+            Event::Transfer(_) | Event::User(_) | Event::Reference(_) => continue,
+        };
         let change = changes.entry(account_of(recorded)?).or_default();
         change.follow(recorded)?;
         match event {
@@ -57,7 +60,7 @@ pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<AccountId, Change<'_>
             AccountEvent::Credited(entry) => change.balance = Some(entry.balance_after.minor),
             AccountEvent::DebitReversed(entry) => change.balance = Some(entry.balance_after.minor),
             AccountEvent::OverdraftLimitChanged(changed) => {
-                change.overdraft_limit = Some(changed.limit.minor)
+                change.overdraft_limit = Some(changed.limit.minor);
             }
             AccountEvent::Frozen(_) => change.status = Some("frozen"),
             AccountEvent::Unfrozen(_) => change.status = Some("open"),
@@ -76,7 +79,7 @@ impl Change<'_> {
             None => self.revisions = Some((before, revision)),
             Some((_, last)) if *last == before => *last = revision,
             Some(_) => {
-                return Err(ApplyError::unfit(recorded, "an event of the account is missing before it"));
+                return Err(ApplyError::Unfit("an event of the account is missing before it"));
             }
         }
         Ok(())

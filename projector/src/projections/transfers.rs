@@ -65,7 +65,10 @@ pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<TransferId, Change<'_
         }
     }
     for recorded in events {
-        let Event::Transfer(event) = &recorded.event else { continue };
+        let event = match &recorded.event {
+            Event::Transfer(event) => event,
+            Event::Account(_) | Event::User(_) | Event::Reference(_) => continue,
+        };
         match event {
             TransferEvent::Requested(transfer) => {
                 let booked_at = recorded.metadata.booked_at;

@@ -39,7 +39,10 @@ async fn apply(events: &Events<'_>, db: &mut PgConnection) -> Result<(), ApplyEr
 pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<UserId, Change<'_>>, ApplyError> {
     let mut changes: BTreeMap<UserId, Change<'_>> = BTreeMap::new();
     for recorded in events {
-        let Event::User(event) = &recorded.event else { continue };
+        let event = match &recorded.event {
+            Event::User(event) => event,
+            Event::Account(_) | Event::Transfer(_) | Event::Reference(_) => continue,
+        };
         let change = changes.entry(user_of(recorded)?).or_default();
         match event {
             UserEvent::Registered(registered) => {
@@ -58,7 +61,7 @@ pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<UserId, Change<'_>>, 
 
 fn user_of(recorded: &Recorded) -> Result<UserId, ApplyError> {
     let id = recorded.stream.strip_prefix(stream::USER).and_then(|id| id.parse().ok());
-    id.ok_or_else(|| ApplyError::unfit(recorded, "not a user's stream"))
+    id.ok_or(ApplyError::Unfit("not a user's stream"))
 }
 
 async fn insert(rows: &[(UserId, Change<'_>)], db: &mut PgConnection) -> Result<(), ApplyError> {

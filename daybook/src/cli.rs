@@ -1,0 +1,35 @@
+//! The command line.
+
+use clap::builder::Styles;
+use clap::builder::styling::AnsiColor;
+use clap::{Parser, Subcommand};
+
+use crate::commands::{import, token, up};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// Daybook, an event-sourced bank ledger.
+///
+/// Every flag can also be given as the environment variable that its help names.
+#[derive(Debug, Parser)]
+#[command(name = "daybook", version, styles = STYLES, max_term_width = 110)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run everything in one process: event store, commands, process manager, projector, queries
+    Up(Box<up::UpArgs>),
+    /// Print a bearer token of the local issuer
+    Token(token::TokenArgs),
+    /// Import a bank's transactions from a CSV file, and check them to the cent
+    Import(import::ImportArgs),
+}

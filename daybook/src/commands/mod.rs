@@ -1,0 +1,32 @@
+//! The commands, one file each.
+
+pub mod import;
+pub mod token;
+pub mod up;
+
+use std::process::ExitCode;
+
+use crate::cli::Command;
+
+/// Why a command did not do its work, for people to read.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Runs one command to its end.
+///
+/// # Errors
+/// What to tell the user.
+pub async fn run(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Up(args) => up::run(*args).await,
+        Command::Token(args) => token::run(&args),
+        Command::Import(args) => import::run(args).await,
+    }
+}
+
+/// Every command finds the data in the same place.
+#[derive(Debug, clap::Args)]
+pub struct DataDir {
+    /// Where everything is kept: the log, keys, the private Postgres
+    #[arg(long, value_name = "DIR", env = "DAYBOOK_DATA_DIR", default_value = ".data")]
+    pub data_dir: std::path::PathBuf,
+}

@@ -1,0 +1,134 @@
+//! What runs, and how it fares: the answer to `/health/ready`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use parking_lot::Mutex;
+use serde::Serialize;
+
+/// The parts of a running daybook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Component {
+    /// The log.
+    EventStore,
+    /// The process manager.
+    ProcessManager,
+    /// The read models' database.
+    Postgres,
+    /// What fills the read models.
+    Projector,
+}
+
+impl fmt::Display for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::EventStore => "event store",
+            Self::ProcessManager => "process manager",
+            Self::Postgres => "Postgres",
+            Self::Projector => "projector",
+        })
+    }
+}
+
+/// How one part fares.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum State {
+    /// Not there yet.
+    Starting,
+    /// Does its work.
+    Ready,
+    /// Ended or refuses; tried again.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+    /// Ended because we were asked to stop.
+    Stopped,
+}
+
+/// Asks the event store how it fares: the position of the log's last event, or why it takes no more writes.
+pub type EventStoreProbe = Box<dyn Fn() -> Result<u64, String> + Send + Sync>;
+
+/// The state of every part that runs here.
+pub struct Health {
+    components: Mutex<BTreeMap<Component, State>>,
+    event_store: EventStoreProbe,
+}
+
+/// A health report, as JSON shows it.
+#[derive(Serialize)]
+pub struct Report {
+    status: &'static str,
+    /// The log's last position.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<u64>,
+    components: BTreeMap<Component, State>,
+}
+
+impl Report {
+    /// True when every part does its work.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.status == "ready"
+    }
+}
+
+impl Health {
+    /// Everything in `components` is starting; the event store is asked each time.
+    pub fn new(components: impl IntoIterator<Item = Component>, event_store: EventStoreProbe) -> Self {
+        let starting = components.into_iter().map(|component| (component, State::Starting));
+        Self { components: Mutex::new(starting.collect()), event_store }
+    }
+
+    /// Notes how a part fares.
+    pub fn set(&self, component: Component, state: State) {
+        self.components.lock().insert(component, state);
+    }
+
+    /// How everything fares now.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        let mut components = self.components.lock().clone();
+        let probed = (self.event_store)();
+        let position = probed.as_ref().ok().copied();
+        let event_store = match probed {
+            Ok(_) => State::Ready,
+            Err(reason) => State::Failed { reason },
+        };
+        components.insert(Component::EventStore, event_store);
+        let ready = components.values().all(|state| *state == State::Ready);
+        Report { status: if ready { "ready" } else { "not_ready" }, position, components }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Component, Health, State};
+
+    #[test]
+    fn ready_means_every_part() {
+        let health = Health::new([Component::Projector], Box::new(|| Ok(42)));
+        assert!(!health.report().is_ready());
+        health.set(Component::Projector, State::Ready);
+        let report = health.report();
+        assert!(report.is_ready());
+        assert_eq!(
+            serde_json::to_value(&report).unwrap(),
+            serde_json::json!({
+                "status": "ready",
+                "position": 42,
+                "components": { "event_store": { "status": "ready" }, "projector": { "status": "ready" } },
+            })
+        );
+        health.set(Component::Projector, State::Failed { reason: "no".to_owned() });
+        assert!(!health.report().is_ready());
+    }
+
+    #[test]
+    fn a_store_that_refuses_writes_is_not_ready() {
+        let health = Health::new([], Box::new(|| Err("the disk is full".to_owned())));
+        assert!(!health.report().is_ready());
+    }
+}

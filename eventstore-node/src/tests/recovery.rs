@@ -1,0 +1,349 @@
+//! Where the log ends after a crash, and damage that is none.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::support::*;
+use crate::ExpectedRevision::Any;
+use crate::faults::{DiskOperation, Faults};
+use crate::log::Log;
+use crate::log::reader::Forward;
+use crate::log::recovery::{Tail, recover};
+use crate::log::segment;
+use crate::*;
+
+/// Holds the writer before a write until it is opened.
+#[derive(Clone, Default)]
+struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gate {
+    fn faults(&self) -> Faults {
+        let gate = self.0.clone();
+        Faults::plan(move |operation| {
+            let mut open = gate.0.lock();
+            while operation == DiskOperation::Write && !*open {
+                gate.1.wait(&mut open);
+            }
+            Ok(())
+        })
+    }
+
+    fn open(&self) {
+        *self.0.0.lock() = true;
+        self.0.1.notify_all();
+    }
+}
+
+/// A log of a first group of one batch, and a second, last one of three batches of two events. Returns its only segment
+/// file and its events.
+fn two_groups(dir: &Path) -> (PathBuf, Vec<RecordedEvent>) {
+    let gate = Gate::default();
+    let mut options = options(dir);
+    options.faults = gate.faults();
+    let node = Node::open(options).unwrap();
+    run(async {
+        let mut pending = Vec::new();
+        for number in 0..4 {
+            let slot = node.reserve().await.unwrap();
+            pending.push(slot.submit(vec![
+                part("a", Any, vec![fresh(&format!("a{number}"))]),
+                part("b", Any, vec![fresh(&format!("b{number}"))]),
+            ]));
+            // The writer has taken the first alone, and is held.
+            while number == 0 && node.stats().queued_batches > 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+        gate.open();
+        for pending in pending {
+            pending.await.unwrap();
+        }
+    });
+    assert_eq!(node.stats().syncs, 2);
+    let events = all(&node);
+    stop(node);
+    std::fs::remove_dir_all(dir.join("index")).unwrap();
+    (segment_file(dir, 0), events)
+}
+
+fn segment_file(dir: &Path, base: u64) -> PathBuf {
+    dir.join(format!("log/{base:020}.seg"))
+}
+
+fn open_log(dir: &Path) -> Result<Log, OpenError> {
+    let dir = dir.join("log");
+    let (id, segments) = segment::list(&dir)?.unwrap();
+    Ok(Log::new(&dir, id, segments))
+}
+
+/// Recovers the log and returns the positions left.
+fn recovered(dir: &Path) -> Result<(Tail, Vec<Position>), OpenError> {
+    let log = open_log(dir)?;
+    let tail = recover(&log, 0, u64::MAX)?;
+    let mut reader = Forward::new(&log, 0, tail.end, 4096);
+    let mut positions = Vec::new();
+    while let Some(found) = reader.next()? {
+        positions.push(found.record.place.position);
+    }
+    Ok((tail, positions))
+}
+
+fn positions(events: &[RecordedEvent]) -> Vec<Position> {
+    events.iter().map(|event| event.position).collect()
+}
+
+/// The end of the last event.
+fn end_of(bytes: &[u8]) -> usize {
+    bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1
+}
+
+#[test]
+fn a_last_group_torn_at_any_byte_is_cut_to_its_whole_batches() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, events) = two_groups(dir.path());
+    let whole = std::fs::read(&file).unwrap();
+    let (group, end) = (events[2].position as usize, end_of(&whole));
+    let positions = positions(&events);
+    for at in group..end {
+        let kept = positions
+            .iter()
+            .filter(|position| **position <= at as u64)
+            .count()
+            .saturating_sub(1)
+            / 2
+            * 2;
+        // What was written ends here: the file, or its bytes; or the bytes are others.
+        let zeroed = [&whole[..at], &vec![0; whole.len() - at]].concat();
+        let noise: Vec<u8> = (at..end).map(|n| whole[n] ^ (n as u8 | 1)).collect();
+        let garbage = [&whole[..at], &noise, &whole[end..]].concat();
+        let hole = [&whole[..at], &[!whole[at]], &whole[at + 1..]].concat();
+        for (kind, bytes) in [
+            ("cut", &whole[..at]),
+            ("zero", &zeroed),
+            ("garbage", &garbage),
+            ("hole", &hole),
+        ] {
+            std::fs::write(&file, bytes).unwrap();
+            let (tail, left) =
+                recovered(dir.path()).unwrap_or_else(|error| panic!("{kind} at {at}: {error}"));
+            assert_eq!(left, positions[..kept], "{kind} at {at}");
+            assert_eq!(tail.head, positions[kept - 1]);
+            // Nothing is left of the rest, so nothing can come back.
+            let cleaned = std::fs::read(&file).unwrap();
+            assert_eq!(cleaned.len(), whole.len());
+            assert!(
+                cleaned[tail.end as usize..].iter().all(|byte| *byte == 0),
+                "{kind} at {at}"
+            );
+        }
+    }
+}
+
+#[test]
+fn damage_to_a_synced_group_is_refused_with_file_and_offset() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, events) = two_groups(dir.path());
+    let whole = std::fs::read(&file).unwrap();
+    for at in events[0].position..events[2].position {
+        let mut bytes = whole.clone();
+        bytes[at as usize] ^= 0x10;
+        std::fs::write(&file, &bytes).unwrap();
+        let record = if at < events[1].position {
+            events[0].position
+        } else {
+            events[1].position
+        };
+        match recovered(dir.path()) {
+            Err(OpenError::Corrupt(corruption)) => {
+                assert_eq!(
+                    (&corruption.file, corruption.offset, corruption.position),
+                    (&file, record, record)
+                );
+                assert!(
+                    corruption
+                        .to_string()
+                        .contains(&format!("{} at byte {record}", file.display()))
+                );
+            }
+            other => panic!("damage at {at}: {other:?}"),
+        }
+        assert_eq!(std::fs::read(&file).unwrap(), bytes, "a refusal changes nothing");
+    }
+    let mut bytes = whole.clone();
+    bytes[events[0].position as usize..events[2].position as usize].fill(0);
+    std::fs::write(&file, &bytes).unwrap();
+    assert!(matches!(
+        Node::open(options(dir.path())),
+        Err(OpenError::Corrupt(_))
+    ));
+}
+
+#[test]
+fn damage_to_what_the_index_has_seen_is_refused_even_at_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = open(dir.path());
+    append(&node, vec![part("a", Any, vec![fresh("0")])]).unwrap();
+    append(&node, vec![part("a", Any, vec![fresh("1")])]).unwrap();
+    let last = node.head();
+    stop(node);
+    let file = segment_file(dir.path(), 0);
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[last as usize + 100] ^= 1;
+    std::fs::write(&file, &bytes).unwrap();
+    match Node::open(options(dir.path())) {
+        Err(OpenError::Corrupt(corruption)) => assert_eq!(corruption.offset, last),
+        other => panic!("{other:?}"),
+    }
+    // Without the index this could have been a torn write, so that is what it is taken for.
+    std::fs::remove_dir_all(dir.path().join("index")).unwrap();
+    let node = open(dir.path());
+    assert_eq!(stream_data(&node, "a"), ["0"]);
+    stop(node);
+}
+
+/// A log of several segments.
+fn many_segments(dir: &Path) -> Vec<RecordedEvent> {
+    let node = open(dir);
+    for number in 0..40_u32 {
+        let data = format!("{number} {}", "x".repeat(10_000));
+        append(&node, vec![part("a", Any, vec![fresh(&data)])]).unwrap();
+    }
+    let events = all(&node);
+    assert_eq!(events.len(), 40);
+    assert!(node.stats().segments > 4);
+    stop(node);
+    events
+}
+
+#[test]
+fn a_log_of_many_segments_is_read_from_any_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let events = many_segments(dir.path());
+    let mut options = options(dir.path());
+    // Only the end is checked, so the ends of older segments are not known.
+    options.verify_tail_bytes = 0;
+    options.scrub_bytes_per_second = 1 << 30;
+    let node = Node::open(options).unwrap();
+    assert_eq!(all(&node), events);
+    for probe in (0..events[39].position + 30_000).step_by(997) {
+        let forward = node
+            .read_all(AllFrom::Position(probe), Direction::Forward, ReadLimit::events(1))
+            .unwrap();
+        assert_eq!(
+            forward.events.first(),
+            events.iter().find(|event| event.position >= probe)
+        );
+        let backward = node
+            .read_all(
+                AllFrom::Position(probe),
+                Direction::Backward,
+                ReadLimit::events(1),
+            )
+            .unwrap();
+        assert_eq!(
+            backward.events.first(),
+            events.iter().rfind(|event| event.position < probe)
+        );
+    }
+    stop(node);
+}
+
+#[test]
+fn a_missing_or_foreign_segment_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    many_segments(dir.path());
+    let second = segment_file(dir.path(), 64 * 1024);
+    let bytes = std::fs::read(&second).unwrap();
+    std::fs::remove_file(&second).unwrap();
+    let error = Node::open(options(dir.path())).unwrap_err().to_string();
+    assert!(error.contains("missing") && error.contains("65536"), "{error}");
+    let other = tempfile::tempdir().unwrap();
+    many_segments(other.path());
+    std::fs::copy(segment_file(other.path(), 64 * 1024), &second).unwrap();
+    let error = Node::open(options(dir.path())).unwrap_err().to_string();
+    assert!(error.contains("another log"), "{error}");
+    std::fs::write(&second, &bytes[..20]).unwrap();
+    assert!(matches!(
+        Node::open(options(dir.path())),
+        Err(OpenError::Corrupt(_))
+    ));
+    std::fs::write(&second, &bytes).unwrap();
+    stop(open(dir.path()));
+}
+
+#[test]
+fn a_group_torn_at_the_start_of_a_segment_is_cut_and_writing_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let events = many_segments(dir.path());
+    std::fs::remove_dir_all(dir.path().join("index")).unwrap();
+    // The last event that is the first of its segment, and whatever follows it, is torn; in its file nothing is whole.
+    let first = events
+        .iter()
+        .rposition(|event| event.position % (64 * 1024) == 4096)
+        .unwrap();
+    let base = events[first].position - 4096;
+    let file = segment_file(dir.path(), base);
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[4096 + 50..].fill(0);
+    std::fs::write(&file, &bytes).unwrap();
+    let node = open(dir.path());
+    assert_eq!(all(&node), events[..first]);
+    // Small enough for the rest of the segment before: positions go on there.
+    for number in 0..20 {
+        append(
+            &node,
+            vec![part(
+                "a",
+                Any,
+                vec![fresh(&format!("{number} {}", "y".repeat(number * 500)))],
+            )],
+        )
+        .unwrap();
+    }
+    assert_eq!(all(&node).len(), first + 20);
+    assert_eq!(node.last_revision("a").unwrap(), Some(first as u64 + 19));
+    stop(node);
+    let node = open(dir.path());
+    assert_eq!(all(&node).len(), first + 20);
+    stop(node);
+}
+
+#[test]
+fn damage_in_an_old_segment_is_found_by_the_scrub_and_stops_appends() {
+    let dir = tempfile::tempdir().unwrap();
+    let events = many_segments(dir.path());
+    let file = segment_file(dir.path(), 0);
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[events[1].position as usize + 200] ^= 1;
+    std::fs::write(&file, &bytes).unwrap();
+    let mut options = options(dir.path());
+    options.verify_tail_bytes = 0;
+    options.scrub_bytes_per_second = 1 << 30;
+    let node = Node::open(options).unwrap();
+    while node.failure().is_none() {
+        std::thread::yield_now();
+    }
+    match append(&node, vec![part("a", Any, vec![fresh("x")])]) {
+        Err(AppendError::Corrupt(corruption)) => {
+            assert_eq!((corruption.file, corruption.offset), (file, events[1].position));
+        }
+        other => panic!("{other:?}"),
+    }
+    // What is whole can be read; what is not, not.
+    let limit = ReadLimit::events(usize::MAX);
+    assert!(
+        node.read_all(AllFrom::Position(events[2].position), Direction::Forward, limit)
+            .is_ok()
+    );
+    assert!(matches!(
+        node.read_all(AllFrom::Start, Direction::Forward, limit),
+        Err(ReadError::Corrupt(_))
+    ));
+    assert!(matches!(
+        node.read_stream("a", StreamFrom::Start, Direction::Forward, limit),
+        Err(ReadError::Corrupt(_))
+    ));
+    stop(node);
+}
