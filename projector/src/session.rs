@@ -57,7 +57,6 @@ pub(crate) async fn run(
     };
     let Some(locked) = shutdown.run_until_cancelled(lock(&mut db, options)).await else { return Ok(()) };
     locked?;
-    // Not `run`: its future cannot be sent between threads.
     MIGRATIONS.run_direct(None, &mut db, false).await?;
     let places = open(&mut db, store, options).await?;
     tracing::info!(projections = places.len(), "projecting");

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{DataDir, Failure};
 use crate::auth::{Issuer, unix_seconds};
 use crate::data_dir;
-use crate::import::client::{ClientError, Server};
+use crate::import::client::Server;
 use crate::import::file::{self, ReadOptions};
 use crate::import::progress;
 use crate::import::row::Row;
@@ -127,7 +127,9 @@ async fn import(args: &ImportArgs, report: &mut Report) -> Result<ExitCode, Fail
     if !args.verify_only {
         let (imported, stopped) = book(&server, &rows).await;
         position = Some(imported.position);
-        say(args, &imported.to_string())?;
+        if stopped.is_none() || imported.position > 0 {
+            say(args, &imported.to_string())?;
+        }
         say(args, &shown(&imported.differences))?;
         let differs = !imported.differences.is_empty();
         let stopped = stopped.map(|stopped| interruption(&stopped, rows.len(), &imported));
@@ -210,15 +212,17 @@ impl Imported {
 /// The exit code and words for an import that ended early.
 fn interruption(stopped: &Stopped, rows: usize, imported: &Imported) -> (u8, String) {
     let done = imported.booked.saturating_add(imported.already_booked);
-    let rest = format!(
-        "{} of {} rows are booked. Run the same command again: it goes on from there.",
-        grouped(done),
-        grouped(rows as u64)
-    );
+    let again = "Run the same command again: it goes on from there.";
+    let rows = grouped(rows as u64);
     match stopped {
-        Stopped::Interrupted => (INTERRUPTED, format!("interrupted. {rest}")),
-        Stopped::Failed(error @ ClientError::Unreachable { .. }) => (1, format!("{error}\nAt least {rest}")),
-        Stopped::Failed(error) => (1, format!("{error}\nAt least {rest}")),
+        Stopped::Interrupted => {
+            (INTERRUPTED, format!("interrupted; {} of {rows} rows are booked. {again}", grouped(done)))
+        }
+        // The answers that did not come may have been about booked rows.
+        Stopped::Failed(error) => {
+            let done = if done == 0 { "no row".to_owned() } else { grouped(done) };
+            (1, format!("{error}\nThe server confirmed {done} of {rows} rows. {again}"))
+        }
     }
 }
 

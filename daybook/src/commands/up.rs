@@ -146,9 +146,10 @@ pub async fn run(args: UpArgs) -> Result<ExitCode, Failure> {
 
     let node = open_node(&data_dir).await?;
     let health = Arc::new(Health::new(components(&names, &database), probe(node.clone())));
-    let store = EventStore::embedded(node.clone());
-    let roles = Roles::open(&args, names, &data_dir, store, database.url(), Arc::clone(&health))?;
-    let postgres = database.start(&health);
+    let store = EventStore::Embedded(node.clone());
+    let welcome = welcome::text(address, &data_dir, &database.describe());
+    let roles = Roles::open(&args, names, &data_dir, store, database, Arc::clone(&health))?;
+    let postgres = roles.start_database();
     let process_manager = roles.start_process_manager();
     let projector = roles.start_projector();
     let pages = http::pages(Arc::clone(&health), metrics, &roles.openapi);
@@ -160,7 +161,6 @@ pub async fn run(args: UpArgs) -> Result<ExitCode, Failure> {
         Running { task: tokio::spawn(http::serve(listener, front, connections, stop.clone())), stop }
     };
 
-    let welcome = welcome::text(address, &data_dir, &database.describe());
     std::io::stdout().write_all(welcome.as_bytes())?;
     report_ready(health, started, stop.clone());
     stop.cancelled().await;

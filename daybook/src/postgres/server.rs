@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use tokio::process::{Child, Command};
+use tokio::sync::SetOnce;
 use tokio_util::sync::CancellationToken;
 
 use super::PostgresError;
@@ -38,6 +39,7 @@ pub struct PrivatePostgres {
     cluster: PathBuf,
     sockets: PathBuf,
     log: PathBuf,
+    answers: Arc<SetOnce<()>>,
 }
 
 impl PrivatePostgres {
@@ -65,6 +67,7 @@ impl PrivatePostgres {
             sockets: place::socket_dir(&cluster),
             cluster,
             log: data_dir.join("postgres.log"),
+            answers: Arc::default(),
         })
     }
 
@@ -72,6 +75,11 @@ impl PrivatePostgres {
     #[must_use]
     pub fn url(&self) -> String {
         place::url(&self.sockets, USER, DATABASE)
+    }
+
+    /// Waits until the server has answered once.
+    pub async fn answers(&self) {
+        self.answers.wait().await;
     }
 
     /// The cluster's directory.
@@ -110,6 +118,8 @@ impl PrivatePostgres {
         let ready = async {
             self.wait_for_answer().await;
             health.set(Component::Postgres, State::Ready);
+            // An error means that it has answered before.
+            let _ = self.answers.set(());
         };
         let _ = stop.run_until_cancelled(ready).await;
         stop.cancelled().await;

@@ -2,17 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
-
-use super::roles::Running;
 use super::{RoleName, UpArgs};
-use crate::health::{Component, Health};
 use crate::postgres::{PostgresError, PrivatePostgres};
-use crate::supervisor::supervise;
 
 /// The read models' database.
+#[derive(Clone)]
 pub(super) enum Database {
     /// No role here needs one.
     Unneeded,
@@ -56,17 +51,10 @@ impl Database {
         }
     }
 
-    /// Starts it, if it is ours to start.
-    pub(super) fn start(&self, health: &Arc<Health>) -> Option<Running> {
-        let Self::Private(postgres) = self else {
-            return None;
-        };
-        let (health, stop) = (Arc::clone(health), CancellationToken::new());
-        let role = {
-            let (postgres, health, stop) = (postgres.clone(), Arc::clone(&health), stop.clone());
-            move || postgres.clone().run(Arc::clone(&health), stop.clone())
-        };
-        let task = tokio::spawn(supervise(Component::Postgres, health, stop.clone(), role));
-        Some(Running { task, stop })
+    /// Waits until the server has answered once, if it is ours: a newcomer should not read of failed connections.
+    pub(super) async fn answers(&self) {
+        if let Self::Private(postgres) = self {
+            postgres.answers().await;
+        }
     }
 }

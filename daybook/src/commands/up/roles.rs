@@ -10,7 +10,7 @@ use axum::Router;
 use chrono_tz::Tz;
 use command_api::{CommandApi, CommandApiOptions};
 use ledger_streams::{EventStore, KeyStore, Ledger, LedgerOptions};
-use projector::{Phase, ProjectorOptions, ProjectorStatus};
+use projector::{Phase, ProjectorError, ProjectorOptions, ProjectorStatus};
 use query_api::{QueryApi, QueryOptions};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
 
+use super::database::Database;
 use super::{RoleName, UpArgs};
 use crate::commands::Failure;
 use crate::health::{Component, Health, State};
@@ -35,7 +36,7 @@ pub(super) struct Roles {
     names: BTreeSet<RoleName>,
     store: EventStore,
     ledger: Option<Ledger>,
-    database_url: Option<String>,
+    database: Database,
     pool: Option<PgPool>,
     time_zone: Tz,
     health: Arc<Health>,
@@ -52,7 +53,7 @@ impl Roles {
         names: BTreeSet<RoleName>,
         data_dir: &Path,
         store: EventStore,
-        database_url: Option<String>,
+        database: Database,
         health: Arc<Health>,
     ) -> Result<Self, Failure> {
         let keys = KeyStore::open(&data_dir.join("keys"))?;
@@ -70,8 +71,8 @@ impl Roles {
             descriptions.push(command_api::openapi());
         }
         let mut pool = None;
-        if let Some(url) = database_url.as_ref().filter(|_| names.contains(&RoleName::Query)) {
-            let connections = query_pool(url)?;
+        if let Some(url) = database.url().filter(|_| names.contains(&RoleName::Query)) {
+            let connections = query_pool(&url)?;
             let api = QueryApi::new(connections.clone(), store.clone(), keys, QueryOptions::default());
             router = router.merge(query_api::router(api));
             descriptions.push(query_api::openapi());
@@ -81,13 +82,22 @@ impl Roles {
             names,
             store,
             ledger,
-            database_url,
+            database,
             pool,
             time_zone: args.time_zone,
             health,
             router,
             openapi: http::openapi(descriptions),
         })
+    }
+
+    /// Starts the database, if it is ours to start.
+    pub(super) fn start_database(&self) -> Option<Running> {
+        let Database::Private(postgres) = &self.database else {
+            return None;
+        };
+        let postgres = postgres.clone();
+        Some(self.start(Component::Postgres, move |health, stop| postgres.clone().run(health, stop)))
     }
 
     /// Starts the process manager, if it is a role here.
@@ -101,19 +111,15 @@ impl Roles {
 
     /// Starts the projector, if it is a role here.
     pub(super) fn start_projector(&self) -> Option<Running> {
-        let url = self.database_url.clone().filter(|_| self.names.contains(&RoleName::Projector))?;
-        let (store, time_zone) = (self.store.clone(), self.time_zone);
-        Some(self.start(Component::Projector, move |health, stop| {
-            let (url, store) = (url.clone(), store.clone());
-            async move {
-                let options = ProjectorOptions { time_zone, ..ProjectorOptions::default() };
-                let status = options.status.subscribe();
-                tokio::select! {
-                    ended = projector::run(&url, store, options, stop) => ended,
-                    never = report_projector(status, &health) => match never {},
-                }
-            }
-        }))
+        let url = self.database.url().filter(|_| self.names.contains(&RoleName::Projector))?;
+        let projector = Projector {
+            url,
+            database: self.database.clone(),
+            store: self.store.clone(),
+            time_zone: self.time_zone,
+            health: Arc::clone(&self.health),
+        };
+        Some(self.start(Component::Projector, move |_, stop| projector.clone().run(stop)))
     }
 
     /// Closes the connections of queries.
@@ -150,17 +156,35 @@ fn query_pool(url: &str) -> Result<PgPool, sqlx::Error> {
         .connect_lazy(url)
 }
 
+#[derive(Clone)]
+struct Projector {
+    url: String,
+    database: Database,
+    store: EventStore,
+    time_zone: Tz,
+    health: Arc<Health>,
+}
+
+impl Projector {
+    async fn run(self, stop: CancellationToken) -> Result<(), ProjectorError> {
+        if stop.run_until_cancelled(self.database.answers()).await.is_none() {
+            return Ok(());
+        }
+        let options = ProjectorOptions { time_zone: self.time_zone, ..ProjectorOptions::default() };
+        let report = tokio::spawn(report_projector(options.status.subscribe(), self.health));
+        let ended = projector::run(&self.url, self.store, options, stop).await;
+        report.abort();
+        ended
+    }
+}
+
 /// Shows in the health report what the projector tells of itself.
-async fn report_projector(
-    mut status: watch::Receiver<ProjectorStatus>,
-    health: &Health,
-) -> std::convert::Infallible {
+async fn report_projector(mut status: watch::Receiver<ProjectorStatus>, health: Arc<Health>) {
     loop {
         let state = projector_state(&status.borrow_and_update());
         health.set(Component::Projector, state);
         if status.changed().await.is_err() {
-            // It has ended; the supervisor says how.
-            return std::future::pending().await;
+            return;
         }
     }
 }
