@@ -55,12 +55,18 @@ impl Streams {
         }
     }
 
-    /// The stream as of the last published group.
-    pub(crate) fn find(&self, log: &Log, index: &Index, name: &str) -> Result<Lookup, ReadError> {
+    /// The stream as of the last published group. `taken`: slots that other streams have since.
+    pub(crate) fn find(
+        &self,
+        log: &Log,
+        index: &Index,
+        name: &str,
+        taken: impl Fn(u64) -> bool,
+    ) -> Result<Lookup, ReadError> {
         if let Some(head) = self.heads.get(name) {
             return Ok(Lookup::Exists(head));
         }
-        for slot in self.slots(name) {
+        for slot in self.slots(name).filter(|slot| !taken(*slot)) {
             let Some((revision, position)) = index.last(slot)? else {
                 return Ok(Lookup::Vacant(slot));
             };
@@ -76,7 +82,7 @@ impl Streams {
     }
 
     /// The slots a name may have, best first.
-    pub(crate) fn slots(&self, name: &str) -> impl Iterator<Item = u64> + use<> {
+    fn slots(&self, name: &str) -> impl Iterator<Item = u64> + use<> {
         let hash = xxh3_64_with_seed(name.as_bytes(), self.seed) & self.mask;
         (0..MAX_HASH_PROBES).map(move |probe| hash.wrapping_add(probe))
     }

@@ -91,34 +91,24 @@ fn find(
     if let Some(head) = group.heads.get(name) {
         return Ok((head.slot, Some(head.revision)));
     }
-    let vacant = match shared
-        .streams
-        .find(&shared.log, &shared.index, name)
-        .map_err(AppendError::Read)?
-    {
-        Lookup::Exists(head) => return Ok((head.slot, Some(head.revision))),
-        Lookup::Vacant(slot) => Some(slot),
-        Lookup::Crowded => None,
-    };
-    // The first slot from the vacant one on that no new stream of this group or batch has.
-    let taken = |slot: &u64| {
-        group.new_slots.contains_key(slot)
+    // Slots of streams that begin with this group or batch are not in the index yet.
+    let taken = |slot: u64| {
+        group.new_slots.contains_key(&slot)
             || staged
                 .iter()
-                .any(|stream| stream.last.is_some() && stream.slot == *slot)
+                .any(|stream| stream.last.is_some() && stream.slot == slot)
     };
-    vacant
-        .and_then(|vacant| {
-            shared
-                .streams
-                .slots(name)
-                .skip_while(|slot| *slot != vacant)
-                .find(|slot| !taken(slot))
-        })
-        .map(|slot| (slot, None))
-        .ok_or(AppendError::Invalid {
+    match shared
+        .streams
+        .find(&shared.log, &shared.index, name, taken)
+        .map_err(AppendError::Read)?
+    {
+        Lookup::Exists(head) => Ok((head.slot, Some(head.revision))),
+        Lookup::Vacant(slot) => Ok((slot, None)),
+        Lookup::Crowded => Err(AppendError::Invalid {
             reason: "too many streams have the same hash as this name",
-        })
+        }),
+    }
 }
 
 enum Verdict {
