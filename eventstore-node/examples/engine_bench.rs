@@ -142,11 +142,13 @@ fn batch(data: &Bytes) -> Vec<StreamAppend> {
         StreamAppend {
             stream: format!("transfer-{}", id.simple()).into(),
             expected: ExpectedRevision::NoStream,
+            follows: None,
             events: vec![event("TransferRequested")],
         },
         StreamAppend {
             stream: format!("account-{account}").into(),
             expected: ExpectedRevision::Any,
+            follows: None,
             events: vec![event("AccountDebited")],
         },
     ]

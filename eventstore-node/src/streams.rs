@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use quick_cache::sync::Cache;
+use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::error::ReadError;
@@ -15,6 +16,7 @@ use crate::index::Index;
 use crate::limits::MAX_HASH_PROBES;
 use crate::log::Log;
 use crate::log::reader::read_one;
+use crate::log::record::Record;
 
 /// A stream that has events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub(crate) struct StreamHead {
     pub(crate) revision: u64,
     /// Of its last event.
     pub(crate) position: Position,
+    /// Of its last event.
+    pub(crate) id: Uuid,
 }
 
 /// What is known about a name.
@@ -70,11 +74,13 @@ impl Streams {
             let Some((revision, position)) = index.last(slot)? else {
                 return Ok(Lookup::Vacant(slot));
             };
-            if read_one(log, position, |record| record.content.stream == name)? {
+            let of_name = |record: &Record<'_>| (record.content.stream == name).then_some(record.content.id);
+            if let Some(id) = read_one(log, position, of_name)? {
                 return Ok(Lookup::Exists(StreamHead {
                     slot,
                     revision,
                     position,
+                    id,
                 }));
             }
         }

@@ -100,7 +100,7 @@ impl TransferRun {
 
     fn ending(&self, events: Vec<Event>) -> Draft {
         // A transfer that has not ended has one event: its request.
-        Draft { stream: Arc::clone(self.stream()), after: 1, events }
+        Draft::new(Arc::clone(self.stream()), 1, events)
     }
 }
 
@@ -176,7 +176,7 @@ impl Ledger {
                 let mut own = vec![requested.first().cloned().map(Event::Transfer)];
                 own.push(refusal.map(|reason| rejected(transfer.transfer_id, reason)));
                 let own = own.into_iter().flatten().collect();
-                let before = vec![Draft { stream: Arc::clone(stream), after: 0, events: own }];
+                let before = vec![Draft::new(Arc::clone(stream), 0, own)];
                 Plan { before, events: decided.unwrap_or_default(), after: vec![] }
             })
             .await;
