@@ -199,10 +199,7 @@ impl Held<'_> {
     }
 }
 
-async fn load(
-    store: &EventStore,
-    stream: &Arc<str>,
-) -> Result<(AccountState, Option<Uuid>), StoreError> {
+async fn load(store: &EventStore, stream: &Arc<str>) -> Result<(AccountState, Option<Uuid>), StoreError> {
     let mut state = AccountState::default();
     let mut last_event = None;
     for recorded in decode_all(store.read_stream(stream, 0).await?)? {

@@ -59,7 +59,12 @@ pub(crate) fn encode(
             events.push(proposed);
         }
         let expected = crate::store::after(draft.after);
-        batch.push(StreamAppend { stream: Arc::clone(&draft.stream), expected, follows: draft.follows, events });
+        batch.push(StreamAppend {
+            stream: Arc::clone(&draft.stream),
+            expected,
+            follows: draft.follows,
+            events,
+        });
     }
     Ok((batch, cause))
 }

@@ -168,11 +168,16 @@ impl Ledger {
         let Some(Step::Account(from, debit)) = process.next() else {
             return Err(StoreError::Broken("a transfer begins with a debit".into()));
         };
-        let mut refusal = None;
+        let (mut refusal, mut collides) = (None, false);
         let done = self
             .plan(from, None, context, |state| {
                 let decided = account::decide(state, &debit);
                 refusal = decided.as_ref().err().copied();
+                // A new transfer cannot have been debited: its id is another's.
+                collides = decided.as_ref().is_ok_and(Vec::is_empty);
+                if collides {
+                    return Plan::default();
+                }
                 let mut own = vec![requested.first().cloned().map(Event::Transfer)];
                 own.push(refusal.map(|reason| rejected(transfer.transfer_id, reason)));
                 let own = own.into_iter().flatten().collect();
@@ -190,6 +195,11 @@ impl Ledger {
             }
             Err(PlanFailure::Store(error)) => return Err(error),
         };
+        if collides {
+            let text =
+                format!("transfer id {} is taken: two processes share a worker number", transfer.transfer_id);
+            return Err(StoreError::Broken(text.into()));
+        }
         process.requested_at = done.first.unwrap_or_default();
         match refusal {
             Some(reason) => process.stage = Stage::Ended(TransferStatus::Rejected(reason)),
