@@ -56,6 +56,10 @@ impl Node {
     ///
     /// # Errors
     /// Another process has the directory open, the log is corrupt, or the file system refuses. See [`OpenError`].
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "the options are the node's from here on"
+    )]
     pub fn open(options: NodeOptions) -> Result<Self, OpenError> {
         options.check()?;
         let begun = Instant::now();

@@ -72,7 +72,7 @@ impl NodeOptions {
             })
         };
         if !(MIN_SEGMENT_BYTES..=MAX_SEGMENT_BYTES).contains(&self.segment_bytes)
-            || self.segment_bytes % 4096 != 0
+            || !self.segment_bytes.is_multiple_of(4096)
         {
             return refuse("segment_bytes", "must be 64 KiB to 1 GiB and a multiple of 4 KiB");
         }

@@ -48,7 +48,7 @@ impl Threads {
         // Whatever fails to start, dropping `threads` ends the ones before it.
         let (log, segment_bytes, faults) = (shared.clone(), options.segment_bytes, options.faults.clone());
         threads.helpers.push(spawn("allocator", shared, move || {
-            allocator.run(&log.log, segment_bytes, &faults)
+            allocator.run(&log.log, segment_bytes, &faults);
         })?);
         let index = shared.index.clone();
         threads

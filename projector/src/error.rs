@@ -1,24 +1,15 @@
 //! What can go wrong, and which of it passes by itself.
 
-use std::sync::Arc;
-
 use ledger_core::Position;
-use ledger_streams::{Recorded, StoreError};
+use ledger_streams::StoreError;
 use sqlx::migrate::MigrateError;
 
 /// Why a batch was not applied. Nothing of it was written.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
-    /// The event cannot have happened there and then.
-    #[error("event {revision} of stream {stream} does not fit: {reason}")]
-    Unfit {
-        /// The event's stream.
-        stream: Arc<str>,
-        /// The event's revision.
-        revision: u64,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
+    /// An event cannot have happened there and then.
+    #[error("it does not fit: {0}")]
+    Unfit(&'static str),
     /// The table does not hold the rows that the events change: an event is missing or came twice.
     #[error("only {found} of {expected} rows of {table} are as the events expect them")]
     RowsDiffer {
@@ -44,16 +35,12 @@ pub enum ApplyError {
 }
 
 impl ApplyError {
-    pub(crate) fn unfit(recorded: &Recorded, reason: &'static str) -> Self {
-        Self::Unfit { stream: Arc::clone(&recorded.stream), revision: recorded.revision, reason }
-    }
-
     /// True when a new session may do better: it is not the events' fault.
     #[must_use]
     pub fn is_outage(&self) -> bool {
         match self {
             Self::CheckpointMoved | Self::TimedOut => true,
-            Self::Unfit { .. } | Self::RowsDiffer { .. } | Self::OutOfRange(_) => false,
+            Self::Unfit(_) | Self::RowsDiffer { .. } | Self::OutOfRange(_) => false,
             Self::Database(error) => is_outage(error),
         }
     }

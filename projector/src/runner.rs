@@ -27,6 +27,8 @@ const LOAD_EVENTS: usize = 100;
 struct Group {
     projections: Vec<&'static Projection>,
     place: Place,
+    /// True when that was the end of the log.
+    caught_up: bool,
     reader: Reader,
 }
 
@@ -74,7 +76,12 @@ fn group(places: Vec<(&'static Projection, Place)>, reader: impl Fn(Place) -> Re
     for (projection, place) in places {
         match groups.iter_mut().find(|group| group.place.position == place.position) {
             Some(group) => group.projections.push(projection),
-            None => groups.push(Group { projections: vec![projection], place, reader: reader(place) }),
+            None => groups.push(Group {
+                projections: vec![projection],
+                place,
+                caught_up: false,
+                reader: reader(place),
+            }),
         }
     }
     groups
@@ -109,7 +116,7 @@ async fn step(
     if let Some(ahead) = &ahead {
         batch.position = ahead.place.position;
         batch.events.truncate(batch.events.partition_point(|event| event.position <= batch.position));
-        batch.caught_up = false;
+        batch.caught_up = ahead.caught_up;
     }
     group.write(db, &batch, options).await?;
     match ahead {
@@ -152,7 +159,7 @@ impl Group {
                 self.projections = healthy;
             }
         }
-        self.place = to;
+        (self.place, self.caught_up) = (to, batch.caught_up);
         status::applied(&options.status, &self.projections, to, batch.caught_up, batch.events.len());
         Ok(())
     }
@@ -218,8 +225,14 @@ async fn apply_alone(
     if let Some(last) = events.first(good).events.last() {
         apply_batch(db, &[projection], &events.first(good), from, place_of(last)).await?;
     }
-    let position = events.events.get(good).map_or(to.position, |event| event.position);
-    Ok(Some((good, Stopped { position, reason: error.to_string() })))
+    let stopped = match events.events.get(good) {
+        Some(event) => {
+            let reason = format!("event {} of stream {}: {error}", event.revision, event.stream);
+            Stopped { position: event.position, reason }
+        }
+        None => Stopped { position: to.position, reason: error.to_string() },
+    };
+    Ok(Some((good, stopped)))
 }
 
 /// Applies events to one projection and takes it back.

@@ -25,9 +25,11 @@ const LOCK_RETRY: Duration = Duration::from_millis(500);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Settings of the connection that writes.
-const SETTINGS: [(&str, &str); 11] = [
+const SETTINGS: [(&str, &str); 12] = [
     // Rows and checkpoint go together, so a commit lost in a crash is projected again from the log. No need to wait for the disk.
     ("synchronous_commit", "off"),
+    // What migrations say of tables that exist.
+    ("client_min_messages", "warning"),
     ("statement_timeout", "60s"),
     ("lock_timeout", "30s"),
     ("idle_in_transaction_session_timeout", "60s"),

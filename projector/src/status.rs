@@ -115,7 +115,12 @@ pub(crate) fn applied(
 /// Tells that a projection cannot go on.
 pub(crate) fn stopped(status: &watch::Sender<ProjectorStatus>, projection: &Projection, stopped: Stopped) {
     let Stopped { position, reason } = &stopped;
-    tracing::error!(projection = projection.name, position, reason, "projection stopped; the others go on");
+    tracing::error!(
+        projection = projection.name,
+        position,
+        reason,
+        "projection stopped until the projector starts again"
+    );
     gauge!("daybook_projection_stopped", "projection" => projection.name).set(1.0);
     status.send_modify(|status| {
         if let Some(found) = status.find(projection) {

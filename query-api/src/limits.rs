@@ -48,5 +48,3 @@ pub(crate) const UNKNOWN_TRANSFER_WAIT: Duration = Duration::from_secs(5);
 pub(crate) const FRESHNESS_POLL: Duration = Duration::from_millis(3);
 /// How long to leave Postgres alone after a failed read of the checkpoints.
 pub(crate) const FRESHNESS_RETRY: Duration = Duration::from_millis(200);
-/// How long the end of the log may take to show itself, for `projections.lag`.
-pub(crate) const HEAD_WAIT: Duration = Duration::from_millis(500);

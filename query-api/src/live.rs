@@ -10,12 +10,12 @@ use chrono::{DateTime, Utc};
 use ledger_core::account::AccountEvent;
 use ledger_core::transfer::TransferEvent;
 use ledger_core::{AccountId, Event, Position, TransferId, stream};
-use ledger_streams::{EventStore, Recorded};
+use ledger_streams::{EventStore, Recorded, StoreError};
 use tokio::sync::{Mutex, broadcast};
 use tokio::task::AbortHandle;
 
 use crate::freshness::Freshness;
-use crate::limits::{HEAD_WAIT, LIVE_BATCH, LIVE_BUFFER};
+use crate::limits::{LIVE_BATCH, LIVE_BUFFER};
 use crate::read_models::ReadError;
 
 /// Something that a transfer did.
@@ -113,21 +113,9 @@ impl Live {
         Ok(Changes { receiver, _feed: feed })
     }
 
-    /// The end of the log as far as it shows itself in time, given a position that is not beyond it.
-    pub(crate) async fn head(&self, from: Position) -> Position {
-        let mut head = from;
-        let mut subscription = self.0.store.subscribe(after(from));
-        let to_the_end = async {
-            while let Ok(batch) = subscription.next(LIVE_BATCH).await {
-                head = head.max(batch.position);
-                if batch.caught_up {
-                    break;
-                }
-            }
-        };
-        // A timeout is no error: what was seen by then is a lower bound of the lag.
-        tokio::time::timeout(HEAD_WAIT, to_the_end).await.ok();
-        head
+    /// Position of the last event in the log.
+    pub(crate) async fn head(&self) -> Result<Position, StoreError> {
+        self.0.store.head().await
     }
 }
 

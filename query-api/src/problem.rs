@@ -3,6 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use ledger_core::id::IdError;
+use ledger_streams::StoreError;
 use problem_details::ProblemDetails;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -33,6 +34,8 @@ pub(crate) enum Problem {
     InvalidId(String),
     #[error("{0}")]
     InvalidMonth(#[from] MonthError),
+    #[error("The path is not UTF-8 text.")]
+    InvalidPath,
     #[error("{0}")]
     InvalidPage(PageError),
     #[error("{0}")]
@@ -67,6 +70,7 @@ impl Problem {
             Self::UserNotFound => (StatusCode::NOT_FOUND, "user_not_found"),
             Self::InvalidId(_) => (StatusCode::BAD_REQUEST, "invalid_id"),
             Self::InvalidMonth(_) => (StatusCode::BAD_REQUEST, "invalid_month"),
+            Self::InvalidPath => (StatusCode::BAD_REQUEST, "invalid_path"),
             Self::InvalidPage(PageError::Cursor { .. }) => (StatusCode::BAD_REQUEST, "invalid_cursor"),
             Self::InvalidPage(_) => (StatusCode::BAD_REQUEST, "invalid_page"),
             Self::InvalidQuery(_) => (StatusCode::BAD_REQUEST, "invalid_query"),
@@ -97,6 +101,13 @@ impl Problem {
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
         tracing::error!(%error, "a read model could not be read");
+        Self::Internal
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "the event store could not be read");
         Self::Internal
     }
 }

@@ -7,7 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
-use fjall::config::{BlockSizePolicy, CompressionPolicy, PinningPolicy};
+use fjall::config::{BlockSizePolicy, CompressionPolicy, PartitioningPolicy, PinningPolicy};
 use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions};
 
 use super::recent::Table;
@@ -42,7 +42,10 @@ impl Disk {
             .open()?;
         let events = database.keyspace(KEYSPACE, || {
             KeyspaceCreateOptions::default()
-                // Memory is bounded by the cache: nothing is pinned beyond it.
+                // Memory is bounded by the cache: nothing is pinned beyond it. So filters must be in small parts: a
+                // whole one does not stay in the cache and would be read again for each new stream.
+                .filter_block_partitioning_policy(PartitioningPolicy::all(true))
+                .index_block_partitioning_policy(PartitioningPolicy::all(true))
                 .filter_block_pinning_policy(PinningPolicy::all(false))
                 .index_block_pinning_policy(PinningPolicy::all(false))
                 .data_block_compression_policy(CompressionPolicy::all(CompressionType::None))

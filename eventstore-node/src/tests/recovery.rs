@@ -16,22 +16,40 @@ use crate::*;
 
 /// Holds the writer before a write until it is opened.
 #[derive(Clone, Default)]
-struct Gate(Arc<(Mutex<bool>, Condvar)>);
+struct Gate(Arc<(Mutex<GateState>, Condvar)>);
+
+#[derive(Default, PartialEq)]
+enum GateState {
+    #[default]
+    Closed,
+    /// The writer is waiting.
+    Held,
+    Open,
+}
 
 impl Gate {
     fn faults(&self) -> Faults {
-        let gate = self.0.clone();
+        let gate = self.clone();
         Faults::plan(move |operation| {
-            let mut open = gate.0.lock();
-            while operation == DiskOperation::Write && !*open {
-                gate.1.wait(&mut open);
+            let mut state = gate.0.0.lock();
+            while operation == DiskOperation::Write && *state != GateState::Open {
+                *state = GateState::Held;
+                gate.0.1.notify_all();
+                gate.0.1.wait(&mut state);
             }
             Ok(())
         })
     }
 
+    fn wait_until_held(&self) {
+        let mut state = self.0.0.lock();
+        while *state != GateState::Held {
+            self.0.1.wait(&mut state);
+        }
+    }
+
     fn open(&self) {
-        *self.0.0.lock() = true;
+        *self.0.0.lock() = GateState::Open;
         self.0.1.notify_all();
     }
 }
@@ -51,9 +69,9 @@ fn two_groups(dir: &Path) -> (PathBuf, Vec<RecordedEvent>) {
                 part("a", Any, vec![fresh(&format!("a{number}"))]),
                 part("b", Any, vec![fresh(&format!("b{number}"))]),
             ]));
-            // The writer has taken the first alone, and is held.
-            while number == 0 && node.stats().queued_batches > 0 {
-                tokio::task::yield_now().await;
+            // The writer has the first one alone.
+            if number == 0 {
+                gate.wait_until_held();
             }
         }
         gate.open();

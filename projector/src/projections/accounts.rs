@@ -60,7 +60,7 @@ pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<AccountId, Change<'_>
             AccountEvent::Credited(entry) => change.balance = Some(entry.balance_after.minor),
             AccountEvent::DebitReversed(entry) => change.balance = Some(entry.balance_after.minor),
             AccountEvent::OverdraftLimitChanged(changed) => {
-                change.overdraft_limit = Some(changed.limit.minor)
+                change.overdraft_limit = Some(changed.limit.minor);
             }
             AccountEvent::Frozen(_) => change.status = Some("frozen"),
             AccountEvent::Unfrozen(_) => change.status = Some("open"),
@@ -79,7 +79,7 @@ impl Change<'_> {
             None => self.revisions = Some((before, revision)),
             Some((_, last)) if *last == before => *last = revision,
             Some(_) => {
-                return Err(ApplyError::unfit(recorded, "an event of the account is missing before it"));
+                return Err(ApplyError::Unfit("an event of the account is missing before it"));
             }
         }
         Ok(())

@@ -49,7 +49,7 @@ pub(super) fn entries(events: &[Recorded]) -> impl Iterator<Item = Result<Entry<
 
 /// The account whose stream the event is in.
 pub(super) fn account_of(recorded: &Recorded) -> Result<AccountId, ApplyError> {
-    stream::account_id(&recorded.stream).ok_or_else(|| ApplyError::unfit(recorded, "not an account's stream"))
+    stream::account_id(&recorded.stream).ok_or(ApplyError::Unfit("not an account's stream"))
 }
 
 macro_rules! entry {

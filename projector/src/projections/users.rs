@@ -61,7 +61,7 @@ pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<UserId, Change<'_>>, 
 
 fn user_of(recorded: &Recorded) -> Result<UserId, ApplyError> {
     let id = recorded.stream.strip_prefix(stream::USER).and_then(|id| id.parse().ok());
-    id.ok_or_else(|| ApplyError::unfit(recorded, "not a user's stream"))
+    id.ok_or(ApplyError::Unfit("not a user's stream"))
 }
 
 async fn insert(rows: &[(UserId, Change<'_>)], db: &mut PgConnection) -> Result<(), ApplyError> {

@@ -19,7 +19,6 @@ use crate::read_models::account::{
 };
 use crate::read_models::monthly_totals::{Totals, TotalsOf};
 use crate::read_models::transaction::{EntriesOf, Range};
-use crate::read_models::user::UserById;
 
 /// An amount of one currency.
 #[derive(Clone, Debug, SimpleObject)]
@@ -80,10 +79,7 @@ impl Account {
         let Some(user_id) = self.0.user_id else {
             return Ok(None);
         };
-        let scope = Scope::of(context)?;
-        scope.caller.may_read_details(user_id)?;
-        let row = scope.loaders.load_one(UserById(user_id)).await?;
-        Ok(row.map(|row| User::open(row, &scope.keys)).transpose()?)
+        User::load(Scope::of(context)?, user_id).await
     }
 
     /// What it is for.

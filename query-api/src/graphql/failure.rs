@@ -25,6 +25,7 @@ impl Failure {
             | Problem::InvalidMonth(_)
             | Problem::InvalidPage(_)
             | Problem::InvalidQuery(_)
+            | Problem::InvalidPath
             | Problem::InvalidPosition
             | Problem::InvalidArgument(_) => BAD_USER_INPUT,
             Problem::AccountNotFound | Problem::TransferNotFound | Problem::UserNotFound => "not_found",

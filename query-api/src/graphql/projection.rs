@@ -5,7 +5,7 @@ use async_graphql::{Context, Object, SimpleObject};
 use super::big_int::BigInt;
 use super::failure::Failure;
 use super::scope::Scope;
-use crate::read_models::projection::{self, ProjectionRow};
+use crate::read_models::projection;
 
 /// A projection: what keeps a read model up to date.
 #[derive(SimpleObject)]
@@ -32,8 +32,7 @@ impl ProjectionQuery {
         let scope = Scope::of(context)?;
         scope.require_everything()?;
         let rows = projection::all(&scope.models.pool).await?;
-        let furthest = rows.iter().map(ProjectionRow::position).max().unwrap_or(0);
-        let head = scope.live.head(furthest).await;
+        let head = scope.live.head().await?;
         let projections = rows.into_iter().map(|row| Projection {
             version: row.version,
             position: BigInt(row.position()),

@@ -3,20 +3,24 @@
 use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, NaiveDate, Utc};
 use ledger_core::UserId;
-use ledger_streams::{KeyStore, UserDetails};
+use ledger_streams::UserDetails;
 
 use super::failure::Failure;
 use super::scope::Scope;
 use crate::problem::Problem;
-use crate::read_models::user::{OpenError, OpenedUser, UserById, UserRow};
+use crate::read_models::user::{OpenedUser, UserById};
 
 /// A holder of accounts. The details of an erased user are gone for good: every one of them is null.
 pub(super) struct User(OpenedUser);
 
 impl User {
-    /// Decrypts the details of a user whom the caller may see.
-    pub(super) fn open(row: UserRow, keys: &KeyStore) -> Result<Self, OpenError> {
-        row.open(keys).map(Self)
+    /// A user whom the caller may see, with its details decrypted.
+    pub(super) async fn load(scope: &Scope, user_id: i64) -> Result<Option<Self>, Failure> {
+        scope.caller.may_read_details(user_id)?;
+        match scope.loaders.load_one(UserById(user_id)).await? {
+            Some(row) => Ok(Some(Self(row.open(&scope.keys).await?))),
+            None => Ok(None),
+        }
     }
 
     fn detail<'a>(&'a self, detail: impl Fn(&'a UserDetails) -> Option<&'a str>) -> Option<&'a str> {
@@ -82,13 +86,10 @@ impl UserQuery {
     async fn user(&self, context: &Context<'_>, id: ID) -> Result<Option<User>, Failure> {
         let scope = Scope::of(context)?;
         let user_id = user_id(&id)?;
-        match scope.caller.may_read_details(user_id) {
-            Ok(()) => {}
-            Err(Problem::UserNotFound) => return Ok(None),
-            Err(refused) => return Err(refused.into()),
+        match User::load(scope, user_id).await {
+            Err(Failure(Problem::UserNotFound)) => Ok(None),
+            answer => answer,
         }
-        let row = scope.loaders.load_one(UserById(user_id)).await?;
-        Ok(row.map(|row| User::open(row, &scope.keys)).transpose()?)
     }
 }
 

@@ -108,13 +108,12 @@ impl TransferRow {
 }
 
 const BY_ID: &str = "
-    select transfer.transfer_id, transfer.from_account, transfer.to_account, transfer.amount, transfer.currency, transfer.status,
-           transfer.failure_reason, transfer.description, transfer.reference, transfer.requested_at, transfer.debited_at,
-           transfer.credited_at, transfer.reversed_at, transfer.ended_at, source.user_id as from_user, destination.user_id as to_user
-    from transfers transfer
-    left join accounts source on source.account_id = transfer.from_account
-    left join accounts destination on destination.account_id = transfer.to_account
-    where transfer.transfer_id = any($1)";
+    select transfer_id, from_account, to_account, amount, currency, status, failure_reason, description, reference,
+           requested_at, debited_at, credited_at, reversed_at, ended_at,
+           (select user_id from accounts where account_id = from_account) as from_user,
+           (select user_id from accounts where account_id = to_account) as to_user
+    from transfers
+    where transfer_id = any($1)";
 
 /// A transfer by its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -17,9 +17,11 @@ pub(crate) struct TrialBalanceRow {
 }
 
 impl TrialBalanceRow {
-    /// Zero, or the books are wrong.
-    pub(crate) const fn total(&self) -> i64 {
-        self.customers.saturating_add(self.settlement).saturating_add(self.in_transit)
+    /// Zero, or the books are wrong. Adding two of the three may leave 64 bits on the way.
+    pub(crate) fn total(&self) -> i64 {
+        let total: i128 =
+            [self.customers, self.settlement, self.in_transit].map(i128::from).into_iter().sum();
+        i64::try_from(total).unwrap_or(if total < 0 { i64::MIN } else { i64::MAX })
     }
 }
 

@@ -34,12 +34,18 @@ pub(crate) struct OpenError;
 
 impl UserRow {
     /// Decrypts the details. The key may be destroyed before the projection has heard of it: then they are gone already.
-    pub(crate) fn open(self, keys: &KeyStore) -> Result<OpenedUser, OpenError> {
-        let sealed = self.details.as_ref().filter(|_| self.erased_at.is_none());
-        let details = match (UserId::from_i64(self.user_id), sealed) {
+    pub(crate) async fn open(self, keys: &KeyStore) -> Result<OpenedUser, OpenError> {
+        let user_id = self.user_id;
+        let sealed = self.details.clone().filter(|_| self.erased_at.is_none());
+        let details = match (UserId::from_i64(user_id), sealed) {
             (Some(user_id), Some(sealed)) => {
-                keys.open_details(user_id, &Sealed(sealed.clone())).map_err(|error| {
-                    tracing::error!(%error, user.id = self.user_id, "a user's details could not be opened");
+                // Keys are files, and reading a file may block.
+                let keys = keys.clone();
+                let opened = tokio::task::spawn_blocking(move || {
+                    keys.open_details(user_id, &Sealed(sealed)).map_err(|error| error.to_string())
+                });
+                opened.await.map_err(|error| error.to_string()).flatten().map_err(|error| {
+                    tracing::error!(%error, user.id = %user_id, "a user's details could not be opened");
                     OpenError
                 })?
             }

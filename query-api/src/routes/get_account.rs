@@ -1,12 +1,13 @@
 //! `GET /api/v1/accounts/{id}`
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use chrono::{DateTime, Utc};
 use ledger_core::AccountId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::segments::Segments;
 use crate::QueryApi;
 use crate::caller::Caller;
 use crate::freshness::AtPosition;
@@ -75,7 +76,7 @@ pub(crate) async fn handle(
     State(api): State<QueryApi>,
     caller: Caller,
     at: AtPosition,
-    Path(id): Path<String>,
+    Segments(id): Segments<String>,
 ) -> Result<Json<Account>, Problem> {
     let account_id = account_id(&id)?;
     api.reach(at).await?;

@@ -2,12 +2,13 @@
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::get_account;
+use super::segments::Segments;
 use crate::QueryApi;
 use crate::caller::Caller;
 use crate::connection::{Cursor, EntryCursor, PageArguments, PageRequest};
@@ -122,7 +123,7 @@ pub(crate) async fn handle(
     State(api): State<QueryApi>,
     caller: Caller,
     at: AtPosition,
-    Path((id, month)): Path<(String, String)>,
+    Segments((id, month)): Segments<(String, String)>,
     query: Result<Query<PageQuery>, QueryRejection>,
 ) -> Result<Json<MonthPage>, Problem> {
     let account_id = get_account::account_id(&id)?;

@@ -1,12 +1,13 @@
 //! `GET /api/v1/transactions/{id}/status`
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use chrono::{DateTime, Utc};
 use ledger_core::TransferId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::segments::Segments;
 use crate::QueryApi;
 use crate::caller::Caller;
 use crate::freshness::AtPosition;
@@ -87,7 +88,7 @@ pub(crate) async fn handle(
     State(api): State<QueryApi>,
     caller: Caller,
     at: AtPosition,
-    Path(id): Path<String>,
+    Segments(id): Segments<String>,
 ) -> Result<Json<TransferStatusBody>, Problem> {
     let transfer_id: TransferId = id.parse().map_err(|error| Problem::invalid_id(&error))?;
     api.reach(at).await?;

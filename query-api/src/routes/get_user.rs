@@ -1,12 +1,13 @@
 //! `GET /api/v1/users/{id}`
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use chrono::{DateTime, NaiveDate, Utc};
 use ledger_core::UserId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::segments::Segments;
 use crate::QueryApi;
 use crate::caller::Caller;
 use crate::freshness::AtPosition;
@@ -50,13 +51,13 @@ pub(crate) async fn handle(
     State(api): State<QueryApi>,
     caller: Caller,
     at: AtPosition,
-    Path(id): Path<String>,
+    Segments(id): Segments<String>,
 ) -> Result<Json<User>, Problem> {
     let user_id: UserId = id.parse().map_err(|error| Problem::invalid_id(&error))?;
     caller.may_read_details(user_id.as_i64())?;
     api.reach(at).await?;
     let row = user::by_id(&api.models.pool, user_id.as_i64()).await?;
-    let user = row.ok_or(Problem::UserNotFound)?.open(&api.keys)?;
+    let user = row.ok_or(Problem::UserNotFound)?.open(&api.keys).await?;
     let erased = user.is_erased();
     let (name, email, phone, ssn, date_of_birth) = match user.details {
         Some(details) => {

@@ -7,6 +7,7 @@ mod get_month;
 mod get_transfer_status;
 mod get_user;
 mod post_graphql;
+mod segments;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;

@@ -1,0 +1,84 @@
+//! `make bench`: what Daybook does on this machine, load generator included.
+//!
+//! Each part starts a real `daybook up` on a scratch data directory and drives it over HTTP. Nothing is asserted: figures belong to a
+//! benchmark, not to a test, and these machines are shared.
+//!
+//! `BENCH_SECONDS` (60), `BENCH_RATE` (7000 transfers/s offered to the whole system), `BENCH_START_EVENTS` (10000000; 0 skips the part)
+//! and `BENCH_PARTS` (all of accept,sustain,source,destination,sql,import,start) may be set.
+
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a benchmark prints, and stops when it cannot go on"
+)]
+
+mod accounts;
+mod import;
+mod load;
+mod machine;
+mod parts;
+mod server;
+mod yardstick;
+
+use std::time::Duration;
+
+/// How the benchmark runs.
+pub struct Plan {
+    pub seconds: u64,
+    pub rate: u64,
+    pub start_events: u64,
+    parts: Option<Vec<String>>,
+}
+
+impl Plan {
+    fn from_env() -> Self {
+        let number = |name: &str, default| {
+            std::env::var(name).map_or(default, |text| text.parse().expect("a whole number"))
+        };
+        Self {
+            seconds: number("BENCH_SECONDS", 60),
+            rate: number("BENCH_RATE", 7_000),
+            start_events: number("BENCH_START_EVENTS", 10_000_000),
+            parts: std::env::var("BENCH_PARTS")
+                .ok()
+                .map(|parts| parts.split(',').map(str::to_owned).collect()),
+        }
+    }
+
+    fn includes(&self, part: &str) -> bool {
+        self.parts.as_ref().is_none_or(|parts| parts.iter().any(|wanted| wanted == part))
+    }
+
+    fn duration(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+}
+
+fn main() {
+    let plan = Plan::from_env();
+    println!("# Daybook benchmark\n\n{}\n", machine::describe());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    runtime.block_on(async {
+        if plan.includes("accept") {
+            parts::accept(&plan).await;
+        }
+        if plan.includes("sustain") || plan.includes("sql") {
+            parts::sustain(&plan).await;
+        }
+        if plan.includes("source") {
+            parts::hot(&plan, parts::Hot::Source).await;
+        }
+        if plan.includes("destination") {
+            parts::hot(&plan, parts::Hot::Destination).await;
+        }
+        if plan.includes("import") {
+            import::run().await;
+        }
+        if plan.includes("start") && plan.start_events > 0 {
+            parts::start(&plan).await;
+        }
+    });
+}

@@ -1,0 +1,78 @@
+//! The same double-entry transfer as a single SQL transaction, by pgbench on the same Postgres.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const SCHEMA: &str = "
+drop schema if exists yardstick cascade;
+create schema yardstick;
+create table yardstick.account (id bigint primary key, balance bigint not null) with (fillfactor = 70);
+create table yardstick.transfer (id bigserial primary key, from_id bigint not null, to_id bigint not null, amount bigint not null,
+    created_at timestamptz not null default now());
+create table yardstick.entry (account_id bigint not null, transfer_id bigint not null, amount bigint not null,
+    balance_after bigint not null, primary key (account_id, transfer_id));
+insert into yardstick.account select id, 100000000 from generate_series(1, 10000) id;
+analyze;
+";
+
+/// Six statements: both balances, the transfer, its two entries, each returning what the next one needs.
+const TRANSFER: &str = r"
+\set from random(1, 5000)
+\set to random(5001, 10000)
+begin;
+update yardstick.account set balance = balance - 1 where id = :from and balance >= 1 returning balance as from_balance \gset
+update yardstick.account set balance = balance + 1 where id = :to returning balance as to_balance \gset
+insert into yardstick.transfer (from_id, to_id, amount) values (:from, :to, 1) returning id as transfer_id \gset
+insert into yardstick.entry values (:from, :transfer_id, -1, :from_balance), (:to, :transfer_id, 1, :to_balance);
+commit;
+";
+
+/// Transactions a second with 32 clients; `None` when pgbench or the server cannot be reached.
+pub fn run(data_dir: &Path, seconds: u64) -> Option<f64> {
+    let socket = socket(data_dir)?;
+    let script = data_dir.join("transfer.sql");
+    std::fs::write(&script, TRANSFER).ok()?;
+    let (host, port) = socket;
+    let database = ["-h", &host, "-p", &port, "-U", "daybook", "-d", "daybook"].map(str::to_owned);
+    let prepared = Command::new(tool("psql"))
+        .args(&database[..])
+        .args(["-q", "-v", "ON_ERROR_STOP=1", "-c", SCHEMA])
+        .output()
+        .ok()?;
+    if !prepared.status.success() {
+        println!("  psql: {}", String::from_utf8_lossy(&prepared.stderr));
+        return None;
+    }
+    let [h, host, p, port, u, user, ..] = database;
+    let output = Command::new(tool("pgbench"))
+        .args([h, host, p, port, u, user])
+        .args(["-n", "-M", "prepared", "-c", "32", "-j", "2", "-T", &seconds.to_string(), "-f"])
+        .arg(&script)
+        .arg("daybook")
+        .output()
+        .ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let rate =
+        text.lines().find_map(|line| line.strip_prefix("tps = ")?.split_whitespace().next()?.parse().ok());
+    if rate.is_none() {
+        println!("  pgbench: {text}{}", String::from_utf8_lossy(&output.stderr));
+    }
+    rate
+}
+
+fn tool(name: &str) -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let newest = versions.map(|entry| entry.path().join("bin").join(name)).filter(|path| path.exists()).max();
+    newest.unwrap_or_else(|| name.into())
+}
+
+/// The socket directory and port of the private server, from its own pid file.
+fn socket(data_dir: &Path) -> Option<(String, String)> {
+    let cluster = data_dir.join("postgres");
+    let pid_file = [cluster.join("postmaster.pid"), cluster.join("data/postmaster.pid")]
+        .into_iter()
+        .find(|path| path.exists())?;
+    let text = std::fs::read_to_string(pid_file).ok()?;
+    let lines: Vec<_> = text.lines().collect();
+    Some(((*lines.get(4)?).to_owned(), (*lines.get(3)?).to_owned()))
+}
