@@ -21,17 +21,10 @@ const ACCOUNTS: u64 = 10_000;
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let events = arguments
-        .next()
-        .map_or(1_000_000, |text| text.parse().expect("EVENTS must be a number"));
+    let events = arguments.next().map_or(1_000_000, |text| text.parse().expect("EVENTS must be a number"));
     let temporary = tempfile::tempdir().expect("no temporary directory");
-    let dir = arguments
-        .next()
-        .map_or_else(|| temporary.path().to_owned(), Into::into);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build();
+    let dir = arguments.next().map_or_else(|| temporary.path().to_owned(), Into::into);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.expect("no runtime").block_on(bench(&dir, events));
 }
 
@@ -81,9 +74,7 @@ async fn appends(node: &Node, in_flight: usize, time: Duration, batches: u64) {
                 {
                     let started = Instant::now();
                     node.append(batch(&data)).await.expect("append");
-                    latencies
-                        .record(started.elapsed().as_micros() as u64)
-                        .expect("record");
+                    latencies.record(started.elapsed().as_micros() as u64).expect("record");
                 }
                 latencies
             })
@@ -157,16 +148,10 @@ fn batch(data: &Bytes) -> Vec<StreamAppend> {
 fn read_all(node: &Node) -> u64 {
     for direction in [Direction::Backward, Direction::Forward] {
         let begun = Instant::now();
-        let mut from = if direction == Direction::Forward {
-            AllFrom::Start
-        } else {
-            AllFrom::End
-        };
+        let mut from = if direction == Direction::Forward { AllFrom::Start } else { AllFrom::End };
         let mut count = 0;
         loop {
-            let page = node
-                .read_all(from, direction, ReadLimit::default())
-                .expect("read");
+            let page = node.read_all(from, direction, ReadLimit::default()).expect("read");
             count += page.events.len() as u64;
             if page.end {
                 break;
@@ -189,10 +174,7 @@ async fn subscription(node: &Node, events: u64) {
     while count < events {
         count += subscription.next_batch(1000).await.expect("next").len() as u64;
     }
-    println!(
-        "subscription: {:.0} events/s",
-        count as f64 / begun.elapsed().as_secs_f64()
-    );
+    println!("subscription: {:.0} events/s", count as f64 / begun.elapsed().as_secs_f64());
 }
 
 fn streams(node: &Node) {
@@ -201,12 +183,7 @@ fn streams(node: &Node) {
     for account in 0..200 {
         let limit = ReadLimit::events(100);
         let stream = format!("account-{account}");
-        let page = node.read_stream(
-            &stream,
-            eventstore_node::StreamFrom::End,
-            Direction::Backward,
-            limit,
-        );
+        let page = node.read_stream(&stream, eventstore_node::StreamFrom::End, Direction::Backward, limit);
         count += page.expect("read").events.len();
     }
     println!(
@@ -217,34 +194,14 @@ fn streams(node: &Node) {
 
 fn resident() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = |name: &str| {
-        status
-            .lines()
-            .find(|line| line.starts_with(name))
-            .unwrap_or_default()
-            .to_owned()
-    };
-    line("VmRSS:")
-        .split_whitespace()
-        .skip(1)
-        .collect::<Vec<_>>()
-        .join(" ")
+    let line = |name: &str| status.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
+    line("VmRSS:").split_whitespace().skip(1).collect::<Vec<_>>().join(" ")
 }
 
 /// Seconds of CPU used by this process, user and system.
 fn cpu_time() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<_> = stat
-        .rsplit(')')
-        .next()
-        .unwrap_or_default()
-        .split_whitespace()
-        .collect();
-    let ticks = |index: usize| {
-        fields
-            .get(index)
-            .and_then(|text| text.parse::<f64>().ok())
-            .unwrap_or(0.0)
-    };
+    let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |index: usize| fields.get(index).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
     (ticks(11) + ticks(12)) / 100.0
 }

@@ -45,19 +45,12 @@ impl Slot {
             self.shared.dequeued(bytes);
             return Pending::refused(
                 self.shared,
-                AppendError::Busy {
-                    queued,
-                    limit: self.limits.queue_bytes,
-                },
+                AppendError::Busy { queued, limit: self.limits.queue_bytes },
             );
         }
         let (answer, outcome) = oneshot::channel();
-        self.permit
-            .send(Message::Append(Request { batch, bytes, answer }));
-        Pending {
-            shared: self.shared,
-            state: State::Queued(outcome),
-        }
+        self.permit.send(Message::Append(Request { batch, bytes, answer }));
+        Pending { shared: self.shared, state: State::Queued(outcome) }
     }
 }
 
@@ -81,10 +74,7 @@ enum State {
 
 impl Pending {
     fn refused(shared: Arc<Shared>, error: AppendError) -> Self {
-        Self {
-            shared,
-            state: State::Refused(Some(error)),
-        }
+        Self { shared, state: State::Refused(Some(error)) }
     }
 }
 
@@ -97,12 +87,7 @@ impl Future for Pending {
             // Without an answer the writer has ended: by a shutdown, or by a failure that says so.
             State::Queued(outcome) => Pin::new(outcome).poll(context).map(|outcome| match outcome {
                 Ok(outcome) => outcome,
-                Err(_) => Err(self
-                    .shared
-                    .failure
-                    .get()
-                    .cloned()
-                    .unwrap_or(AppendError::ShuttingDown)),
+                Err(_) => Err(self.shared.failure.get().cloned().unwrap_or(AppendError::ShuttingDown)),
             }),
         }
     }
@@ -118,11 +103,7 @@ impl std::fmt::Debug for Pending {
 fn checked_len(batch: &[StreamAppend], limit: usize) -> Result<usize, AppendError> {
     let invalid = |reason| Err(AppendError::Invalid { reason });
     let at_most = |what, size, limit| {
-        if size > limit {
-            Err(AppendError::TooLarge { what, size, limit })
-        } else {
-            Ok(())
-        }
+        if size > limit { Err(AppendError::TooLarge { what, size, limit }) } else { Ok(()) }
     };
     if batch.is_empty() {
         return invalid("a batch needs at least one stream");
@@ -136,11 +117,7 @@ fn checked_len(batch: &[StreamAppend], limit: usize) -> Result<usize, AppendErro
         if part.events.is_empty() {
             return invalid("an append needs at least one event");
         }
-        at_most(
-            "the stream name's length in bytes",
-            part.stream.len(),
-            MAX_STREAM_NAME_BYTES,
-        )?;
+        at_most("the stream name's length in bytes", part.stream.len(), MAX_STREAM_NAME_BYTES)?;
         events += part.events.len();
         for event in &part.events {
             if event.id.is_nil() {
@@ -149,11 +126,7 @@ fn checked_len(batch: &[StreamAppend], limit: usize) -> Result<usize, AppendErro
             if event.event_type.is_empty() {
                 return invalid("an event needs a type");
             }
-            at_most(
-                "the event type's length in bytes",
-                event.event_type.len(),
-                MAX_EVENT_TYPE_BYTES,
-            )?;
+            at_most("the event type's length in bytes", event.event_type.len(), MAX_EVENT_TYPE_BYTES)?;
             let len = encoded_len(
                 part.stream.len(),
                 event.event_type.len(),

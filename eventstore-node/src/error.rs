@@ -35,11 +35,7 @@ pub struct FileError {
 impl FileError {
     /// For `map_err`: names the operation and the file.
     pub(crate) fn on(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        move |source| Self {
-            operation,
-            path: path.to_owned(),
-            source: Arc::new(source),
-        }
+        move |source| Self { operation, path: path.to_owned(), source: Arc::new(source) }
     }
 }
 
@@ -95,14 +91,8 @@ impl From<ReadError> for OpenError {
         match error {
             ReadError::Corrupt(corruption) => Self::Corrupt(corruption),
             ReadError::File(error) => Self::File(error),
-            ReadError::Index { reason } => Self::Index {
-                dir: PathBuf::from("index"),
-                reason,
-            },
-            ReadError::ShuttingDown => Self::Index {
-                dir: PathBuf::from("index"),
-                reason: "closed".into(),
-            },
+            ReadError::Index { reason } => Self::Index { dir: PathBuf::from("index"), reason },
+            ReadError::ShuttingDown => Self::Index { dir: PathBuf::from("index"), reason: "closed".into() },
         }
     }
 }
@@ -196,8 +186,6 @@ pub enum ReadError {
 
 impl From<fjall::Error> for ReadError {
     fn from(error: fjall::Error) -> Self {
-        Self::Index {
-            reason: error.to_string(),
-        }
+        Self::Index { reason: error.to_string() }
     }
 }

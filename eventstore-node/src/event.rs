@@ -141,10 +141,7 @@ pub struct ReadLimit {
 
 impl Default for ReadLimit {
     fn default() -> Self {
-        Self {
-            events: 4096,
-            bytes: 4 * 1024 * 1024,
-        }
+        Self { events: 4096, bytes: 4 * 1024 * 1024 }
     }
 }
 
@@ -152,10 +149,7 @@ impl ReadLimit {
     /// At most this many events, within the default bound of bytes.
     #[must_use]
     pub fn events(events: usize) -> Self {
-        Self {
-            events,
-            ..Self::default()
-        }
+        Self { events, ..Self::default() }
     }
 }
 

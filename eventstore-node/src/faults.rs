@@ -30,9 +30,7 @@ pub(crate) struct Faults {
 impl Faults {
     #[cfg(test)]
     pub(crate) fn plan(plan: impl Fn(DiskOperation) -> io::Result<()> + Send + Sync + 'static) -> Self {
-        Self {
-            plan: Some(Arc::new(plan)),
-        }
+        Self { plan: Some(Arc::new(plan)) }
     }
 
     /// Fails if a test wants this operation to fail.

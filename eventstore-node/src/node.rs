@@ -56,10 +56,7 @@ impl Node {
     ///
     /// # Errors
     /// Another process has the directory open, the log is corrupt, or the file system refuses. See [`OpenError`].
-    #[allow(
-        clippy::needless_pass_by_value,
-        reason = "the options are the node's from here on"
-    )]
+    #[allow(clippy::needless_pass_by_value, reason = "the options are the node's from here on")]
     pub fn open(options: NodeOptions) -> Result<Self, OpenError> {
         options.check()?;
         let begun = Instant::now();
@@ -108,11 +105,7 @@ impl Node {
         let current =
             segments.partition_point(|segment| segment.base <= tail.head.max(SEGMENT_HEADER_BYTES)) - 1;
         let ready = segments[current + 1..].iter().cloned().collect();
-        let durable = Durable {
-            head: tail.head,
-            end: tail.end,
-            closed: false,
-        };
+        let durable = Durable { head: tail.head, end: tail.end, closed: false };
         let shared = Arc::new(Shared {
             log,
             index: Arc::new(index),
@@ -134,14 +127,7 @@ impl Node {
             tail,
             options.recent_ids,
         )?;
-        let threads = Threads::start(
-            options,
-            &shared,
-            allocator,
-            writer,
-            queue.clone(),
-            tail.checked_from,
-        )?;
+        let threads = Threads::start(options, &shared, allocator, writer, queue.clone(), tail.checked_from)?;
         let room = (options.segment_bytes - SEGMENT_HEADER_BYTES) as usize;
         Ok(Self(Arc::new(Inner {
             shared,
@@ -165,18 +151,8 @@ impl Node {
         if let Some(failure) = shared.failure.get() {
             return Err(failure.clone());
         }
-        let permit = self
-            .0
-            .queue
-            .clone()
-            .reserve_owned()
-            .await
-            .map_err(|_| AppendError::ShuttingDown)?;
-        Ok(Slot {
-            permit,
-            shared: shared.clone(),
-            limits: self.0.queue_limits,
-        })
+        let permit = self.0.queue.clone().reserve_owned().await.map_err(|_| AppendError::ShuttingDown)?;
+        Ok(Slot { permit, shared: shared.clone(), limits: self.0.queue_limits })
     }
 
     /// Appends a batch: all of it or nothing, in order, next to each other in the log. Returns when it is on disk.
@@ -285,19 +261,13 @@ impl Node {
 
     fn open_shared(&self) -> Result<&Shared, ReadError> {
         let shared = &self.0.shared;
-        if shared.durable().closed {
-            Err(ReadError::ShuttingDown)
-        } else {
-            Ok(shared)
-        }
+        if shared.durable().closed { Err(ReadError::ShuttingDown) } else { Ok(shared) }
     }
 }
 
 impl std::fmt::Debug for Node {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Node")
-            .field("log", &self.0.shared.log.dir)
-            .finish_non_exhaustive()
+        f.debug_struct("Node").field("log", &self.0.shared.log.dir).finish_non_exhaustive()
     }
 }
 

@@ -65,12 +65,8 @@ impl NodeOptions {
     }
 
     pub(crate) fn check(&self) -> Result<(), OpenError> {
-        let refuse = |option, reason: &str| {
-            Err(OpenError::InvalidOption {
-                option,
-                reason: reason.to_owned(),
-            })
-        };
+        let refuse =
+            |option, reason: &str| Err(OpenError::InvalidOption { option, reason: reason.to_owned() });
         if !(MIN_SEGMENT_BYTES..=MAX_SEGMENT_BYTES).contains(&self.segment_bytes)
             || !self.segment_bytes.is_multiple_of(4096)
         {

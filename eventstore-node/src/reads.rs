@@ -19,11 +19,7 @@ struct Budget {
 
 impl Budget {
     fn new(limit: ReadLimit) -> Self {
-        Self {
-            limit,
-            events: 0,
-            bytes: 0,
-        }
+        Self { limit, events: 0, bytes: 0 }
     }
 
     fn spend(&mut self, bytes: usize) {
@@ -36,9 +32,7 @@ impl Budget {
     }
 
     fn chunk_bytes(&self) -> usize {
-        READ_CHUNK_BYTES
-            .min(self.limit.bytes)
-            .min(self.limit.events.saturating_mul(EVENT_GUESS_BYTES))
+        READ_CHUNK_BYTES.min(self.limit.bytes).min(self.limit.events.saturating_mul(EVENT_GUESS_BYTES))
     }
 }
 
@@ -58,12 +52,7 @@ impl Shared {
         limit: ReadLimit,
     ) -> Result<StreamRead, ReadError> {
         let Some(head) = self.find_stream(stream)? else {
-            return Ok(StreamRead {
-                events: Vec::new(),
-                exists: false,
-                last_revision: None,
-                end: true,
-            });
+            return Ok(StreamRead { events: Vec::new(), exists: false, last_revision: None, end: true });
         };
         let last = head.revision;
         let first = match (direction, from) {
@@ -79,12 +68,7 @@ impl Shared {
             Some(first) => self.read_revisions(head, first, direction, limit)?,
             None => (Vec::new(), true),
         };
-        Ok(StreamRead {
-            events,
-            exists: true,
-            last_revision: Some(last),
-            end,
-        })
+        Ok(StreamRead { events, exists: true, last_revision: Some(last), end })
     }
 
     /// Events of a stream up to its head; and whether nothing is left in this direction.
@@ -155,10 +139,8 @@ impl Shared {
             }
         }
         if positions.is_empty() {
-            let reason = format!(
-                "revision {from} of a stream with the last revision {} is missing",
-                head.revision
-            );
+            let reason =
+                format!("revision {from} of a stream with the last revision {} is missing", head.revision);
             return Err(ReadError::Index { reason });
         }
         Ok(positions)
@@ -191,11 +173,7 @@ impl Shared {
             budget.spend(found.record.len);
             events.push(found.event(&self.types));
         }
-        Ok(AllRead {
-            events,
-            next: reader.position(),
-            end: reader.position() >= end,
-        })
+        Ok(AllRead { events, next: reader.position(), end: reader.position() >= end })
     }
 
     fn read_all_backward(&self, from: AllFrom, limit: ReadLimit) -> Result<AllRead, ReadError> {
@@ -208,11 +186,7 @@ impl Shared {
         };
         let mut budget = Budget::new(limit);
         let mut reader = Backward::new(&self.log, last, budget.chunk_bytes());
-        let mut next = if let AllFrom::Position(position) = from {
-            position
-        } else {
-            durable.end
-        };
+        let mut next = if let AllFrom::Position(position) = from { position } else { durable.end };
         let mut events = Vec::new();
         while !budget.is_spent() {
             let Some(found) = reader.next()? else { break };
@@ -223,10 +197,6 @@ impl Shared {
         if reader.at_start() {
             next = 0;
         }
-        Ok(AllRead {
-            events,
-            next,
-            end: reader.at_start(),
-        })
+        Ok(AllRead { events, next, end: reader.at_start() })
     }
 }

@@ -52,11 +52,7 @@ pub(crate) struct Streams {
 
 impl Streams {
     pub(crate) fn new(log_id: u128, cached_heads: usize, mask: u64) -> Self {
-        Self {
-            heads: Cache::new(cached_heads),
-            seed: log_id as u64,
-            mask,
-        }
+        Self { heads: Cache::new(cached_heads), seed: log_id as u64, mask }
     }
 
     /// The stream as of the last published group. `taken`: slots that other streams have since.
@@ -76,12 +72,7 @@ impl Streams {
             };
             let of_name = |record: &Record<'_>| (record.content.stream == name).then_some(record.content.id);
             if let Some(id) = read_one(log, position, of_name)? {
-                return Ok(Lookup::Exists(StreamHead {
-                    slot,
-                    revision,
-                    position,
-                    id,
-                }));
+                return Ok(Lookup::Exists(StreamHead { slot, revision, position, id }));
             }
         }
         Ok(Lookup::Crowded)

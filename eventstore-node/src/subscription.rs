@@ -28,9 +28,7 @@ async fn read<T: Send + 'static>(
     if warm {
         return read();
     }
-    tokio::task::spawn_blocking(read)
-        .await
-        .map_err(|_| ReadError::ShuttingDown)?
+    tokio::task::spawn_blocking(read).await.map_err(|_| ReadError::ShuttingDown)?
 }
 
 /// All events of the log after a position.
@@ -44,11 +42,7 @@ pub struct AllSubscription {
 impl AllSubscription {
     pub(crate) fn new(shared: Arc<Shared>, after: Option<Position>) -> Self {
         let durable = shared.durable.subscribe();
-        Self {
-            shared,
-            durable,
-            next: after.map_or(Ok(SEGMENT_HEADER_BYTES), Err),
-        }
+        Self { shared, durable, next: after.map_or(Ok(SEGMENT_HEADER_BYTES), Err) }
     }
 
     /// The next events, at least one and at most `max_events` (0 counts as 1), waiting for one if need be.
@@ -126,12 +120,7 @@ pub struct StreamSubscription {
 impl StreamSubscription {
     pub(crate) fn new(shared: Arc<Shared>, stream: Arc<str>, after: Option<u64>) -> Self {
         let durable = shared.durable.subscribe();
-        Self {
-            shared,
-            durable,
-            stream,
-            next: after.map_or(0, |after| after.saturating_add(1)),
-        }
+        Self { shared, durable, stream, next: after.map_or(0, |after| after.saturating_add(1)) }
     }
 
     /// The next events, at least one and at most `max_events` (0 counts as 1), waiting for one if need be. The stream
@@ -147,19 +136,14 @@ impl StreamSubscription {
             let head = self.shared.find_stream(&self.stream)?;
             if head.is_some_and(|head| head.revision >= self.next) {
                 let (shared, stream, next) = (self.shared.clone(), self.stream.clone(), self.next);
-                let limit = ReadLimit {
-                    events: max_events.max(1),
-                    bytes: BATCH_BYTES,
-                };
+                let limit = ReadLimit { events: max_events.max(1), bytes: BATCH_BYTES };
                 // Where the events lie is not known before they are looked up; the newest are in the page cache.
                 let warm = head.is_some_and(|head| {
                     head.revision - next < 16 && durable.end - head.position <= WARM_BYTES
                 });
                 let from = StreamFrom::Revision(next);
-                let page = read(warm, move || {
-                    shared.read_stream(&stream, from, Direction::Forward, limit)
-                })
-                .await?;
+                let page =
+                    read(warm, move || shared.read_stream(&stream, from, Direction::Forward, limit)).await?;
                 if let Some(last) = page.events.last() {
                     self.next = last.revision + 1;
                     return Ok(page.events);
@@ -177,9 +161,6 @@ impl StreamSubscription {
     /// # Errors
     /// The stream's state cannot be read.
     pub fn caught_up(&self) -> Result<bool, ReadError> {
-        Ok(self
-            .shared
-            .find_stream(&self.stream)?
-            .is_none_or(|head| head.revision < self.next))
+        Ok(self.shared.find_stream(&self.stream)?.is_none_or(|head| head.revision < self.next))
     }
 }

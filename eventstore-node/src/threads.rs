@@ -51,15 +51,10 @@ impl Threads {
             allocator.run(&log.log, segment_bytes, &faults);
         })?);
         let index = shared.index.clone();
-        threads
-            .helpers
-            .push(spawn("indexer", shared, move || index.run())?);
+        threads.helpers.push(spawn("indexer", shared, move || index.run())?);
         if options.scrub_bytes_per_second > 0 && unchecked > 0 {
-            let (shared_log, stop, rate) = (
-                shared.clone(),
-                threads.scrub_stop.clone(),
-                options.scrub_bytes_per_second,
-            );
+            let (shared_log, stop, rate) =
+                (shared.clone(), threads.scrub_stop.clone(), options.scrub_bytes_per_second);
             threads.helpers.push(spawn("scrub", shared, move || {
                 check_old_log(&shared_log, unchecked, rate, &stop);
             })?);
@@ -84,10 +79,7 @@ fn spawn(
     shared: &Arc<Shared>,
     body: impl FnOnce() + Send + 'static,
 ) -> Result<JoinHandle<()>, OpenError> {
-    let guard = PanicGuard {
-        shared: shared.clone(),
-        name: name.to_owned(),
-    };
+    let guard = PanicGuard { shared: shared.clone(), name: name.to_owned() };
     std::thread::Builder::new()
         .name(format!("eventstore-{name}"))
         .spawn(move || {
@@ -107,9 +99,7 @@ impl Drop for PanicGuard {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let reason = format!("the {} thread panicked", self.name);
-            self.shared.fail(AppendError::Poisoned {
-                reason: reason.into(),
-            });
+            self.shared.fail(AppendError::Poisoned { reason: reason.into() });
         }
     }
 }

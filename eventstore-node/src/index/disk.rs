@@ -51,11 +51,7 @@ impl Disk {
                 .data_block_compression_policy(CompressionPolicy::all(CompressionType::None))
                 .data_block_size_policy(BlockSizePolicy::all(4096))
         })?;
-        Ok(Self {
-            events,
-            database,
-            dir: dir.to_owned(),
-        })
+        Ok(Self { events, database, dir: dir.to_owned() })
     }
 
     pub(crate) fn checkpoint(&self) -> fjall::Result<Option<Checkpoint>> {
@@ -105,19 +101,12 @@ impl Disk {
             Ok((revision_of(&key), position_of(&value)))
         };
         match direction {
-            Direction::Forward => self
-                .events
-                .range(key(slot, from)..=key(slot, u64::MAX))
-                .take(limit)
-                .map(entry)
-                .collect(),
-            Direction::Backward => self
-                .events
-                .range(key(slot, 0)..=key(slot, from))
-                .rev()
-                .take(limit)
-                .map(entry)
-                .collect(),
+            Direction::Forward => {
+                self.events.range(key(slot, from)..=key(slot, u64::MAX)).take(limit).map(entry).collect()
+            }
+            Direction::Backward => {
+                self.events.range(key(slot, 0)..=key(slot, from)).rev().take(limit).map(entry).collect()
+            }
         }
     }
 

@@ -88,10 +88,7 @@ impl Index {
     /// Throws everything away. For an index that says more than the log.
     pub(crate) fn clear(&self, options: &NodeOptions) -> Result<(), OpenError> {
         let mut disk = self.disk.write();
-        let dir = disk
-            .take()
-            .map(|disk| disk.dir().to_owned())
-            .unwrap_or_else(|| PathBuf::from("index"));
+        let dir = disk.take().map(|disk| disk.dir().to_owned()).unwrap_or_else(|| PathBuf::from("index"));
         *disk = Some(remake(&dir, options)?);
         *self.recent.write() = Recent::new(0);
         Ok(())
@@ -107,11 +104,8 @@ impl Index {
                 None => break,
                 Some(found) => {
                     let place = found.record.place;
-                    let entry = Entry {
-                        slot: place.slot,
-                        revision: place.revision,
-                        position: place.position,
-                    };
+                    let entry =
+                        Entry { slot: place.slot, revision: place.revision, position: place.position };
                     (entry, found.record.end())
                 }
             };
@@ -216,13 +210,7 @@ impl Index {
             self.faults
                 .check(DiskOperation::Index)
                 .map_err(|error| ReadError::File(FileError::on("write", disk.dir())(error)))?;
-            disk.add(
-                &table,
-                Checkpoint {
-                    log_id: self.log_id,
-                    position,
-                },
-            )?;
+            disk.add(&table, Checkpoint { log_id: self.log_id, position })?;
             self.moves.fetch_add(1, Ordering::Relaxed);
         }
         self.recent.write().finish_move();
@@ -235,11 +223,7 @@ impl Index {
         let mut mover = self.mover.lock();
         while !mover.stop
             && Instant::now() < until
-            && self
-                .disk
-                .read()
-                .as_ref()
-                .is_some_and(|disk| disk.unmerged() > MAX_UNMERGED_RUNS)
+            && self.disk.read().as_ref().is_some_and(|disk| disk.unmerged() > MAX_UNMERGED_RUNS)
         {
             self.changed.wait_for(&mut mover, Duration::from_millis(10));
         }
@@ -283,9 +267,7 @@ impl Index {
             }
             Direction::Backward => {
                 let mut found = recent;
-                let next = found
-                    .last()
-                    .map_or(Some(from), |(revision, _)| revision.checked_sub(1));
+                let next = found.last().map_or(Some(from), |(revision, _)| revision.checked_sub(1));
                 if let Some(next) = next
                     && found.len() < limit
                 {
@@ -315,10 +297,8 @@ impl Index {
 
 fn remake(dir: &Path, options: &NodeOptions) -> Result<Disk, OpenError> {
     std::fs::remove_dir_all(dir).map_err(FileError::on("remove", dir))?;
-    Disk::open(dir, options.index_cache_bytes).map_err(|error| OpenError::Index {
-        dir: dir.to_owned(),
-        reason: error.to_string(),
-    })
+    Disk::open(dir, options.index_cache_bytes)
+        .map_err(|error| OpenError::Index { dir: dir.to_owned(), reason: error.to_string() })
 }
 
 /// Shared with the thread.

@@ -30,20 +30,11 @@ pub(crate) struct Recent {
 impl Recent {
     /// Empty; everything before `end` is on disk.
     pub(crate) fn new(end: Position) -> Self {
-        Self {
-            growing: Table::new(),
-            moving: None,
-            end,
-            growing_from: end,
-        }
+        Self { growing: Table::new(), moving: None, end, growing_from: end }
     }
 
     pub(crate) fn add(&mut self, entries: &[Entry], end: Position) {
-        self.growing.extend(
-            entries
-                .iter()
-                .map(|entry| ((entry.slot, entry.revision), entry.position)),
-        );
+        self.growing.extend(entries.iter().map(|entry| ((entry.slot, entry.revision), entry.position)));
         self.end = end;
     }
 
@@ -91,10 +82,7 @@ impl Recent {
         limit: usize,
     ) -> Vec<(u64, Position)> {
         // All entries of `moving` are older than those of `growing`.
-        let (moving, growing) = (
-            self.moving.iter().map(|table| &**table),
-            std::iter::once(&self.growing),
-        );
+        let (moving, growing) = (self.moving.iter().map(|table| &**table), std::iter::once(&self.growing));
         let found = |((_, revision), position): (&(u64, u64), &Position)| (*revision, *position);
         match direction {
             Direction::Forward => moving

@@ -30,13 +30,7 @@ struct State {
 impl Allocator {
     /// `ready`: segments made earlier that hold nothing.
     pub(crate) fn new(ready: VecDeque<Arc<Segment>>) -> Self {
-        Self {
-            state: Mutex::new(State {
-                ready,
-                ..State::default()
-            }),
-            changed: Condvar::new(),
-        }
+        Self { state: Mutex::new(State { ready, ..State::default() }), changed: Condvar::new() }
     }
 
     /// Takes the next segment, waiting for it if it is being made. After a failure each call starts one new attempt and

@@ -22,12 +22,7 @@ pub(crate) struct Found<'c> {
 impl Found<'_> {
     /// The event, sharing the chunk's memory.
     pub(crate) fn event(&self, types: &TypeNames) -> RecordedEvent {
-        let Record {
-            place,
-            content,
-            len,
-            data_start,
-        } = &self.record;
+        let Record { place, content, len, data_start } = &self.record;
         let start = (place.position - self.chunk.start) as usize;
         let data_start = start + data_start;
         let data_end = data_start + content.data.len();
@@ -55,10 +50,7 @@ struct Chunk {
 impl Chunk {
     /// The bytes from `position` on; none if it lies outside.
     fn from(&self, position: Position) -> &[u8] {
-        position
-            .checked_sub(self.start)
-            .and_then(|at| self.bytes.get(at as usize..))
-            .unwrap_or_default()
+        position.checked_sub(self.start).and_then(|at| self.bytes.get(at as usize..)).unwrap_or_default()
     }
 
     /// Makes sure the record at `position` is here in full, reading `stretch` if it is not. False: there is no record.
@@ -88,11 +80,7 @@ impl Chunk {
                 Err(bad) => return Err(unreadable(segment, position, bad)),
             }
         }
-        Err(unreadable(
-            segment,
-            position,
-            Bad::Garbage("the record's length changes while it is read"),
-        ))
+        Err(unreadable(segment, position, Bad::Garbage("the record's length changes while it is read")))
     }
 
     /// The record at `position`, checked. It was loaded.
@@ -106,13 +94,7 @@ impl Chunk {
 fn segment_of(log: &Log, position: Position) -> Result<Arc<Segment>, ReadError> {
     log.segment_at(position).ok_or_else(|| {
         let reason = "an event should be here, but the log has no such segment".into();
-        Corruption {
-            file: log.dir.clone(),
-            offset: 0,
-            position,
-            reason,
-        }
-        .into()
+        Corruption { file: log.dir.clone(), offset: 0, position, reason }.into()
     })
 }
 
@@ -141,14 +123,7 @@ impl<'l> Forward<'l> {
     /// `end`: as far as records are durable. `chunk_bytes`: how much to read at once, kept within bounds.
     pub(crate) fn new(log: &'l Log, next: Position, end: Position, chunk_bytes: usize) -> Self {
         let chunk_bytes = chunk_bytes.clamp(READ_ONE_BYTES, READ_CHUNK_BYTES) as u64;
-        Self {
-            log,
-            next,
-            end,
-            last: 0,
-            chunk: Chunk::default(),
-            chunk_bytes,
-        }
+        Self { log, next, end, last: 0, chunk: Chunk::default(), chunk_bytes }
     }
 
     /// Where the next record is looked for.
@@ -216,12 +191,7 @@ impl<'l> Backward<'l> {
     /// Begins with the record at `last`, or returns nothing if that is 0.
     pub(crate) fn new(log: &'l Log, last: Position, chunk_bytes: usize) -> Self {
         let chunk_bytes = chunk_bytes.clamp(READ_ONE_BYTES, READ_CHUNK_BYTES) as u64;
-        Self {
-            log,
-            next: last,
-            chunk: Chunk::default(),
-            chunk_bytes,
-        }
+        Self { log, next: last, chunk: Chunk::default(), chunk_bytes }
     }
 
     /// Whether the start of the log is reached.
@@ -236,16 +206,8 @@ impl<'l> Backward<'l> {
         }
         let (segment, position) = (segment_of(self.log, self.next)?, self.next);
         // Mostly what lies before the record, and what it takes itself in most cases.
-        let before = position
-            .saturating_sub(self.chunk_bytes)
-            .max(segment.first())
-            .min(position);
-        if !self.chunk.load(
-            self.log,
-            &segment,
-            position,
-            before..position + READ_ONE_BYTES as u64,
-        )? {
+        let before = position.saturating_sub(self.chunk_bytes).max(segment.first()).min(position);
+        if !self.chunk.load(self.log, &segment, position, before..position + READ_ONE_BYTES as u64)? {
             return Err(unreadable(&segment, position, Bad::Blank));
         }
         let found = self.chunk.record(&segment, position)?;
@@ -295,9 +257,7 @@ pub(crate) fn read_one<T>(
         value = Some(visit(&found.record));
         Ok(())
     })?;
-    value.ok_or_else(|| ReadError::Index {
-        reason: "a record was not visited".into(),
-    })
+    value.ok_or_else(|| ReadError::Index { reason: "a record was not visited".into() })
 }
 
 /// Where a record begins at or after `position`, any number; `end` if there is none before it.

@@ -85,11 +85,7 @@ pub(crate) enum Bad {
 
 /// Bytes a record takes in the log.
 pub(crate) fn encoded_len(stream: usize, event_type: usize, data: usize, metadata: usize) -> usize {
-    HEADER_LEN
-        .saturating_add(stream)
-        .saturating_add(event_type)
-        .saturating_add(data)
-        .saturating_add(metadata)
+    HEADER_LEN.saturating_add(stream).saturating_add(event_type).saturating_add(data).saturating_add(metadata)
 }
 
 /// Appends a record to `out`. The caller has checked all lengths against `limits`.
@@ -116,12 +112,7 @@ pub(crate) fn encode(out: &mut Vec<u8>, place: &Place, content: &Content<'_>) {
         out.extend_from_slice(&word.to_le_bytes());
     }
     out.extend_from_slice(content.id.as_bytes());
-    for half in [
-        flags,
-        content.stream.len() as u16,
-        content.event_type.len() as u16,
-        0,
-    ] {
+    for half in [flags, content.stream.len() as u16, content.event_type.len() as u16, 0] {
         out.extend_from_slice(&half.to_le_bytes());
     }
     out.extend_from_slice(&(content.data.len() as u32).to_le_bytes());
@@ -144,18 +135,12 @@ pub(crate) fn extent(bytes: &[u8], position: Position) -> Result<usize, Bad> {
         return Err(Bad::Blank);
     }
     if u64_at(header, 8) != position {
-        return Err(Bad::Garbage(
-            "no record begins here (the position in it is another)",
-        ));
+        return Err(Bad::Garbage("no record begins here (the position in it is another)"));
     }
     if len < HEADER_LEN {
         return Err(Bad::Garbage("the record's length is impossible"));
     }
-    if len > bytes.len() {
-        Err(Bad::Short(len))
-    } else {
-        Ok(len)
-    }
+    if len > bytes.len() { Err(Bad::Short(len)) } else { Ok(len) }
 }
 
 /// Reads and checks the record at the start of `bytes`, which lie at `position` of the log.

@@ -44,12 +44,7 @@ struct Scan {
 impl Scan {
     fn open(segment: &Arc<Segment>) -> Result<Self, OpenError> {
         let file = open_file(&segment.path)?;
-        Ok(Self {
-            segment: segment.clone(),
-            file,
-            window: Vec::new(),
-            window_start: segment.base,
-        })
+        Ok(Self { segment: segment.clone(), file, window: Vec::new(), window_start: segment.base })
     }
 
     /// The bytes from `position` on: at least `len`, unless the segment ends before.
@@ -77,11 +72,7 @@ impl Scan {
         let bytes = self.at(position, needed)?;
         // Too little is left for a record: the segment ends here, if nothing was written.
         let blank = left < HEADER_LEN && bytes.iter().all(|byte| *byte == 0);
-        Ok(if blank {
-            Err(Bad::Blank)
-        } else {
-            decode(bytes, position)
-        })
+        Ok(if blank { Err(Bad::Blank) } else { decode(bytes, position) })
     }
 
     /// The end of the last byte at or after `position` that is not zero.
@@ -104,9 +95,7 @@ impl Scan {
         let bytes = self.at(from, (self.segment.end() - from) as usize)?;
         Ok((0..bytes.len()).find_map(|at| {
             let (bytes, position) = (&bytes[at..], from + at as u64);
-            let record = may_begin(bytes, position)
-                .then(|| decode(bytes, position).ok())
-                .flatten()?;
+            let record = may_begin(bytes, position).then(|| decode(bytes, position).ok()).flatten()?;
             (record.place.group_start > stop).then_some(position)
         }))
     }
@@ -126,17 +115,8 @@ struct Walk {
 
 impl Walk {
     fn new(segment: &Segment) -> Self {
-        let tail = Tail {
-            end: segment.first(),
-            checked_from: segment.base,
-            ..Tail::default()
-        };
-        Self {
-            tail,
-            last: 0,
-            next: segment.first(),
-            tail_segment: None,
-        }
+        let tail = Tail { end: segment.first(), checked_from: segment.base, ..Tail::default() };
+        Self { tail, last: 0, next: segment.first(), tail_segment: None }
     }
 
     fn batch_is_complete(&self) -> bool {
@@ -244,11 +224,7 @@ fn settle_end(
     synced: Position,
 ) -> Result<(), OpenError> {
     // An incomplete batch at the end goes with what follows it.
-    let cut = if walk.batch_is_complete() {
-        stop
-    } else {
-        walk.tail.end.max(scan.segment.first())
-    };
+    let cut = if walk.batch_is_complete() { stop } else { walk.tail.end.max(scan.segment.first()) };
     let mut garbage = Vec::new();
     let mut proof = None;
     if let Some(end) = scan.garbage_end(cut)? {

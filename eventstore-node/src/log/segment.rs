@@ -34,12 +34,7 @@ pub(crate) struct Segment {
 
 impl Segment {
     pub(crate) fn new(dir: &Path, base: Position, size: u64) -> Self {
-        Self {
-            base,
-            size,
-            path: dir.join(file_name(base)),
-            data_end: AtomicU64::new(0),
-        }
+        Self { base, size, path: dir.join(file_name(base)), data_end: AtomicU64::new(0) }
     }
 
     /// Where the first record is.
@@ -81,11 +76,7 @@ impl Segment {
 
 /// Opens an existing segment's file for reading and writing.
 pub(crate) fn open_file(path: &Path) -> Result<File, FileError> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(path)
-        .map_err(FileError::on("open", path))
+    OpenOptions::new().read(true).write(true).open(path).map_err(FileError::on("open", path))
 }
 
 /// Makes a segment: under a temporary name, filled with zeros, synced, then renamed. Fails without leaving anything
@@ -116,12 +107,7 @@ pub(crate) fn create(
 }
 
 fn fill(path: &Path, header: &[u8], size: u64) -> std::io::Result<()> {
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(true)
-        .read(true)
-        .write(true)
-        .open(path)?;
+    let file = OpenOptions::new().create(true).truncate(true).read(true).write(true).open(path)?;
     // Asks for all the space at once, so that a full disk shows before anything is written. Not every file system can.
     match fallocate(&file, FallocateFlags::empty(), 0, size) {
         Ok(()) | Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {}
@@ -152,9 +138,7 @@ pub(crate) fn remove_temporary(dir: &Path) -> Result<(), FileError> {
 
 /// Makes renames in a directory durable.
 pub(crate) fn sync_dir(dir: &Path) -> Result<(), FileError> {
-    File::open(dir)
-        .and_then(|dir| dir.sync_all())
-        .map_err(FileError::on("sync", dir))
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(FileError::on("sync", dir))
 }
 
 fn file_name(base: Position) -> String {
@@ -186,9 +170,7 @@ pub(crate) fn list(dir: &Path) -> Result<Option<(u128, Vec<Segment>)>, OpenError
                 .into());
         }
         if *log_id.get_or_insert(id) != id {
-            return Err(segment
-                .corrupt(segment.base, "this file belongs to another log")
-                .into());
+            return Err(segment.corrupt(segment.base, "this file belongs to another log").into());
         }
         segments.push(segment);
     }
@@ -229,11 +211,7 @@ fn read_header(dir: &Path, path: &Path) -> Result<(u128, Segment), OpenError> {
         return Err(damaged("this is no segment of a log").into());
     }
     if version != FORMAT_VERSION {
-        return Err(OpenError::Format {
-            file: path.to_owned(),
-            found: version,
-            supported: FORMAT_VERSION,
-        });
+        return Err(OpenError::Format { file: path.to_owned(), found: version, supported: FORMAT_VERSION });
     }
     if header(u128::from_le_bytes(id), base, size) != bytes {
         return Err(damaged("the segment's header does not match its checksum").into());
@@ -245,9 +223,7 @@ fn read_header(dir: &Path, path: &Path) -> Result<(u128, Segment), OpenError> {
     let found = file.metadata().map_err(FileError::on("read", path))?.len();
     if found < size {
         tracing::warn!(file = %path.display(), bytes = found, expected = size, "segment file is cut short, growing it again");
-        file.set_len(size)
-            .and_then(|()| file.sync_all())
-            .map_err(FileError::on("grow", path))?;
+        file.set_len(size).and_then(|()| file.sync_all()).map_err(FileError::on("grow", path))?;
     }
     Ok((u128::from_le_bytes(id), segment))
 }

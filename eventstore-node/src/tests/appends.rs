@@ -8,29 +8,14 @@ use crate::*;
 fn each_expected_revision_is_checked() {
     let dir = tempfile::tempdir().unwrap();
     let node = open(dir.path());
-    assert_eq!(
-        wrong(append(&node, vec![part("a", StreamExists, vec![fresh("0")])])).2,
-        None
-    );
-    assert_eq!(
-        wrong(append(&node, vec![part("a", Exact(0), vec![fresh("0")])])).2,
-        None
-    );
+    assert_eq!(wrong(append(&node, vec![part("a", StreamExists, vec![fresh("0")])])).2, None);
+    assert_eq!(wrong(append(&node, vec![part("a", Exact(0), vec![fresh("0")])])).2, None);
     let first = append(&node, vec![part("a", NoStream, vec![fresh("0"), fresh("1")])]).unwrap();
     assert_eq!(first.streams[0].revision, 1);
     assert!(!first.streams[0].replayed);
-    assert_eq!(
-        wrong(append(&node, vec![part("a", NoStream, vec![fresh("2")])])),
-        ("a".into(), 0, Some(1))
-    );
-    assert_eq!(
-        wrong(append(&node, vec![part("a", Exact(0), vec![fresh("2")])])).2,
-        Some(1)
-    );
-    assert_eq!(
-        wrong(append(&node, vec![part("a", Exact(2), vec![fresh("2")])])).2,
-        Some(1)
-    );
+    assert_eq!(wrong(append(&node, vec![part("a", NoStream, vec![fresh("2")])])), ("a".into(), 0, Some(1)));
+    assert_eq!(wrong(append(&node, vec![part("a", Exact(0), vec![fresh("2")])])).2, Some(1));
+    assert_eq!(wrong(append(&node, vec![part("a", Exact(2), vec![fresh("2")])])).2, Some(1));
     append(&node, vec![part("a", Exact(1), vec![fresh("2")])]).unwrap();
     append(&node, vec![part("a", StreamExists, vec![fresh("3")])]).unwrap();
     append(&node, vec![part("a", Any, vec![fresh("4")])]).unwrap();
@@ -70,27 +55,14 @@ fn a_batch_is_written_whole_and_in_order_or_not_at_all() {
         part("a", Exact(1), vec![fresh("a2")]),
     ];
     let appended = append(&node, batch).unwrap();
-    assert_eq!(
-        appended
-            .streams
-            .iter()
-            .map(|stream| stream.revision)
-            .collect::<Vec<_>>(),
-        [1, 0, 2]
-    );
+    assert_eq!(appended.streams.iter().map(|stream| stream.revision).collect::<Vec<_>>(), [1, 0, 2]);
     let events = all(&node);
-    assert_eq!(
-        events.iter().map(data).collect::<Vec<_>>(),
-        ["a0", "a1", "b0", "a2"]
-    );
+    assert_eq!(events.iter().map(data).collect::<Vec<_>>(), ["a0", "a1", "b0", "a2"]);
     assert_eq!(appended.streams[2].position, events[3].position);
     assert_eq!(node.head(), events[3].position);
     assert!(events[0].position > 0);
 
-    let refused = vec![
-        part("c", NoStream, vec![fresh("c0")]),
-        part("a", Exact(0), vec![fresh("a3")]),
-    ];
+    let refused = vec![part("c", NoStream, vec![fresh("c0")]), part("a", Exact(0), vec![fresh("a3")])];
     assert_eq!(wrong(append(&node, refused)), ("a".into(), 1, Some(2)));
     assert_eq!(node.last_revision("c").unwrap(), None);
     assert_eq!(all(&node).len(), 4);
@@ -141,55 +113,21 @@ fn queued_batches_build_on_each_other_before_any_is_on_disk() {
 fn a_repeat_at_an_exact_revision_is_known_by_its_ids_for_ever() {
     let dir = tempfile::tempdir().unwrap();
     let node = open(dir.path());
-    append(
-        &node,
-        vec![part("a", NoStream, vec![event(1, "0"), event(2, "1")])],
-    )
-    .unwrap();
-    let second = append(
-        &node,
-        vec![part("a", Exact(1), vec![event(3, "2"), event(4, "3")])],
-    )
-    .unwrap();
+    append(&node, vec![part("a", NoStream, vec![event(1, "0"), event(2, "1")])]).unwrap();
+    let second = append(&node, vec![part("a", Exact(1), vec![event(3, "2"), event(4, "3")])]).unwrap();
     append(&node, vec![part("a", Exact(3), vec![event(5, "4")])]).unwrap();
     stop(node);
     let node = open(dir.path());
-    let repeat = append(
-        &node,
-        vec![part("a", Exact(1), vec![event(3, "2"), event(4, "3")])],
-    )
-    .unwrap();
-    assert_eq!(
-        (repeat.streams[0].revision, repeat.streams[0].position),
-        (3, second.streams[0].position)
-    );
+    let repeat = append(&node, vec![part("a", Exact(1), vec![event(3, "2"), event(4, "3")])]).unwrap();
+    assert_eq!((repeat.streams[0].revision, repeat.streams[0].position), (3, second.streams[0].position));
     assert!(repeat.streams[0].replayed);
-    assert!(
-        append(&node, vec![part("a", NoStream, vec![event(1, "0")])])
-            .unwrap()
-            .streams[0]
-            .replayed
-    );
+    assert!(append(&node, vec![part("a", NoStream, vec![event(1, "0")])]).unwrap().streams[0].replayed);
     // Another id, one too many, or out of order: somebody else's events.
-    wrong(append(
-        &node,
-        vec![part("a", Exact(1), vec![event(3, "2"), event(9, "3")])],
-    ));
-    wrong(append(
-        &node,
-        vec![part("a", Exact(3), vec![event(5, "4"), event(6, "5")])],
-    ));
-    wrong(append(
-        &node,
-        vec![part("a", Exact(1), vec![event(4, "3"), event(3, "2")])],
-    ));
+    wrong(append(&node, vec![part("a", Exact(1), vec![event(3, "2"), event(9, "3")])]));
+    wrong(append(&node, vec![part("a", Exact(3), vec![event(5, "4"), event(6, "5")])]));
+    wrong(append(&node, vec![part("a", Exact(1), vec![event(4, "3"), event(3, "2")])]));
     // At the last revision there is nothing to compare: the same ids are written again.
-    assert!(
-        !append(&node, vec![part("a", Exact(4), vec![event(5, "4")])])
-            .unwrap()
-            .streams[0]
-            .replayed
-    );
+    assert!(!append(&node, vec![part("a", Exact(4), vec![event(5, "4")])]).unwrap().streams[0].replayed);
     assert_eq!(stream_data(&node, "a"), ["0", "1", "2", "3", "4", "4"]);
     stop(node);
 }
@@ -204,34 +142,12 @@ fn a_repeat_without_a_revision_is_known_while_its_ids_are_remembered() {
     let repeat = append(&node, vec![part("a", Any, vec![event(1, "0"), event(2, "1")])]).unwrap();
     assert_eq!(repeat.streams[0].position, first.streams[0].position);
     assert!(repeat.streams[0].replayed);
-    assert!(
-        append(&node, vec![part("a", StreamExists, vec![event(1, "0")])])
-            .unwrap()
-            .streams[0]
-            .replayed
-    );
+    assert!(append(&node, vec![part("a", StreamExists, vec![event(1, "0")])]).unwrap().streams[0].replayed);
     // The same ids in another stream are other events.
-    assert!(
-        !append(&node, vec![part("b", Any, vec![event(1, "0")])])
-            .unwrap()
-            .streams[0]
-            .replayed
-    );
-    wrong(append(
-        &node,
-        vec![part("a", Any, vec![event(1, "0"), event(7, "x")])],
-    ));
-    append(
-        &node,
-        vec![part("c", Any, (10..14).map(|id| event(id, "c")).collect())],
-    )
-    .unwrap();
-    assert!(
-        !append(&node, vec![part("a", Any, vec![event(1, "0")])])
-            .unwrap()
-            .streams[0]
-            .replayed
-    );
+    assert!(!append(&node, vec![part("b", Any, vec![event(1, "0")])]).unwrap().streams[0].replayed);
+    wrong(append(&node, vec![part("a", Any, vec![event(1, "0"), event(7, "x")])]));
+    append(&node, vec![part("c", Any, (10..14).map(|id| event(id, "c")).collect())]).unwrap();
+    assert!(!append(&node, vec![part("a", Any, vec![event(1, "0")])]).unwrap().streams[0].replayed);
     stop(node);
 }
 
@@ -240,24 +156,12 @@ fn a_batch_partly_in_the_log_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let node = open(dir.path());
     let batch = |second: u128| {
-        vec![
-            part("a", NoStream, vec![event(1, "a")]),
-            part("b", NoStream, vec![event(second, "b")]),
-        ]
+        vec![part("a", NoStream, vec![event(1, "a")]), part("b", NoStream, vec![event(second, "b")])]
     };
     append(&node, batch(2)).unwrap();
-    assert!(
-        append(&node, batch(2))
-            .unwrap()
-            .streams
-            .iter()
-            .all(|stream| stream.replayed)
-    );
+    assert!(append(&node, batch(2)).unwrap().streams.iter().all(|stream| stream.replayed));
     wrong(append(&node, batch(3)));
-    let mixed = vec![
-        part("c", NoStream, vec![event(5, "c")]),
-        part("a", NoStream, vec![event(1, "a")]),
-    ];
+    let mixed = vec![part("c", NoStream, vec![event(5, "c")]), part("a", NoStream, vec![event(1, "a")])];
     assert_eq!(wrong(append(&node, mixed)), ("a".into(), 1, Some(0)));
     assert_eq!(node.last_revision("c").unwrap(), None);
     stop(node);
@@ -297,14 +201,8 @@ fn streams_whose_names_have_one_hash_are_kept_apart() {
     options.cached_heads = 1;
     options.index_batch_events = 3;
     let node = Node::open(options.clone()).unwrap();
-    append(
-        &node,
-        vec![
-            part("a", NoStream, vec![fresh("a0")]),
-            part("b", NoStream, vec![fresh("b0")]),
-        ],
-    )
-    .unwrap();
+    append(&node, vec![part("a", NoStream, vec![fresh("a0")]), part("b", NoStream, vec![fresh("b0")])])
+        .unwrap();
     for stream in ["a", "b", "c", "b", "a", "c"] {
         append(&node, vec![part(stream, Any, vec![fresh(stream)])]).unwrap();
     }
@@ -321,12 +219,7 @@ fn streams_whose_names_have_one_hash_are_kept_apart() {
     check(&node);
     // No more than a bounded number of them.
     let results: Vec<_> = (0..40)
-        .map(|number| {
-            append(
-                &node,
-                vec![part(&format!("n{number}"), NoStream, vec![fresh("")])],
-            )
-        })
+        .map(|number| append(&node, vec![part(&format!("n{number}"), NoStream, vec![fresh("")])]))
         .collect();
     assert!(matches!(results.last(), Some(Err(AppendError::Invalid { .. }))));
     check(&node);

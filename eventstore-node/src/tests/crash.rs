@@ -30,9 +30,7 @@ fn victim() {
                             part("common", Any, vec![fresh(&data), fresh(&data)]),
                         ];
                         let appended = node.append(batch).await.unwrap();
-                        let StreamAppended {
-                            revision, position, ..
-                        } = appended.streams[0];
+                        let StreamAppended { revision, position, .. } = appended.streams[0];
                         writeln!(std::io::stdout(), "acked {stream} {revision} {position} {data}").unwrap();
                     }
                 })
@@ -61,20 +59,11 @@ fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
         let mut count = 0;
         while lines.read_line(&mut line).unwrap() > 0 {
             // The last line may be torn by the kill; a whole one ends with a line break.
-            if let Some(words) = line
-                .strip_prefix("acked ")
-                .and_then(|words| words.strip_suffix('\n'))
-            {
+            if let Some(words) = line.strip_prefix("acked ").and_then(|words| words.strip_suffix('\n')) {
                 let words: Vec<_> = words.split(' ').map(str::to_owned).collect();
                 let position: u64 = words[2].parse().unwrap();
-                acked.insert(
-                    position,
-                    (
-                        words[0].clone(),
-                        words[1].parse::<u64>().unwrap(),
-                        words[3].clone(),
-                    ),
-                );
+                acked
+                    .insert(position, (words[0].clone(), words[1].parse::<u64>().unwrap(), words[3].clone()));
                 count += 1;
             }
             if count == 300 * round {
@@ -100,15 +89,9 @@ fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
         for batch in events.chunks(3) {
             assert!(batch.iter().all(|event| event.data == batch[0].data));
         }
-        let streams = (0..WRITERS)
-            .map(|writer| format!("writer-{writer}"))
-            .chain(["common".to_owned()]);
+        let streams = (0..WRITERS).map(|writer| format!("writer-{writer}")).chain(["common".to_owned()]);
         for stream in streams {
-            let expected: Vec<_> = events
-                .iter()
-                .filter(|event| *event.stream == *stream)
-                .map(data)
-                .collect();
+            let expected: Vec<_> = events.iter().filter(|event| *event.stream == *stream).map(data).collect();
             assert_eq!(stream_data(&node, &stream), expected);
         }
         stop(node);

@@ -132,18 +132,12 @@ fn a_second_node_in_the_directory_is_refused() {
     let node = open(dir.path());
     let error = Node::open(options(dir.path())).unwrap_err();
     assert!(matches!(error, OpenError::Locked { .. }));
-    assert!(
-        error.to_string().contains(&dir.path().display().to_string()),
-        "{error}"
-    );
+    assert!(error.to_string().contains(&dir.path().display().to_string()), "{error}");
     // The lock ends with the shutdown, whoever still has a handle.
     let handle = node.clone();
     stop(node);
     let second = open(dir.path());
-    assert!(matches!(
-        append(&handle, vec![part("a", Any, vec![fresh("")])]),
-        Err(AppendError::ShuttingDown)
-    ));
+    assert!(matches!(append(&handle, vec![part("a", Any, vec![fresh("")])]), Err(AppendError::ShuttingDown)));
     assert!(matches!(handle.last_revision("a"), Err(ReadError::ShuttingDown)));
     // So it does when the last handle is dropped, in or out of a runtime.
     drop(second);

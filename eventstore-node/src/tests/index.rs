@@ -27,13 +27,8 @@ fn check(node: &Node, events: &[RecordedEvent]) {
     assert_eq!(all(node), events);
     assert_eq!(stream_data(node, "hot").len(), 30);
     let limit = ReadLimit::events(4);
-    let page = node
-        .read_stream("hot", StreamFrom::Revision(20), Direction::Backward, limit)
-        .unwrap();
-    assert_eq!(
-        page.events.iter().map(|event| event.revision).collect::<Vec<_>>(),
-        [20, 19, 18, 17]
-    );
+    let page = node.read_stream("hot", StreamFrom::Revision(20), Direction::Backward, limit).unwrap();
+    assert_eq!(page.events.iter().map(|event| event.revision).collect::<Vec<_>>(), [20, 19, 18, 17]);
     for number in 0..30 {
         assert_eq!(stream_data(node, &format!("s{number}")), ["once", "twice"]);
     }

@@ -1,11 +1,6 @@
 //! The engine from outside; where faults or damage are needed, with a hand inside.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::needless_pass_by_value,
-    clippy::never_loop
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::needless_pass_by_value, clippy::never_loop)]
 
 mod appends;
 mod crash;

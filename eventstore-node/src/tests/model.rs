@@ -43,10 +43,7 @@ fn append_both(node: &Node, model: &mut Model, parts: &[(u8, u8, u8, u16)]) {
             0 => (ExpectedRevision::NoStream, last.is_none()),
             1 => (ExpectedRevision::StreamExists, last.is_some()),
             2 => (ExpectedRevision::Exact(7), last == Some(7)),
-            3..6 => (
-                last.map_or(ExpectedRevision::NoStream, ExpectedRevision::Exact),
-                true,
-            ),
+            3..6 => (last.map_or(ExpectedRevision::NoStream, ExpectedRevision::Exact), true),
             _ => (ExpectedRevision::Any, true),
         };
         if !right && expected_error.is_none() {
@@ -71,10 +68,7 @@ fn append_both(node: &Node, model: &mut Model, parts: &[(u8, u8, u8, u16)]) {
 }
 
 fn plain(events: &[RecordedEvent]) -> Model {
-    events
-        .iter()
-        .map(|event| (event.stream.to_string(), event.revision, data(event)))
-        .collect()
+    events.iter().map(|event| (event.stream.to_string(), event.revision, data(event))).collect()
 }
 
 fn check_stream(node: &Node, model: &Model, stream: u8, from: Option<u8>, forward: bool, limit: u8) {
@@ -88,20 +82,12 @@ fn check_stream(node: &Node, model: &Model, stream: u8, from: Option<u8>, forwar
         (false, Some(from)) => (Direction::Backward, StreamFrom::Revision(from.into())),
     };
     if let Some(from) = from {
-        expected.retain(|event| {
-            if forward {
-                event.1 >= from.into()
-            } else {
-                event.1 <= from.into()
-            }
-        });
+        expected.retain(|event| if forward { event.1 >= from.into() } else { event.1 <= from.into() });
     }
     if !forward {
         expected.reverse();
     }
-    let read = node
-        .read_stream(&name, start, direction, ReadLimit::events(limit.into()))
-        .unwrap();
+    let read = node.read_stream(&name, start, direction, ReadLimit::events(limit.into())).unwrap();
     assert_eq!((read.exists, read.last_revision), (last.is_some(), last));
     assert_eq!(plain(&read.events), expected[..expected.len().min(limit.into())]);
     assert_eq!(read.end, expected.len() <= limit.into());
@@ -110,51 +96,26 @@ fn check_stream(node: &Node, model: &Model, stream: u8, from: Option<u8>, forwar
 fn check_all(node: &Node, model: &Model, from: Option<u16>, forward: bool, limit: u8) {
     let everything = all(node);
     assert_eq!(&plain(&everything), model);
-    let (direction, default) = if forward {
-        (Direction::Forward, AllFrom::Start)
-    } else {
-        (Direction::Backward, AllFrom::End)
-    };
+    let (direction, default) =
+        if forward { (Direction::Forward, AllFrom::Start) } else { (Direction::Backward, AllFrom::End) };
     // Any number up to a little beyond the end.
     let from = from.map(|from| u64::from(from) * (node.head() + 5_000) / u64::from(u16::MAX));
     let mut expected = everything;
     if let Some(from) = from {
-        expected.retain(|event| {
-            if forward {
-                event.position >= from
-            } else {
-                event.position < from
-            }
-        });
+        expected.retain(|event| if forward { event.position >= from } else { event.position < from });
     }
     if !forward {
         expected.reverse();
     }
     let limit = usize::from(limit);
-    let read = node
-        .read_all(
-            from.map_or(default, AllFrom::Position),
-            direction,
-            ReadLimit::events(limit),
-        )
-        .unwrap();
+    let read =
+        node.read_all(from.map_or(default, AllFrom::Position), direction, ReadLimit::events(limit)).unwrap();
     assert_eq!(read.events, expected[..expected.len().min(limit)]);
     assert_eq!(read.end, expected.len() <= limit);
-    let rest = node
-        .read_all(
-            AllFrom::Position(read.next),
-            direction,
-            ReadLimit::events(usize::MAX),
-        )
-        .unwrap();
+    let rest = node.read_all(AllFrom::Position(read.next), direction, ReadLimit::events(usize::MAX)).unwrap();
     assert_eq!(rest.events, expected[expected.len().min(limit)..]);
-    let by_bytes = ReadLimit {
-        events: usize::MAX,
-        bytes: 1,
-    };
-    let one = node
-        .read_all(from.map_or(default, AllFrom::Position), direction, by_bytes)
-        .unwrap();
+    let by_bytes = ReadLimit { events: usize::MAX, bytes: 1 };
+    let one = node.read_all(from.map_or(default, AllFrom::Position), direction, by_bytes).unwrap();
     assert_eq!(one.events, expected[..expected.len().min(1)]);
 }
 

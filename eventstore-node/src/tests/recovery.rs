@@ -125,24 +125,16 @@ fn a_last_group_torn_at_any_byte_is_cut_to_its_whole_batches() {
     let (group, end) = (events[2].position as usize, end_of(&whole));
     let positions = positions(&events);
     for at in group..end {
-        let kept = positions
-            .iter()
-            .filter(|position| **position <= at as u64)
-            .count()
-            .saturating_sub(1)
-            / 2
-            * 2;
+        let kept =
+            positions.iter().filter(|position| **position <= at as u64).count().saturating_sub(1) / 2 * 2;
         // What was written ends here: the file, or its bytes; or the bytes are others.
         let zeroed = [&whole[..at], &vec![0; whole.len() - at]].concat();
         let noise: Vec<u8> = (at..end).map(|n| whole[n] ^ (n as u8 | 1)).collect();
         let garbage = [&whole[..at], &noise, &whole[end..]].concat();
         let hole = [&whole[..at], &[!whole[at]], &whole[at + 1..]].concat();
-        for (kind, bytes) in [
-            ("cut", &whole[..at]),
-            ("zero", &zeroed),
-            ("garbage", &garbage),
-            ("hole", &hole),
-        ] {
+        for (kind, bytes) in
+            [("cut", &whole[..at]), ("zero", &zeroed), ("garbage", &garbage), ("hole", &hole)]
+        {
             std::fs::write(&file, bytes).unwrap();
             let (tail, left) =
                 recovered(dir.path()).unwrap_or_else(|error| panic!("{kind} at {at}: {error}"));
@@ -151,10 +143,7 @@ fn a_last_group_torn_at_any_byte_is_cut_to_its_whole_batches() {
             // Nothing is left of the rest, so nothing can come back.
             let cleaned = std::fs::read(&file).unwrap();
             assert_eq!(cleaned.len(), whole.len());
-            assert!(
-                cleaned[tail.end as usize..].iter().all(|byte| *byte == 0),
-                "{kind} at {at}"
-            );
+            assert!(cleaned[tail.end as usize..].iter().all(|byte| *byte == 0), "{kind} at {at}");
         }
     }
 }
@@ -168,22 +157,14 @@ fn damage_to_a_synced_group_is_refused_with_file_and_offset() {
         let mut bytes = whole.clone();
         bytes[at as usize] ^= 0x10;
         std::fs::write(&file, &bytes).unwrap();
-        let record = if at < events[1].position {
-            events[0].position
-        } else {
-            events[1].position
-        };
+        let record = if at < events[1].position { events[0].position } else { events[1].position };
         match recovered(dir.path()) {
             Err(OpenError::Corrupt(corruption)) => {
                 assert_eq!(
                     (&corruption.file, corruption.offset, corruption.position),
                     (&file, record, record)
                 );
-                assert!(
-                    corruption
-                        .to_string()
-                        .contains(&format!("{} at byte {record}", file.display()))
-                );
+                assert!(corruption.to_string().contains(&format!("{} at byte {record}", file.display())));
             }
             other => panic!("damage at {at}: {other:?}"),
         }
@@ -192,10 +173,7 @@ fn damage_to_a_synced_group_is_refused_with_file_and_offset() {
     let mut bytes = whole.clone();
     bytes[events[0].position as usize..events[2].position as usize].fill(0);
     std::fs::write(&file, &bytes).unwrap();
-    assert!(matches!(
-        Node::open(options(dir.path())),
-        Err(OpenError::Corrupt(_))
-    ));
+    assert!(matches!(Node::open(options(dir.path())), Err(OpenError::Corrupt(_))));
 }
 
 #[test]
@@ -246,24 +224,12 @@ fn a_log_of_many_segments_is_read_from_any_place() {
     let node = Node::open(options).unwrap();
     assert_eq!(all(&node), events);
     for probe in (0..events[39].position + 30_000).step_by(997) {
-        let forward = node
-            .read_all(AllFrom::Position(probe), Direction::Forward, ReadLimit::events(1))
-            .unwrap();
-        assert_eq!(
-            forward.events.first(),
-            events.iter().find(|event| event.position >= probe)
-        );
-        let backward = node
-            .read_all(
-                AllFrom::Position(probe),
-                Direction::Backward,
-                ReadLimit::events(1),
-            )
-            .unwrap();
-        assert_eq!(
-            backward.events.first(),
-            events.iter().rfind(|event| event.position < probe)
-        );
+        let forward =
+            node.read_all(AllFrom::Position(probe), Direction::Forward, ReadLimit::events(1)).unwrap();
+        assert_eq!(forward.events.first(), events.iter().find(|event| event.position >= probe));
+        let backward =
+            node.read_all(AllFrom::Position(probe), Direction::Backward, ReadLimit::events(1)).unwrap();
+        assert_eq!(backward.events.first(), events.iter().rfind(|event| event.position < probe));
     }
     stop(node);
 }
@@ -283,10 +249,7 @@ fn a_missing_or_foreign_segment_is_refused() {
     let error = Node::open(options(dir.path())).unwrap_err().to_string();
     assert!(error.contains("another log"), "{error}");
     std::fs::write(&second, &bytes[..20]).unwrap();
-    assert!(matches!(
-        Node::open(options(dir.path())),
-        Err(OpenError::Corrupt(_))
-    ));
+    assert!(matches!(Node::open(options(dir.path())), Err(OpenError::Corrupt(_))));
     std::fs::write(&second, &bytes).unwrap();
     stop(open(dir.path()));
 }
@@ -297,10 +260,7 @@ fn a_group_torn_at_the_start_of_a_segment_is_cut_and_writing_goes_on() {
     let events = many_segments(dir.path());
     std::fs::remove_dir_all(dir.path().join("index")).unwrap();
     // The last event that is the first of its segment, and whatever follows it, is torn; in its file nothing is whole.
-    let first = events
-        .iter()
-        .rposition(|event| event.position % (64 * 1024) == 4096)
-        .unwrap();
+    let first = events.iter().rposition(|event| event.position % (64 * 1024) == 4096).unwrap();
     let base = events[first].position - 4096;
     let file = segment_file(dir.path(), base);
     let mut bytes = std::fs::read(&file).unwrap();
@@ -310,15 +270,8 @@ fn a_group_torn_at_the_start_of_a_segment_is_cut_and_writing_goes_on() {
     assert_eq!(all(&node), events[..first]);
     // Small enough for the rest of the segment before: positions go on there.
     for number in 0..20 {
-        append(
-            &node,
-            vec![part(
-                "a",
-                Any,
-                vec![fresh(&format!("{number} {}", "y".repeat(number * 500)))],
-            )],
-        )
-        .unwrap();
+        append(&node, vec![part("a", Any, vec![fresh(&format!("{number} {}", "y".repeat(number * 500)))])])
+            .unwrap();
     }
     assert_eq!(all(&node).len(), first + 20);
     assert_eq!(node.last_revision("a").unwrap(), Some(first as u64 + 19));
@@ -351,14 +304,8 @@ fn damage_in_an_old_segment_is_found_by_the_scrub_and_stops_appends() {
     }
     // What is whole can be read; what is not, not.
     let limit = ReadLimit::events(usize::MAX);
-    assert!(
-        node.read_all(AllFrom::Position(events[2].position), Direction::Forward, limit)
-            .is_ok()
-    );
-    assert!(matches!(
-        node.read_all(AllFrom::Start, Direction::Forward, limit),
-        Err(ReadError::Corrupt(_))
-    ));
+    assert!(node.read_all(AllFrom::Position(events[2].position), Direction::Forward, limit).is_ok());
+    assert!(matches!(node.read_all(AllFrom::Start, Direction::Forward, limit), Err(ReadError::Corrupt(_))));
     assert!(matches!(
         node.read_stream("a", StreamFrom::Start, Direction::Forward, limit),
         Err(ReadError::Corrupt(_))

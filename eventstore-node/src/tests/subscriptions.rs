@@ -28,11 +28,7 @@ fn subscriptions_see_every_event_once_in_order_while_many_write() {
                     tokio::spawn(async move {
                         for number in 0..BATCHES {
                             let batch = vec![
-                                part(
-                                    &format!("writer-{writer}"),
-                                    Any,
-                                    vec![fresh(&format!("{number}"))],
-                                ),
+                                part(&format!("writer-{writer}"), Any, vec![fresh(&format!("{number}"))]),
                                 part("common", Any, vec![fresh("")]),
                             ];
                             node.append(batch).await.unwrap();
@@ -62,37 +58,21 @@ fn subscriptions_see_every_event_once_in_order_while_many_write() {
             let mut revisions = Vec::new();
             while revisions.len() < (round * BATCHES) as usize {
                 assert!(!one_stream.caught_up().unwrap());
-                revisions.extend(
-                    one_stream
-                        .next_batch(7)
-                        .await
-                        .unwrap()
-                        .iter()
-                        .map(|event| event.revision),
-                );
+                revisions.extend(one_stream.next_batch(7).await.unwrap().iter().map(|event| event.revision));
             }
             assert!(one_stream.caught_up().unwrap());
             assert_eq!(revisions, (0..round * BATCHES).collect::<Vec<_>>());
             node.shutdown().await;
-            assert!(matches!(
-                resumed.next_batch(1).await,
-                Err(ReadError::ShuttingDown)
-            ));
-            assert!(matches!(
-                one_stream.next_batch(1).await,
-                Err(ReadError::ShuttingDown)
-            ));
+            assert!(matches!(resumed.next_batch(1).await, Err(ReadError::ShuttingDown)));
+            assert!(matches!(one_stream.next_batch(1).await, Err(ReadError::ShuttingDown)));
         });
         position = seen.last().map(|event| event.position);
         assert!(
             seen.windows(2)
                 .all(|pair| pair[0].position < pair[1].position && pair[0].created <= pair[1].created)
         );
-        let common: Vec<_> = seen
-            .iter()
-            .filter(|event| &*event.stream == "common")
-            .map(|event| event.revision)
-            .collect();
+        let common: Vec<_> =
+            seen.iter().filter(|event| &*event.stream == "common").map(|event| event.revision).collect();
         assert_eq!(common, (0..round * WRITERS * BATCHES).collect::<Vec<_>>());
     }
 }
@@ -107,10 +87,7 @@ fn a_subscription_waits_for_what_is_not_there_yet() {
         assert!(all_events.caught_up());
         let waiting = tokio::spawn(async move { all_events.next_batch(10).await.unwrap() });
         let waiting_stream = tokio::spawn(async move { stream.next_batch(10).await.unwrap() });
-        let first = node
-            .append(vec![part("later", Any, vec![fresh("0"), fresh("1")])])
-            .await
-            .unwrap();
+        let first = node.append(vec![part("later", Any, vec![fresh("0"), fresh("1")])]).await.unwrap();
         assert_eq!(waiting.await.unwrap().len(), 2);
         assert_eq!(waiting_stream.await.unwrap()[0].revision, 1);
         // After a position that is no event's, and one that is not reached yet.
@@ -118,21 +95,12 @@ fn a_subscription_waits_for_what_is_not_there_yet() {
         let mut between = node.subscribe_all(Some(last - 1));
         assert_eq!(between.next_batch(10).await.unwrap()[0].position, last);
         let mut beyond = node.subscribe_all(Some(last + 1_000));
-        let skipped = node
-            .append(vec![part("later", Any, vec![fresh("2")])])
-            .await
-            .unwrap();
+        let skipped = node.append(vec![part("later", Any, vec![fresh("2")])]).await.unwrap();
         assert!(skipped.streams[0].position < last + 1_000);
         let large = fresh(&"x".repeat(2_000));
         node.append(vec![part("later", Any, vec![large])]).await.unwrap();
-        let after = node
-            .append(vec![part("later", Any, vec![fresh("4")])])
-            .await
-            .unwrap();
-        assert_eq!(
-            beyond.next_batch(10).await.unwrap()[0].position,
-            after.streams[0].position
-        );
+        let after = node.append(vec![part("later", Any, vec![fresh("4")])]).await.unwrap();
+        assert_eq!(beyond.next_batch(10).await.unwrap()[0].position, after.streams[0].position);
         node.shutdown().await;
     });
 }

@@ -34,12 +34,7 @@ pub(super) fn fresh(data: &str) -> ProposedEvent {
 }
 
 pub(super) fn part(stream: &str, expected: ExpectedRevision, events: Vec<ProposedEvent>) -> StreamAppend {
-    StreamAppend {
-        stream: stream.into(),
-        expected,
-        follows: None,
-        events,
-    }
+    StreamAppend { stream: stream.into(), expected, follows: None, events }
 }
 
 pub(super) fn run<T>(future: impl Future<Output = T>) -> T {
@@ -60,9 +55,7 @@ pub(super) fn all(node: &Node) -> Vec<RecordedEvent> {
     let mut events = Vec::new();
     let mut from = AllFrom::Start;
     loop {
-        let page = node
-            .read_all(from, Direction::Forward, ReadLimit::events(7))
-            .unwrap();
+        let page = node.read_all(from, Direction::Forward, ReadLimit::events(7)).unwrap();
         events.extend(page.events);
         if page.end {
             return events;
@@ -74,12 +67,7 @@ pub(super) fn all(node: &Node) -> Vec<RecordedEvent> {
 /// A stream's events' data, forward.
 pub(super) fn stream_data(node: &Node, stream: &str) -> Vec<String> {
     let read = node
-        .read_stream(
-            stream,
-            StreamFrom::Start,
-            Direction::Forward,
-            ReadLimit::events(usize::MAX),
-        )
+        .read_stream(stream, StreamFrom::Start, Direction::Forward, ReadLimit::events(usize::MAX))
         .unwrap();
     assert!(read.end);
     read.events.iter().map(data).collect()
@@ -96,12 +84,9 @@ pub(super) fn stop(node: Node) {
 /// The single error of an append that must fail on its revision.
 pub(super) fn wrong(result: Result<Appended, AppendError>) -> (Arc<str>, usize, Option<u64>) {
     match result {
-        Err(AppendError::WrongExpectedRevision {
-            stream,
-            append_index,
-            current,
-            ..
-        }) => (stream, append_index, current),
+        Err(AppendError::WrongExpectedRevision { stream, append_index, current, .. }) => {
+            (stream, append_index, current)
+        }
         other => panic!("expected a wrong revision, got {other:?}"),
     }
 }

@@ -58,11 +58,7 @@ pub(crate) fn decide(
             Some(at) => at,
             None => {
                 let (slot, last) = find(shared, group, &staged, &part.stream)?;
-                staged.push(Staged {
-                    name: part.stream.clone(),
-                    slot,
-                    last,
-                });
+                staged.push(Staged { name: part.stream.clone(), slot, last });
                 staged.len() - 1
             }
         };
@@ -108,20 +104,14 @@ fn find(
     // Slots of streams that begin with this group or batch are not in the index yet.
     let taken = |slot: u64| {
         group.new_slots.contains_key(&slot)
-            || staged
-                .iter()
-                .any(|stream| stream.last.is_some() && stream.slot == slot)
+            || staged.iter().any(|stream| stream.last.is_some() && stream.slot == slot)
     };
-    match shared
-        .streams
-        .find(&shared.log, &shared.index, name, taken)
-        .map_err(AppendError::Read)?
-    {
+    match shared.streams.find(&shared.log, &shared.index, name, taken).map_err(AppendError::Read)? {
         Lookup::Exists(head) => Ok((head.slot, Some(head.into()))),
         Lookup::Vacant(slot) => Ok((slot, None)),
-        Lookup::Crowded => Err(AppendError::Invalid {
-            reason: "too many streams have the same hash as this name",
-        }),
+        Lookup::Crowded => {
+            Err(AppendError::Invalid { reason: "too many streams have the same hash as this name" })
+        }
     }
 }
 
@@ -168,11 +158,7 @@ fn check_recent(recent: &RecentIds, slot: u64, events: &[ProposedEvent]) -> Verd
         };
         last = place;
     }
-    Verdict::Replayed(StreamAppended {
-        revision: last.0,
-        position: last.1,
-        replayed: true,
-    })
+    Verdict::Replayed(StreamAppended { revision: last.0, position: last.1, replayed: true })
 }
 
 /// The events would have had the revisions from `first` on: it is a repeat if exactly they are there.
@@ -184,9 +170,7 @@ fn check_log(
     last: u64,
     events: &[ProposedEvent],
 ) -> Result<Verdict, ReadError> {
-    let Some(last_wanted) = first
-        .checked_add(events.len() as u64 - 1)
-        .filter(|wanted| *wanted <= last)
+    let Some(last_wanted) = first.checked_add(events.len() as u64 - 1).filter(|wanted| *wanted <= last)
     else {
         return Ok(Verdict::Wrong);
     };
@@ -206,11 +190,9 @@ fn check_log(
     let same =
         there.len() == events.len() && there.iter().zip(events).all(|((id, _), event)| *id == event.id);
     Ok(match there.last() {
-        Some((_, position)) if same => Verdict::Replayed(StreamAppended {
-            revision: last_wanted,
-            position: *position,
-            replayed: true,
-        }),
+        Some((_, position)) if same => {
+            Verdict::Replayed(StreamAppended { revision: last_wanted, position: *position, replayed: true })
+        }
         _ => Verdict::Wrong,
     })
 }

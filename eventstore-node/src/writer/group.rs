@@ -62,10 +62,7 @@ impl Group {
 
     /// Id and position of an event of the group.
     pub(crate) fn event(&self, slot: u64, revision: u64) -> Option<(Uuid, Position)> {
-        let index = self
-            .entries
-            .iter()
-            .position(|entry| entry.slot == slot && entry.revision == revision)?;
+        let index = self.entries.iter().position(|entry| entry.slot == slot && entry.revision == revision)?;
         Some((*self.ids.get(index)?, self.entries[index].position))
     }
 }

@@ -110,18 +110,12 @@ impl Writer {
     fn wait(&mut self) -> Option<Request> {
         match self.carried.take() {
             Some(request) => Some(request),
-            None => self
-                .queue
-                .blocking_recv()
-                .and_then(|message| self.received(message)),
+            None => self.queue.blocking_recv().and_then(|message| self.received(message)),
         }
     }
 
     fn poll(&mut self) -> Option<Request> {
-        self.queue
-            .try_recv()
-            .ok()
-            .and_then(|message| self.received(message))
+        self.queue.try_recv().ok().and_then(|message| self.received(message))
     }
 
     fn received(&mut self, message: Message) -> Option<Request> {
@@ -169,9 +163,7 @@ impl Writer {
         if !self.group.bytes.is_empty() {
             return Ok(());
         }
-        let full = |reason: String| AppendError::StorageFull {
-            reason: reason.into(),
-        };
+        let full = |reason: String| AppendError::StorageFull { reason: reason.into() };
         self.shared.index.wait_for_room().map_err(full)?;
         if self.fits(request) {
             return Ok(());
@@ -208,12 +200,7 @@ impl Writer {
         let mut left: usize = batch.iter().map(|part| part.events.len()).sum();
         let mut streams = Vec::with_capacity(batch.len());
         for (part, &(slot, first)) in batch.into_iter().zip(places) {
-            let mut last = StreamHead {
-                slot,
-                revision: first,
-                position: batch_start,
-                id: Uuid::nil(),
-            };
+            let mut last = StreamHead { slot, revision: first, position: batch_start, id: Uuid::nil() };
             for (revision, event) in (first..).zip(&part.events) {
                 left -= 1;
                 let position = self.group.end();
@@ -237,19 +224,10 @@ impl Writer {
                 };
                 encode(&mut self.group.bytes, &place, &content);
                 self.head = position;
-                self.group.entries.push(Entry {
-                    slot,
-                    revision,
-                    position,
-                });
+                self.group.entries.push(Entry { slot, revision, position });
                 self.group.ids.push(event.id);
                 self.recent.insert(slot, event.id, revision, position);
-                last = StreamHead {
-                    slot,
-                    revision,
-                    position,
-                    id: event.id,
-                };
+                last = StreamHead { slot, revision, position, id: event.id };
             }
             if first == 0 {
                 self.group.new_slots.insert(slot, part.stream.clone());
@@ -267,11 +245,7 @@ impl Writer {
 
     /// Writes and syncs the group, shows it to readers, and answers.
     fn commit(&mut self) {
-        let failure = if self.group.bytes.is_empty() {
-            None
-        } else {
-            self.write_and_publish().err()
-        };
+        let failure = if self.group.bytes.is_empty() { None } else { self.write_and_publish().err() };
         for (answer, outcome) in self.group.answers.drain(..) {
             let outcome = match &failure {
                 Some(failure) => Err(failure.clone()),
@@ -287,19 +261,14 @@ impl Writer {
         let written = self
             .faults
             .check(DiskOperation::Write)
-            .and_then(|()| {
-                self.file
-                    .write_all_at(&self.group.bytes, self.group.start - self.segment.base)
-            })
+            .and_then(|()| self.file.write_all_at(&self.group.bytes, self.group.start - self.segment.base))
             .and_then(|()| self.faults.check(DiskOperation::Sync))
             .and_then(|()| self.file.sync_data());
         if let Err(error) = written {
             // After a failed sync the kernel may have dropped the pages and would call the next sync a success: what is
             // on disk is not known any more, and only reading it again, at the next start, can tell.
             let reason = format!("cannot write {}: {error}", self.segment.path.display());
-            return Err(self.shared.fail(AppendError::Poisoned {
-                reason: reason.into(),
-            }));
+            return Err(self.shared.fail(AppendError::Poisoned { reason: reason.into() }));
         }
         let counters = &self.shared.counters;
         Counters::add(&counters.syncs, 1);
@@ -307,27 +276,19 @@ impl Writer {
         Counters::add(&counters.batches, self.group.batches);
         Counters::add(&counters.events, self.group.entries.len() as u64);
         Counters::add(&counters.bytes, self.group.bytes.len() as u64);
-        counters
-            .largest_group
-            .fetch_max(self.group.batches, std::sync::atomic::Ordering::Relaxed);
+        counters.largest_group.fetch_max(self.group.batches, std::sync::atomic::Ordering::Relaxed);
 
         self.end = self.group.end();
         self.shared.index.publish(&self.group.entries, self.end);
         for (name, head) in self.group.heads.drain() {
             self.shared.streams.remember(name, head);
         }
-        self.shared.durable.send_replace(Durable {
-            head: self.head,
-            end: self.end,
-            closed: false,
-        });
+        self.shared.durable.send_replace(Durable { head: self.head, end: self.end, closed: false });
         Ok(())
     }
 }
 
 /// 100 ns ticks since the UNIX epoch.
 fn now() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| (since.as_nanos() / 100) as i64)
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| (since.as_nanos() / 100) as i64)
 }

@@ -17,11 +17,7 @@ pub(crate) struct RecentIds {
 impl RecentIds {
     /// Remembers at most `capacity` events.
     pub(crate) fn new(capacity: usize) -> Self {
-        Self {
-            places: HashMap::new(),
-            order: VecDeque::new(),
-            capacity,
-        }
+        Self { places: HashMap::new(), order: VecDeque::new(), capacity }
     }
 
     pub(crate) fn insert(&mut self, slot: u64, id: Uuid, revision: u64, position: Position) {
@@ -29,11 +25,7 @@ impl RecentIds {
             && let Some((slot, id, position)) = self.order.pop_front()
         {
             // An id used again has a newer place, which stays.
-            if self
-                .places
-                .get(&(slot, id))
-                .is_some_and(|(_, newest)| *newest == position)
-            {
+            if self.places.get(&(slot, id)).is_some_and(|(_, newest)| *newest == position) {
                 self.places.remove(&(slot, id));
             }
         }
