@@ -3,3 +3,6 @@
 
 mod architecture;
 mod contracts;
+mod harness;
+mod journeys;
+mod outages;

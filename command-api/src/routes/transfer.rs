@@ -26,8 +26,8 @@ pub(crate) struct TransferBody {
     #[serde(alias = "from_acc")]
     #[schema(value_type = Option<String>)]
     from_account: Option<AccountId>,
-    /// The account to credit; also `to_acc`.
-    #[serde(alias = "to_acc")]
+    /// The account to credit; also `to_acct`.
+    #[serde(alias = "to_acct")]
     #[schema(value_type = String)]
     to_account: AccountId,
     /// Decimal text with exactly the currency's digits.

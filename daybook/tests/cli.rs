@@ -1,0 +1,45 @@
+//! The binary itself. That this test exists also makes `cargo test --workspace` build it, for the journeys in `tests/`.
+
+use std::process::{Command, Output};
+
+fn daybook(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_daybook")).args(arguments).output().unwrap()
+}
+
+fn printed(arguments: &[&str]) -> String {
+    let output = daybook(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn help_names_every_command() {
+    let help = printed(&["--help"]);
+    for command in ["up", "token", "import"] {
+        assert!(help.lines().any(|line| line.trim_start().starts_with(command)), "{command}: {help}");
+    }
+}
+
+#[test]
+fn help_shows_the_environment_variable_of_every_flag() {
+    for command in ["up", "token", "import"] {
+        let help = printed(&[command, "--help"]);
+        let flags = help.lines().filter(|line| line.trim_start().starts_with("--")).count();
+        assert!(flags > 3, "{help}");
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(help.matches("[env: DAYBOOK_").count(), flags, "{help}");
+    }
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    assert_eq!(printed(&["--version"]), format!("daybook {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn an_unknown_command_is_refused_by_name() {
+    let output = daybook(&["dance"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("'dance'"));
+    assert!(output.stdout.is_empty());
+}

@@ -1,0 +1,167 @@
+//! Asks a daybook by HTTP, and holds every answer to what all answers promise.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+
+pub(crate) const POSITION: &str = "x-daybook-position";
+pub(crate) const REPLAYED: &str = "idempotent-replayed";
+
+/// No answer takes longer.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// One caller. Reads what it wrote: it names the highest position it was told whenever it reads.
+#[derive(Clone)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    url: String,
+    token: Option<String>,
+    position: Arc<AtomicU64>,
+}
+
+impl Client {
+    pub(super) fn new(url: String, token: Option<String>) -> Self {
+        // Of this test's own runtime: a client's connections end with the runtime that made them.
+        let http = reqwest::Client::builder().timeout(ANSWER_TIME_MAX).build().unwrap();
+        Self { http, url, token, position: Arc::default() }
+    }
+
+    /// A request with nothing in it but the caller's token.
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.url));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(self.reading(Method::GET, path)).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// As [`Client::post`], for daybooks that may end meanwhile.
+    pub(crate) async fn try_post(&self, path: &str, body: &Value) -> reqwest::Result<Answer> {
+        self.try_send(self.request(Method::POST, path).json(body)).await
+    }
+
+    pub(crate) async fn send(&self, request: RequestBuilder) -> Answer {
+        self.try_send(request).await.unwrap()
+    }
+
+    async fn try_send(&self, request: RequestBuilder) -> reqwest::Result<Answer> {
+        let response = request.send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await?;
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        let answer = Answer { status, headers, body };
+        answer.keeps_promises();
+        self.position.fetch_max(answer.position(), Ordering::Relaxed);
+        Ok(answer)
+    }
+
+    /// Answers a GraphQL query, which must be without errors.
+    pub(crate) async fn graphql(&self, query: &str, variables: Value) -> Value {
+        let mut body = self.ask_graphql(query, variables).await;
+        assert!(body.get("errors").is_none(), "{query}: {body}");
+        body["data"].take()
+    }
+
+    /// The code of the errors that a GraphQL query has.
+    pub(crate) async fn graphql_error(&self, query: &str, variables: Value) -> String {
+        let body = self.ask_graphql(query, variables).await;
+        let errors = body["errors"].as_array().unwrap_or_else(|| panic!("{query}: no error: {body}"));
+        let code = text(&errors[0]["extensions"]["code"]);
+        for error in errors {
+            assert!(
+                !text(&error["message"]).is_empty() && error["extensions"]["code"] == code,
+                "{query}: {body}"
+            );
+        }
+        code
+    }
+
+    async fn ask_graphql(&self, query: &str, variables: Value) -> Value {
+        let body = json!({ "query": query, "variables": variables });
+        self.send(self.reading(Method::POST, "/graphql").json(&body)).await.is(200)
+    }
+
+    fn reading(&self, method: Method, path: &str) -> RequestBuilder {
+        self.request(method, path).header(POSITION, self.position.load(Ordering::Relaxed))
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    /// A string when it is no JSON.
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    fn keeps_promises(&self) {
+        let Self { status, headers, body } = self;
+        assert_ne!(*status, 500, "{body}");
+        assert!(headers.contains_key("x-request-id"), "{headers:?}");
+        if *status >= 400 {
+            assert_eq!(self.header(CONTENT_TYPE.as_str()), Some("application/problem+json"), "{body}");
+            assert_eq!(body["status"], *status, "{body}");
+            for member in ["title", "detail", "code"] {
+                assert!(body[member].as_str().is_some_and(|text| !text.is_empty()), "no {member}: {body}");
+            }
+        }
+        if let Some(position) = self.header(POSITION) {
+            assert_eq!(body["position"].to_string(), position, "header and body differ");
+        }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        Some(self.headers.get(name)?.to_str().unwrap())
+    }
+
+    /// Its body, if it has this status.
+    #[track_caller]
+    pub(crate) fn is(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.body);
+        self.body
+    }
+
+    /// Its body, if it is this problem.
+    #[track_caller]
+    pub(crate) fn refuses(self, status: u16, code: &str) -> Value {
+        let body = self.is(status);
+        assert_eq!(body["code"], code, "{body}");
+        body
+    }
+
+    /// True when it is the answer of an earlier request.
+    pub(crate) fn is_replayed(&self) -> bool {
+        let value = self.header(REPLAYED);
+        assert!(matches!(value, None | Some("true")), "{value:?}");
+        value.is_some()
+    }
+
+    /// Where in the log it stands; 0 when it does not say.
+    pub(crate) fn position(&self) -> u64 {
+        self.body["position"].as_u64().unwrap_or(0)
+    }
+
+    pub(crate) fn transfer_id(&self) -> String {
+        text(&self.body["transfer_id"])
+    }
+}
+
+/// The text of a JSON string.
+#[track_caller]
+pub(crate) fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
+}

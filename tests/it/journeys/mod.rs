@@ -1,0 +1,9 @@
+//! What people come for, from end to end, on one daybook that all of these share.
+
+mod compensation;
+mod idempotency;
+mod import;
+mod money;
+mod overdraft;
+mod paging;
+mod refusals;

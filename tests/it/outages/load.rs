@@ -1,0 +1,234 @@
+//! Clients that post transfers until they get no more answers, and what must be true of all of them afterwards.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use crate::harness::{Client, Daybook, euros, text, until};
+
+const CLIENTS: usize = 8;
+/// Accounts that pay and are paid; one more is only paid, and frozen, so that its transfers fail.
+const ACCOUNTS: usize = 6;
+const DEPOSIT_CENTS: i64 = 1_000_000;
+/// How long what was under way may take to end after a start.
+const SETTLE_TIME_MAX: Duration = Duration::from_secs(60);
+/// Transfers of one query.
+const QUERY_TRANSFERS: usize = 100;
+
+/// A transfer somebody asked for.
+#[derive(Clone, Debug)]
+struct Wish {
+    key: String,
+    from: usize,
+    to: usize,
+    cents: i64,
+}
+
+/// A wish and what was answered: the transfer's id, or nothing when the daybook ended first.
+type Heard = (Wish, Option<String>);
+
+/// Everything that was asked of one daybook in all its lives.
+pub(super) struct Load {
+    accounts: Arc<[String]>,
+    deposits: BTreeSet<String>,
+    heard: Vec<Heard>,
+    rounds: usize,
+}
+
+impl Load {
+    /// Opens the accounts.
+    pub(super) async fn prepare(daybook: &Daybook) -> Self {
+        let bank = daybook.operator("load").await;
+        let (mut accounts, mut deposits) = (Vec::new(), BTreeSet::new());
+        for _ in 0..ACCOUNTS {
+            let account = bank.open("EUR").await;
+            deposits.insert(bank.deposit(&account, &amount(DEPOSIT_CENTS)).await);
+            accounts.push(account);
+        }
+        let frozen = bank.open("EUR").await;
+        bank.command(&frozen, "freeze").await.is(200);
+        accounts.push(frozen);
+        Self { accounts: accounts.into(), deposits, heard: Vec::new(), rounds: 0 }
+    }
+
+    /// Offers load; when `enough` transfers are acknowledged, `ends` the daybook while the load goes on, until every client has noticed.
+    pub(super) async fn until_the_end(
+        &mut self,
+        daybook: &mut Daybook,
+        enough: usize,
+        end: impl FnOnce(&mut Daybook),
+    ) {
+        self.rounds += 1;
+        let bank = daybook.operator("load").await;
+        let (tell, mut told) = mpsc::unbounded_channel();
+        for number in 0..CLIENTS {
+            let name = format!("{}-{number}", self.rounds);
+            tokio::spawn(ask_until_the_end(
+                bank.clone(),
+                Arc::clone(&self.accounts),
+                name,
+                number,
+                tell.clone(),
+            ));
+        }
+        drop(tell);
+        let before = self.heard.len();
+        while self.heard.len() < before + enough {
+            self.heard.push(told.recv().await.expect("clients ask on"));
+        }
+        assert!(
+            self.heard[before..].iter().all(|(_, id)| id.is_some()),
+            "an answer stayed out before the end"
+        );
+        end(daybook);
+        while let Some(heard) = told.recv().await {
+            self.heard.push(heard);
+        }
+    }
+
+    /// Asks everything again and holds the books to it: every acknowledged transfer is there, once, and has ended; nothing else is.
+    pub(super) async fn holds(&mut self, daybook: &Daybook) {
+        let bank = daybook.operator("load").await;
+        for (wish, heard) in &mut self.heard {
+            let again = bank
+                .transfer(&wish.key, &self.accounts[wish.from], &self.accounts[wish.to], &amount(wish.cents))
+                .await;
+            let (replayed, id) = (again.is_replayed(), again.transfer_id());
+            again.is(202);
+            match heard {
+                Some(heard) => {
+                    assert!(replayed && id == *heard, "{wish:?}: {heard} was acknowledged, now {id} is")
+                }
+                // Nobody was told: both are right. From now on it is acknowledged.
+                None => *heard = Some(id),
+            }
+        }
+        let wishes: HashMap<&str, &Wish> =
+            self.heard.iter().map(|(wish, id)| (id.as_deref().unwrap(), wish)).collect();
+        assert_eq!(wishes.len(), self.heard.len(), "two wishes became one transfer");
+
+        self.all_have_ended(&bank, &wishes).await;
+        let mut balances = self.entries_fit(&bank, &wishes).await;
+        for (wish, _) in &self.heard {
+            if wish.to != ACCOUNTS {
+                balances[wish.from] -= wish.cents;
+                balances[wish.to] += wish.cents;
+            }
+        }
+        for (account, cents) in self.accounts.iter().zip(&balances) {
+            assert_eq!(bank.funds(account).await, (amount(*cents), amount(*cents)));
+        }
+        let customers = amount(balances.iter().sum());
+        let sums = json!([{ "currency": "EUR", "customers": customers, "settlement": format!("-{customers}"),
+                            "inTransit": "0.00", "total": "0.00" }]);
+        assert_eq!(bank.trial_balance().await, sums);
+    }
+
+    async fn all_have_ended(&self, bank: &Client, wishes: &HashMap<&str, &Wish>) {
+        let ids: Vec<&str> = wishes.keys().copied().collect();
+        for ids in ids.chunks(QUERY_TRANSFERS) {
+            let fields: String = ids
+                .iter()
+                .map(|id| format!("t{id}: transfer(id: \"{id}\") {{ status failureReason }} "))
+                .collect();
+            let query = format!("{{ {fields} }}");
+            let data = until("every transfer ends", SETTLE_TIME_MAX, async || {
+                let data = bank.graphql(&query, Value::Null).await;
+                let ended =
+                    data.as_object().unwrap().values().all(|transfer| transfer["status"] != "PENDING");
+                ended.then_some(data)
+            })
+            .await;
+            for id in ids {
+                let end = match wishes[id].to {
+                    ACCOUNTS => json!({ "status": "FAILED", "failureReason": "account_frozen" }),
+                    _ => json!({ "status": "COMPLETED", "failureReason": null }),
+                };
+                assert_eq!(data[format!("t{id}")], end, "{:?}", wishes[id]);
+            }
+        }
+    }
+
+    /// Every entry belongs to a wish or a deposit, and each of these has its entries once. Returns the balances that the deposits make.
+    async fn entries_fit(&self, bank: &Client, wishes: &HashMap<&str, &Wish>) -> Vec<i64> {
+        let mut legs: BTreeMap<String, Vec<(usize, String, String, String)>> = BTreeMap::new();
+        for (place, account) in self.accounts.iter().enumerate() {
+            let mut balance = 0;
+            for entry in bank.entries(account).await {
+                let [transfer, side, status, moved, after] =
+                    ["transferId", "type", "status", "amount", "balanceAfter"].map(|name| text(&entry[name]));
+                balance += if side == "CREDIT" { cents(&moved) } else { -cents(&moved) };
+                assert_eq!(cents(&after), balance, "{entry}");
+                legs.entry(transfer).or_default().push((place, side, status, moved));
+            }
+        }
+        for (id, wish) in wishes {
+            let leg = |place, side: &str, status: &str| {
+                (place, side.to_owned(), status.to_owned(), amount(wish.cents))
+            };
+            let mut expected = match wish.to {
+                ACCOUNTS => [leg(wish.from, "DEBIT", "REVERSED"), leg(wish.from, "CREDIT", "COMPLETED")],
+                to => [leg(wish.from, "DEBIT", "COMPLETED"), leg(to, "CREDIT", "COMPLETED")],
+            };
+            let mut found = legs.remove(*id).unwrap_or_default();
+            found.sort();
+            expected.sort();
+            assert_eq!(found, expected, "{wish:?}");
+        }
+        assert_eq!(
+            legs.into_keys().collect::<BTreeSet<_>>(),
+            self.deposits,
+            "transfers that nobody asked for"
+        );
+        let mut balances = vec![DEPOSIT_CENTS; ACCOUNTS];
+        balances.push(0);
+        balances
+    }
+}
+
+async fn ask_until_the_end(
+    bank: Client,
+    accounts: Arc<[String]>,
+    name: String,
+    client: usize,
+    tell: mpsc::UnboundedSender<Heard>,
+) {
+    for number in 0.. {
+        let from = (client + number) % ACCOUNTS;
+        let to = (from + 1 + number / ACCOUNTS % ACCOUNTS) % (ACCOUNTS + 1);
+        let wish = Wish {
+            key: format!("{name}-{number}"),
+            from,
+            to,
+            cents: 1 + i64::try_from(number % 97).unwrap(),
+        };
+        let body = euros(&wish.key, &accounts[from], &accounts[to], &amount(wish.cents));
+        let answer = bank.try_post(&format!("/api/v1/transactions/{}/account", accounts[from]), &body).await;
+        let heard = match answer {
+            // Told to come again: it stops.
+            Ok(answer) if answer.status == 503 => None,
+            Ok(answer) => {
+                let id = answer.transfer_id();
+                answer.is(202);
+                Some(id)
+            }
+            Err(_) => None,
+        };
+        let last = heard.is_none();
+        let _ = tell.send((wish, heard));
+        if last {
+            return;
+        }
+    }
+}
+
+fn amount(cents: i64) -> String {
+    format!("{}.{:02}", cents / 100, cents % 100)
+}
+
+fn cents(amount: &str) -> i64 {
+    amount.replace('.', "").parse().unwrap()
+}
