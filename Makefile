@@ -22,8 +22,8 @@ test: ## Run every test, after installing what is missing
 
 bench: ## Measure on this machine and print a table
 	@scripts/prerequisites
-	$(CARGO) build --release $(CARGO_FLAGS) --workspace --bins
-	target/release/daybook-bench
+	$(CARGO) build --release $(CARGO_FLAGS) --package daybook
+	$(CARGO) bench $(CARGO_FLAGS) --package ledger-tests --bench ledger
 
 lint: ## Check formatting and lints
 	$(CARGO) fmt --all --check

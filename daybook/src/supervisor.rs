@@ -25,6 +25,7 @@ pub(crate) async fn supervise<F, E>(
 {
     let mut pause = PAUSE_MIN;
     loop {
+        health.set(component, State::Starting);
         let started = Instant::now();
         let ended = AssertUnwindSafe(role()).catch_unwind().await;
         if stop.is_cancelled() {
@@ -41,7 +42,8 @@ pub(crate) async fn supervise<F, E>(
         if started.elapsed() > PAUSE_MAX {
             pause = PAUSE_MIN;
         }
-        tracing::error!(%component, error = reason, again_in = ?pause, "failed");
+        tracing::error!("{component} failed, again in {:.1} s: {reason}", pause.as_secs_f64());
+        let reason = reason.lines().next().unwrap_or_default().to_owned();
         health.set(component, State::Failed { reason });
         if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
             return health.set(component, State::Stopped);
@@ -69,7 +71,7 @@ mod tests {
             match runs.fetch_add(1, Ordering::Relaxed) {
                 0 => Err("no"),
                 _ => {
-                    assert!(!health.report().is_ready());
+                    assert!(!health.report().is_ready(), "it has only begun again");
                     health.set(Component::Projector, State::Ready);
                     stop.cancel();
                     Ok(())

@@ -72,7 +72,7 @@ async fn appends(node: &Node, in_flight: usize, time: Duration, batches: u64) {
         .map(|_| {
             let (node, left) = (node.clone(), left.clone());
             tokio::spawn(async move {
-                let mut latencies = Histogram::<u64>::new(3).expect("histogram");
+                let mut latencies = Histogram::<u64>::new(2).expect("histogram");
                 let data = Bytes::from("x".repeat(300));
                 while begun.elapsed() < time
                     && left
@@ -100,7 +100,7 @@ async fn appends(node: &Node, in_flight: usize, time: Duration, batches: u64) {
             }
         }
     });
-    let mut latencies = Histogram::<u64>::new(3).expect("histogram");
+    let mut latencies = Histogram::<u64>::new(2).expect("histogram");
     for task in tasks {
         latencies.add(task.await.expect("task")).expect("add");
     }
@@ -142,11 +142,13 @@ fn batch(data: &Bytes) -> Vec<StreamAppend> {
         StreamAppend {
             stream: format!("transfer-{}", id.simple()).into(),
             expected: ExpectedRevision::NoStream,
+            follows: None,
             events: vec![event("TransferRequested")],
         },
         StreamAppend {
             stream: format!("account-{account}").into(),
             expected: ExpectedRevision::Any,
+            follows: None,
             events: vec![event("AccountDebited")],
         },
     ]

@@ -46,6 +46,11 @@ pub struct StreamAppend {
     pub stream: Arc<str>,
     /// The state the stream must be in, counting earlier parts of the same batch.
     pub expected: ExpectedRevision,
+    /// With [`ExpectedRevision::Exact`]: the id that the stream's last event must have, too; `None` asks for the revision alone.
+    ///
+    /// A caller that queues several appends to a stream ahead of the disk needs it. If an earlier one fails and somebody else's event takes
+    /// its revision, the revision alone would let the next one follow an event that its maker never saw.
+    pub follows: Option<Uuid>,
     /// At least one event, in order.
     pub events: Vec<ProposedEvent>,
 }

@@ -44,7 +44,7 @@ impl Budget {
 
 impl Shared {
     pub(crate) fn find_stream(&self, stream: &str) -> Result<Option<StreamHead>, ReadError> {
-        match self.streams.find(&self.log, &self.index, stream)? {
+        match self.streams.find(&self.log, &self.index, stream, |_| false)? {
             Lookup::Exists(head) => Ok(Some(head)),
             Lookup::Vacant(_) | Lookup::Crowded => Ok(None),
         }

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use quick_cache::sync::Cache;
+use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::error::ReadError;
@@ -15,6 +16,7 @@ use crate::index::Index;
 use crate::limits::MAX_HASH_PROBES;
 use crate::log::Log;
 use crate::log::reader::read_one;
+use crate::log::record::Record;
 
 /// A stream that has events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub(crate) struct StreamHead {
     pub(crate) revision: u64,
     /// Of its last event.
     pub(crate) position: Position,
+    /// Of its last event.
+    pub(crate) id: Uuid,
 }
 
 /// What is known about a name.
@@ -55,20 +59,28 @@ impl Streams {
         }
     }
 
-    /// The stream as of the last published group.
-    pub(crate) fn find(&self, log: &Log, index: &Index, name: &str) -> Result<Lookup, ReadError> {
+    /// The stream as of the last published group. `taken`: slots that other streams have since.
+    pub(crate) fn find(
+        &self,
+        log: &Log,
+        index: &Index,
+        name: &str,
+        taken: impl Fn(u64) -> bool,
+    ) -> Result<Lookup, ReadError> {
         if let Some(head) = self.heads.get(name) {
             return Ok(Lookup::Exists(head));
         }
-        for slot in self.slots(name) {
+        for slot in self.slots(name).filter(|slot| !taken(*slot)) {
             let Some((revision, position)) = index.last(slot)? else {
                 return Ok(Lookup::Vacant(slot));
             };
-            if read_one(log, position, |record| record.content.stream == name)? {
+            let of_name = |record: &Record<'_>| (record.content.stream == name).then_some(record.content.id);
+            if let Some(id) = read_one(log, position, of_name)? {
                 return Ok(Lookup::Exists(StreamHead {
                     slot,
                     revision,
                     position,
+                    id,
                 }));
             }
         }
@@ -76,7 +88,7 @@ impl Streams {
     }
 
     /// The slots a name may have, best first.
-    pub(crate) fn slots(&self, name: &str) -> impl Iterator<Item = u64> + use<> {
+    fn slots(&self, name: &str) -> impl Iterator<Item = u64> + use<> {
         let hash = xxh3_64_with_seed(name.as_bytes(), self.seed) & self.mask;
         (0..MAX_HASH_PROBES).map(move |probe| hash.wrapping_add(probe))
     }

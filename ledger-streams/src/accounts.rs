@@ -11,6 +11,7 @@ use ledger_core::account::{AccountEvent, AccountState};
 use ledger_core::{AccountId, Event, Position, stream};
 use quick_cache::sync::Cache;
 use tokio::sync::{Mutex, MutexGuard, Notify};
+use uuid::Uuid;
 
 use crate::codec::decode_all;
 use crate::{CACHED_ACCOUNTS_MAX, EventStore, StoreError};
@@ -35,6 +36,8 @@ pub(crate) struct Entry {
 struct Loaded {
     is_loaded: bool,
     state: AccountState,
+    /// The last event folded into the state: the next append must follow it, and no other of the same revision.
+    last_event: Option<Uuid>,
     /// How many of the state's events are known to be on disk.
     durable: u64,
     /// Counts the loads, so that a failed append drops the state that it was decided on and not a newer one.
@@ -87,7 +90,7 @@ impl Entry {
             loaded.forget();
         }
         if !loaded.is_loaded {
-            loaded.state = load(store, &self.stream).await?;
+            (loaded.state, loaded.last_event) = load(store, &self.stream).await?;
             loaded.durable = loaded.state.events;
             loaded.is_loaded = true;
         }
@@ -172,7 +175,13 @@ impl Drop for UnderWay<'_> {
 
 impl Held<'_> {
     /// Evolves the state ahead of the disk and lets go of it.
-    pub(crate) fn submit<'a>(mut self, entry: &'a Entry, events: &[AccountEvent]) -> UnderWay<'a> {
+    pub(crate) fn submit<'a>(
+        mut self,
+        entry: &'a Entry,
+        events: &[AccountEvent],
+        last_event: Option<Uuid>,
+    ) -> UnderWay<'a> {
+        self.loaded.last_event = last_event;
         events.iter().for_each(|event| self.loaded.state.evolve(event));
         UnderWay { entry, generation: self.loaded.generation, answered: false }
     }
@@ -181,18 +190,24 @@ impl Held<'_> {
         self.loaded.generation
     }
 
+    pub(crate) fn last_event(&self) -> Option<Uuid> {
+        self.loaded.last_event
+    }
+
     pub(crate) fn state(&self) -> &AccountState {
         &self.loaded.state
     }
 }
 
-async fn load(store: &EventStore, stream: &Arc<str>) -> Result<AccountState, StoreError> {
+async fn load(store: &EventStore, stream: &Arc<str>) -> Result<(AccountState, Option<Uuid>), StoreError> {
     let mut state = AccountState::default();
+    let mut last_event = None;
     for recorded in decode_all(store.read_stream(stream, 0).await?)? {
         if let Event::Account(event) = &recorded.event {
             state.evolve(event);
             state.settle(recorded.revision, recorded.position);
+            last_event = Some(recorded.id);
         }
     }
-    Ok(state)
+    Ok((state, last_event))
 }

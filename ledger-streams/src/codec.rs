@@ -32,7 +32,15 @@ pub(crate) struct Draft {
     pub(crate) stream: Arc<str>,
     /// How many events the stream had when they were decided.
     pub(crate) after: u64,
+    /// The last of them, where it is known.
+    pub(crate) follows: Option<Uuid>,
     pub(crate) events: Vec<Event>,
+}
+
+impl Draft {
+    pub(crate) const fn new(stream: Arc<str>, after: u64, events: Vec<Event>) -> Self {
+        Self { stream, after, follows: None, events }
+    }
 }
 
 /// Encodes drafts in order, each event caused by the one before. Returns the last event's id, too.
@@ -51,7 +59,12 @@ pub(crate) fn encode(
             events.push(proposed);
         }
         let expected = crate::store::after(draft.after);
-        batch.push(StreamAppend { stream: Arc::clone(&draft.stream), expected, events });
+        batch.push(StreamAppend {
+            stream: Arc::clone(&draft.stream),
+            expected,
+            follows: draft.follows,
+            events,
+        });
     }
     Ok((batch, cause))
 }
@@ -139,6 +152,7 @@ pub(crate) fn system_append(stream: &str, event_type: &'static str, data: Vec<u8
     StreamAppend {
         stream: stream.into(),
         expected: ExpectedRevision::Any,
+        follows: None,
         events: vec![ProposedEvent {
             id: Uuid::new_v4(),
             event_type: Cow::Borrowed(event_type),

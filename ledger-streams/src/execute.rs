@@ -124,12 +124,14 @@ impl Ledger {
             let own = Draft {
                 stream: Arc::clone(&entry.stream),
                 after: held.state().events,
+                follows: held.last_event(),
                 events: events.iter().cloned().map(Event::Account).collect(),
             };
             let drafts: Vec<_> = before.into_iter().chain([own]).chain(after).collect();
             let (batch, last_event) = encode(&drafts, context)?;
+            let last_own = batch.get(account_part).and_then(|part| part.events.last()).map(|event| event.id);
             let submitted = reservation.submit(batch);
-            let under_way = held.submit(&entry, &events);
+            let under_way = held.submit(&entry, &events, last_own);
             match submitted.placed().await {
                 Ok(placed) => {
                     if let Some(own) = placed.get(account_part) {

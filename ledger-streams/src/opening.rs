@@ -138,9 +138,6 @@ impl Ledger {
 
 fn claim_draft(reference: &str, account_id: AccountId) -> Draft {
     let claimed = AccountReferenceClaimed { reference: reference.to_owned(), account_id };
-    Draft {
-        stream: stream::account_reference(reference).into(),
-        after: 0,
-        events: vec![Event::Reference(ReferenceEvent::Claimed(claimed))],
-    }
+    let events = vec![Event::Reference(ReferenceEvent::Claimed(claimed))];
+    Draft::new(stream::account_reference(reference).into(), 0, events)
 }

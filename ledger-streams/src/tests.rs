@@ -41,10 +41,14 @@ impl Bank {
         Self::open(self.dir)
     }
 
-    /// A second process on the same store: own caches, same log.
-    fn second(&self) -> Ledger {
+    /// Another process on the same store: own caches, own worker number, same log.
+    fn another(&self, worker: u16) -> Ledger {
         let store = EventStore::Embedded(self.node.clone());
-        Ledger::open(store, &LedgerOptions { worker: 2 }).unwrap()
+        Ledger::open(store, &LedgerOptions { worker }).unwrap()
+    }
+
+    fn second(&self) -> Ledger {
+        self.another(2)
     }
 
     async fn account(&self, minor: i64) -> AccountId {
@@ -200,9 +204,10 @@ async fn what_can_never_be_right_leaves_no_trace() {
 async fn many_with_one_key_at_once_make_one_transfer() {
     let bank = Bank::new();
     let (from, to) = (bank.account(100_000).await, bank.account(0).await);
+    let second = bank.second();
     let mut tasks = JoinSet::new();
     for number in 0..64 {
-        let ledger = if number % 2 == 0 { bank.ledger.clone() } else { bank.second() };
+        let ledger = if number % 2 == 0 { bank.ledger.clone() } else { second.clone() };
         // Half of them ask for something else under the same key.
         let wish = wish("k", from, to, 300 + number / 32);
         tasks.spawn(async move { request(&ledger, &wish).await });
@@ -225,7 +230,7 @@ async fn many_with_one_key_at_once_make_one_transfer() {
 async fn many_draining_one_account_never_overdraw_it() {
     let bank = Bank::new();
     let (from, to) = (bank.account(1_000).await, bank.account(0).await);
-    let others = [bank.ledger.clone(), bank.second(), bank.second()];
+    let others = [bank.ledger.clone(), bank.another(2), bank.another(3)];
     let mut tasks = JoinSet::new();
     for number in 0..96 {
         let ledger = others[number % others.len()].clone();
@@ -313,6 +318,26 @@ async fn checkpoints_are_kept_in_the_log() {
     let bank = bank.restart().await;
     assert_eq!(bank.ledger.load_checkpoint("p").await.unwrap(), 42);
     assert!(bank.log().await.is_empty(), "the store's own bookkeeping is no event of the ledger");
+}
+
+#[tokio::test]
+async fn processes_that_share_a_worker_number_are_found_out() {
+    let bank = Bank::new();
+    let (from, to) = (bank.account(1_000).await, bank.account(0).await);
+    let (one, two) = (bank.another(5), bank.another(5));
+    let mut answers = Vec::new();
+    for (ledger, key) in [(&one, "a"), (&two, "b")] {
+        let wish = wish(key, from, to, 100);
+        answers.push(ledger.request_transfer(&wish, &context(&wish.stream())).await);
+    }
+    assert!(answers[0].is_ok());
+    // The clock may have moved on between the two; a collision, if there was one, must not pass as a debit.
+    let debits = bank
+        .log()
+        .await
+        .into_iter()
+        .filter(|recorded| matches!(&recorded.event, Event::Account(AccountEvent::Debited(_))));
+    assert_eq!(debits.count(), answers.iter().filter(|answer| answer.is_ok()).count());
 }
 
 #[test]

@@ -100,7 +100,7 @@ impl TransferRun {
 
     fn ending(&self, events: Vec<Event>) -> Draft {
         // A transfer that has not ended has one event: its request.
-        Draft { stream: Arc::clone(self.stream()), after: 1, events }
+        Draft::new(Arc::clone(self.stream()), 1, events)
     }
 }
 
@@ -168,15 +168,20 @@ impl Ledger {
         let Some(Step::Account(from, debit)) = process.next() else {
             return Err(StoreError::Broken("a transfer begins with a debit".into()));
         };
-        let mut refusal = None;
+        let (mut refusal, mut collides) = (None, false);
         let done = self
             .plan(from, None, context, |state| {
                 let decided = account::decide(state, &debit);
                 refusal = decided.as_ref().err().copied();
+                // A new transfer cannot have been debited: its id is another's.
+                collides = decided.as_ref().is_ok_and(Vec::is_empty);
+                if collides {
+                    return Plan::default();
+                }
                 let mut own = vec![requested.first().cloned().map(Event::Transfer)];
                 own.push(refusal.map(|reason| rejected(transfer.transfer_id, reason)));
                 let own = own.into_iter().flatten().collect();
-                let before = vec![Draft { stream: Arc::clone(stream), after: 0, events: own }];
+                let before = vec![Draft::new(Arc::clone(stream), 0, own)];
                 Plan { before, events: decided.unwrap_or_default(), after: vec![] }
             })
             .await;
@@ -190,6 +195,11 @@ impl Ledger {
             }
             Err(PlanFailure::Store(error)) => return Err(error),
         };
+        if collides {
+            let text =
+                format!("transfer id {} is taken: two processes share a worker number", transfer.transfer_id);
+            return Err(StoreError::Broken(text.into()));
+        }
         process.requested_at = done.first.unwrap_or_default();
         match refusal {
             Some(reason) => process.stage = Stage::Ended(TransferStatus::Rejected(reason)),

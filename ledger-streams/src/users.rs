@@ -30,11 +30,8 @@ impl Ledger {
             if events.is_empty() {
                 return Ok(Ok(Executed { events, position: self.store().head().await? }));
             }
-            let draft = Draft {
-                stream: Arc::clone(&stream),
-                after: state.events,
-                events: events.iter().cloned().map(Event::User).collect(),
-            };
+            let own = events.iter().cloned().map(Event::User).collect();
+            let draft = Draft::new(Arc::clone(&stream), state.events, own);
             let (batch, _) = encode(&[draft], context)?;
             match self.store().append(batch).await {
                 Ok(placed) => {

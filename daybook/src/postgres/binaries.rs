@@ -31,7 +31,7 @@ impl Binaries {
         let places = given.map_or_else(places, |dir| vec![dir.to_owned()]);
         let mut found: Vec<Self> = places.iter().filter_map(|dir| Self::at(dir)).collect();
         // Newest first; of equals the first found.
-        found.sort_by_key(|binaries| std::cmp::Reverse(binaries.major.parse::<u32>().unwrap_or(0)));
+        found.sort_by_key(|binaries| std::cmp::Reverse(binaries.major_number()));
         let matching = found.iter().position(|binaries| Some(binaries.major.as_str()) == wanted);
         if found.is_empty() {
             let looked = given.map_or_else(
@@ -47,6 +47,10 @@ impl Binaries {
         let complete = ["initdb", "postgres"].iter().all(|name| dir.join(name).is_file());
         let version = complete.then(|| output(Command::new(dir.join("postgres")).arg("--version")))??;
         Some(Self { dir: dir.to_owned(), major: major(&version)? })
+    }
+
+    pub(super) fn major_number(&self) -> u32 {
+        self.major.parse().unwrap_or(0)
     }
 
     pub(super) fn dir(&self) -> &Path {

@@ -82,7 +82,8 @@ pub(super) fn private_dir(dir: &Path, owner: Option<Owner>) -> Result<(), Postgr
     }
 }
 
-/// The URL of a database reached by the socket in `dir`.
+/// The URL of a database reached by the socket in `dir`. The password is never asked for; with one, the client does not
+/// look for a `.pgpass`.
 pub(super) fn url(dir: &Path, user: &str, database: &str) -> String {
     use std::fmt::Write;
     use std::os::unix::ffi::OsStrExt;
@@ -95,7 +96,7 @@ pub(super) fn url(dir: &Path, user: &str, database: &str) -> String {
             let _ = write!(host, "%{byte:02X}");
         }
     }
-    format!("postgres://{user}@localhost/{database}?host={host}")
+    format!("postgres://{user}:{user}@localhost/{database}?host={host}")
 }
 
 #[cfg(test)]
@@ -116,7 +117,7 @@ mod tests {
     #[test]
     fn a_url_survives_strange_paths() {
         let url = url(Path::new("/a b/ž&?#"), "daybook", "daybook");
-        assert_eq!(url, "postgres://daybook@localhost/daybook?host=/a%20b/%C5%BE%26%3F%23");
+        assert_eq!(url, "postgres://daybook:daybook@localhost/daybook?host=/a%20b/%C5%BE%26%3F%23");
         let options: sqlx::postgres::PgConnectOptions = url.parse().unwrap();
         assert_eq!(options.get_socket().unwrap(), Path::new("/a b/ž&?#"));
     }

@@ -43,6 +43,24 @@ fn each_expected_revision_is_checked() {
 }
 
 #[test]
+fn an_append_may_name_the_event_it_follows() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = open(dir.path());
+    let (mine, theirs) = (fresh("mine"), fresh("theirs"));
+    let after = |id, event| vec![StreamAppend { follows: Some(id), ..part("a", Exact(0), vec![event]) }];
+    append(&node, vec![part("a", NoStream, vec![theirs.clone()])]).unwrap();
+    assert_eq!(wrong(append(&node, after(mine.id, fresh("next")))), ("a".into(), 0, Some(0)));
+    append(&node, after(theirs.id, fresh("next"))).unwrap();
+    // Known as well when the stream has to be looked up.
+    stop(node);
+    let node = open(dir.path());
+    let next = |id| vec![StreamAppend { follows: Some(id), ..part("a", Exact(1), vec![fresh("last")]) }];
+    assert_eq!(wrong(append(&node, next(theirs.id))).2, Some(1));
+    assert_eq!(stream_data(&node, "a"), ["theirs", "next"]);
+    stop(node);
+}
+
+#[test]
 fn a_batch_is_written_whole_and_in_order_or_not_at_all() {
     let dir = tempfile::tempdir().unwrap();
     let node = open(dir.path());

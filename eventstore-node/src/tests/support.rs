@@ -37,6 +37,7 @@ pub(super) fn part(stream: &str, expected: ExpectedRevision, events: Vec<Propose
     StreamAppend {
         stream: stream.into(),
         expected,
+        follows: None,
         events,
     }
 }

@@ -10,7 +10,7 @@ use crate::error::{AppendError, ReadError};
 use crate::event::{Appended, Direction, ExpectedRevision, ProposedEvent, StreamAppend, StreamAppended};
 use crate::log::reader::read_each;
 use crate::shared::Shared;
-use crate::streams::Lookup;
+use crate::streams::{Lookup, StreamHead};
 
 /// What to do with a batch.
 #[derive(Debug)]
@@ -26,7 +26,20 @@ pub(crate) enum Decision {
 struct Staged {
     name: Arc<str>,
     slot: u64,
-    last: Option<u64>,
+    last: Option<Last>,
+}
+
+/// The last event of a stream.
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    revision: u64,
+    id: Uuid,
+}
+
+impl From<StreamHead> for Last {
+    fn from(head: StreamHead) -> Self {
+        Self { revision: head.revision, id: head.id }
+    }
 }
 
 /// Decides about one batch. Changes nothing.
@@ -58,13 +71,14 @@ pub(crate) fn decide(
             stream: part.stream.clone(),
             append_index,
             expected: part.expected,
-            current: stream.last,
+            current: stream.last.map(|last| last.revision),
         };
         match check(shared, group, recent, stream, part).map_err(AppendError::Read)? {
             Verdict::Write => {
-                let first = stream.last.map_or(0, |last| last + 1);
+                let first = stream.last.map_or(0, |last| last.revision + 1);
                 writes.push((stream.slot, first));
-                stream.last = Some(first + part.events.len() as u64 - 1);
+                let id = part.events.last().map_or(Uuid::nil(), |event| event.id);
+                stream.last = Some(Last { revision: first + part.events.len() as u64 - 1, id });
             }
             Verdict::Replayed(appended) => {
                 refusal.get_or_insert(wrong());
@@ -87,38 +101,28 @@ fn find(
     group: &Group,
     staged: &[Staged],
     name: &Arc<str>,
-) -> Result<(u64, Option<u64>), AppendError> {
+) -> Result<(u64, Option<Last>), AppendError> {
     if let Some(head) = group.heads.get(name) {
-        return Ok((head.slot, Some(head.revision)));
+        return Ok((head.slot, Some((*head).into())));
     }
-    let vacant = match shared
-        .streams
-        .find(&shared.log, &shared.index, name)
-        .map_err(AppendError::Read)?
-    {
-        Lookup::Exists(head) => return Ok((head.slot, Some(head.revision))),
-        Lookup::Vacant(slot) => Some(slot),
-        Lookup::Crowded => None,
-    };
-    // The first slot from the vacant one on that no new stream of this group or batch has.
-    let taken = |slot: &u64| {
-        group.new_slots.contains_key(slot)
+    // Slots of streams that begin with this group or batch are not in the index yet.
+    let taken = |slot: u64| {
+        group.new_slots.contains_key(&slot)
             || staged
                 .iter()
-                .any(|stream| stream.last.is_some() && stream.slot == *slot)
+                .any(|stream| stream.last.is_some() && stream.slot == slot)
     };
-    vacant
-        .and_then(|vacant| {
-            shared
-                .streams
-                .slots(name)
-                .skip_while(|slot| *slot != vacant)
-                .find(|slot| !taken(slot))
-        })
-        .map(|slot| (slot, None))
-        .ok_or(AppendError::Invalid {
+    match shared
+        .streams
+        .find(&shared.log, &shared.index, name, taken)
+        .map_err(AppendError::Read)?
+    {
+        Lookup::Exists(head) => Ok((head.slot, Some(head.into()))),
+        Lookup::Vacant(slot) => Ok((slot, None)),
+        Lookup::Crowded => Err(AppendError::Invalid {
             reason: "too many streams have the same hash as this name",
-        })
+        }),
+    }
 }
 
 enum Verdict {
@@ -139,11 +143,15 @@ fn check(
         (Any | NoStream, None) => Ok(Verdict::Write),
         (StreamExists | Exact(_), None) => Ok(Verdict::Wrong),
         (Any | StreamExists, Some(_)) => Ok(check_recent(recent, stream.slot, &part.events)),
-        (NoStream, Some(last)) => check_log(shared, group, stream.slot, 0, last, &part.events),
-        (Exact(expected), Some(last)) if expected < last => {
-            check_log(shared, group, stream.slot, expected + 1, last, &part.events)
+        (NoStream, Some(last)) => check_log(shared, group, stream.slot, 0, last.revision, &part.events),
+        (Exact(expected), Some(last)) if expected < last.revision => {
+            check_log(shared, group, stream.slot, expected + 1, last.revision, &part.events)
         }
-        (Exact(expected), Some(last)) if expected == last => Ok(Verdict::Write),
+        (Exact(expected), Some(last)) if expected == last.revision => {
+            // The revision may be another event's than the one the caller knows.
+            let follows = part.follows.is_none_or(|id| id == last.id);
+            Ok(if follows { Verdict::Write } else { Verdict::Wrong })
+        }
         (Exact(_), Some(_)) => Ok(Verdict::Wrong),
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
 use crate::error::AppendError;
 use crate::event::{Appended, Position, StreamAppend, StreamAppended};
@@ -211,6 +212,7 @@ impl Writer {
                 slot,
                 revision: first,
                 position: batch_start,
+                id: Uuid::nil(),
             };
             for (revision, event) in (first..).zip(&part.events) {
                 left -= 1;
@@ -246,6 +248,7 @@ impl Writer {
                     slot,
                     revision,
                     position,
+                    id: event.id,
                 };
             }
             if first == 0 {
