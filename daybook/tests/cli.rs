@@ -1,4 +1,5 @@
 //! The binary itself. That this test exists also makes `cargo test --workspace` build it, for the journeys in `tests/`.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::process::{Command, Output};
 
