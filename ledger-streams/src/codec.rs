@@ -106,9 +106,14 @@ fn event_id(stream: &str, revision: u64, name: &str, data: &[u8], metadata: &[u8
     Uuid::new_v5(&EVENT_IDS, &content)
 }
 
+/// False for the store's system events.
+pub(crate) fn is_the_ledgers(recorded: &RecordedEvent) -> bool {
+    !recorded.event_type.starts_with('$') && !recorded.stream.starts_with('$')
+}
+
 /// Decodes an event of the ledger; `None` for one that is not the ledger's own (the store's system events).
 pub(crate) fn decode(recorded: RecordedEvent) -> Result<Option<Recorded>, StoreError> {
-    if recorded.event_type.starts_with('$') || recorded.stream.starts_with('$') {
+    if !is_the_ledgers(&recorded) {
         return Ok(None);
     }
     match decode_parts(&recorded) {

@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use eventstore_node::{
     AllFrom, AppendError, Direction, ExpectedRevision, Node, Pending, ReadLimit, RecordedEvent, Slot,
     StreamAppend, StreamFrom,
 };
 use ledger_core::Position;
 
+use crate::codec::{is_the_ledgers, time_of};
 use crate::{STREAM_PAGE_EVENTS, StoreError, Subscription};
+
+/// Events read at a time when the one before a place is looked for.
+const BACKWARD_PAGE_EVENTS: usize = 16;
 
 /// The event store. A concrete type: two real engines stand behind it, and callers need not know which.
 #[derive(Clone)]
@@ -51,6 +56,31 @@ impl EventStore {
     #[must_use]
     pub fn subscribe(&self, after: Option<Position>) -> Subscription {
         Subscription::new(self, after)
+    }
+
+    /// When the log recorded the last of the ledger's events at or before a position; `None` when there is none. A log is known by it:
+    /// no other has the same time at the same place.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] and [`StoreError::Broken`].
+    pub async fn recorded_at(&self, position: Position) -> Result<Option<DateTime<Utc>>, StoreError> {
+        match self {
+            Self::Embedded(node) => {
+                blocking(node, move |node| {
+                    let mut before = position.saturating_add(1);
+                    loop {
+                        let limit = ReadLimit::events(BACKWARD_PAGE_EVENTS);
+                        let read = node.read_all(AllFrom::Position(before), Direction::Backward, limit)?;
+                        let found = read.events.iter().find(|event| is_the_ledgers(event));
+                        if found.is_some() || read.end {
+                            return Ok(found.map(time_of));
+                        }
+                        before = read.next;
+                    }
+                })
+                .await
+            }
+        }
     }
 
     /// Takes a place in the queue of appends; waits while it is full.

@@ -321,6 +321,29 @@ async fn checkpoints_are_kept_in_the_log() {
 }
 
 #[tokio::test]
+async fn a_log_knows_the_time_of_the_last_event_at_a_place() {
+    let bank = Bank::new();
+    let store = bank.ledger.store().clone();
+    assert_eq!(store.recorded_at(1_000_000).await.unwrap(), None);
+    bank.account(0).await;
+    bank.account(0).await;
+    let log = bank.log().await;
+    for _ in 0..40 {
+        // More of the store's own than one page.
+        bank.ledger.save_checkpoint("p", 1).await.unwrap();
+    }
+    let [first, .., last] = log.as_slice() else { panic!("{log:?}") };
+    assert_eq!(store.recorded_at(first.position - 1).await.unwrap(), None);
+    assert_eq!(store.recorded_at(first.position).await.unwrap(), Some(first.recorded_at));
+    assert_eq!(store.recorded_at(last.position).await.unwrap(), Some(last.recorded_at));
+    let head = store.head().await.unwrap();
+    assert!(head > last.position);
+    for position in [head, head + 1_000_000] {
+        assert_eq!(store.recorded_at(position).await.unwrap(), Some(last.recorded_at));
+    }
+}
+
+#[tokio::test]
 async fn processes_that_share_a_worker_number_are_found_out() {
     let bank = Bank::new();
     let (from, to) = (bank.account(1_000).await, bank.account(0).await);

@@ -62,6 +62,17 @@ pub enum ProjectorError {
         /// The log's last position.
         head: Position,
     },
+    /// The log has another event where the projection's last one was.
+    #[error(
+        "checkpoint {position} of projection {projection} is not a place of this log: this database belongs to another log, or \
+         the log was restored from an older copy; choose another database, or rebuild the read models"
+    )]
+    AnotherLog {
+        /// The projection.
+        projection: &'static str,
+        /// Its checkpoint.
+        position: Position,
+    },
     /// The store handed out an event for the second time, or events in disorder.
     #[error("the event store went back from position {after} to position {position}")]
     OutOfOrder {
@@ -89,7 +100,7 @@ impl ProjectorError {
     #[must_use]
     pub fn is_outage(&self) -> bool {
         match self {
-            Self::PastTheEnd { .. } | Self::OutOfOrder { .. } => false,
+            Self::PastTheEnd { .. } | Self::AnotherLog { .. } | Self::OutOfOrder { .. } => false,
             Self::Migrate(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
                 is_outage(error)
             }

@@ -5,13 +5,12 @@
 
 use std::time::Duration;
 
-use ledger_core::Position;
 use ledger_streams::EventStore;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
 
-use crate::checkpoint::Place;
+use crate::checkpoint::{Checkpoint, Place};
 use crate::projections::Projection;
 use crate::{
     MIGRATIONS, Phase, ProjectorError, ProjectorOptions, Stopped, checkpoint, projections, runner, status,
@@ -55,7 +54,8 @@ pub(crate) async fn run(
     let Some(mut db) = shutdown.run_until_cancelled(connect(database_url)).await.transpose()? else {
         return Ok(());
     };
-    let Some(locked) = shutdown.run_until_cancelled(lock(&mut db, options)).await else { return Ok(()) };
+    let locked = shutdown.run_until_cancelled(lock(&mut db, store, options)).await;
+    let Some(locked) = locked else { return Ok(()) };
     locked?;
     MIGRATIONS.run_direct(None, &mut db, false).await?;
     let places = open(&mut db, store, options).await?;
@@ -82,9 +82,18 @@ pub async fn connect(database_url: &str) -> Result<PgConnection, sqlx::Error> {
 }
 
 /// Waits until no other projector holds the database. Asks again and again instead of standing in line in the server, where a
-/// projector that went away would keep its place.
-async fn lock(db: &mut PgConnection, options: &ProjectorOptions) -> Result<(), sqlx::Error> {
+/// projector that went away would keep its place. A database of another log is not worth waiting for.
+async fn lock(
+    db: &mut PgConnection,
+    store: &EventStore,
+    options: &ProjectorOptions,
+) -> Result<(), ProjectorError> {
     loop {
+        let migrated: bool =
+            sqlx::query_scalar("select to_regclass('checkpoints') is not null").fetch_one(&mut *db).await?;
+        if migrated {
+            checkpoints(db, store).await?;
+        }
         let locked: bool = sqlx::query_scalar("select pg_try_advisory_lock($1)")
             .bind(WRITER_LOCK)
             .fetch_one(&mut *db)
@@ -106,19 +115,17 @@ async fn open(
     store: &EventStore,
     options: &ProjectorOptions,
 ) -> Result<Vec<(&'static Projection, Place)>, ProjectorError> {
-    let all = projections::all();
-    let checkpoints = checkpoint::load(db, &all).await?;
-    let places: Vec<_> = all.into_iter().zip(checkpoints.iter().map(|checkpoint| checkpoint.place)).collect();
-    // After the checkpoints, so that the log cannot seem shorter than it is.
-    check_end(&places, store.head().await?)?;
+    let checkpoints = checkpoints(db, store).await?;
+    let places: Vec<_> =
+        checkpoints.iter().map(|(projection, checkpoint)| (*projection, checkpoint.place)).collect();
     status::opened(&options.status, &places);
-    let current = places.into_iter().zip(checkpoints).filter_map(|((projection, place), checkpoint)| {
-        if checkpoint.version == projection.version {
+    let current = checkpoints.into_iter().filter_map(|(projection, Checkpoint { version, place })| {
+        if version == projection.version {
             return Some((projection, place));
         }
         let reason = format!(
-            "its rows are of version {}, this program writes version {}: rebuild it",
-            checkpoint.version, projection.version
+            "its rows are of version {version}, this program writes version {}: rebuild it",
+            projection.version
         );
         status::stopped(&options.status, projection, Stopped { position: place.position, reason });
         None
@@ -126,11 +133,25 @@ async fn open(
     Ok(current.collect())
 }
 
-fn check_end(places: &[(&'static Projection, Place)], head: Position) -> Result<(), ProjectorError> {
-    match places.iter().find(|(_, place)| place.position > head) {
-        Some((projection, place)) => {
-            Err(ProjectorError::PastTheEnd { projection: projection.name, position: place.position, head })
+/// Every projection's checkpoint, which must be a place of this log.
+async fn checkpoints(
+    db: &mut PgConnection,
+    store: &EventStore,
+) -> Result<Vec<(&'static Projection, Checkpoint)>, ProjectorError> {
+    let all = projections::all();
+    let checkpoints = checkpoint::load(db, &all).await?;
+    let checkpoints: Vec<_> = all.into_iter().zip(checkpoints).collect();
+    // After the checkpoints, so that the log cannot seem shorter than it is.
+    let head = store.head().await?;
+    for (projection, Checkpoint { place, .. }) in &checkpoints {
+        let (projection, position) = (projection.name, place.position);
+        if position > head {
+            return Err(ProjectorError::PastTheEnd { projection, position, head });
         }
-        None => Ok(()),
+        // Positions alone would not tell: two logs may well have the same.
+        if store.recorded_at(position).await? != place.recorded_at {
+            return Err(ProjectorError::AnotherLog { projection, position });
+        }
     }
+    Ok(checkpoints)
 }
