@@ -30,6 +30,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 }
 
 impl Caller {
+    /// The caller's name as far as idempotency keys go, with its role, so that no subject can be taken for another party.
+    pub(crate) fn client(&self) -> String {
+        self.0.to_string()
+    }
+
     /// Operators only.
     pub(crate) fn operator(&self) -> Result<(), Problem> {
         match self.0.role {

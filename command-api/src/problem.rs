@@ -2,6 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
+use ledger_core::text::REFERENCE_CHARS_MAX;
 use ledger_core::{Position, Rejection, TransferId};
 use ledger_streams::{KeyError, StoreError};
 use problem_details::ProblemDetails;
@@ -52,6 +53,13 @@ impl Problem {
             }
             _ => rejection.into(),
         }
+    }
+
+    /// Names the row of an import it is about.
+    pub(crate) fn in_row(mut self, index: usize, reference: &str) -> Self {
+        let reference: String = reference.chars().take(REFERENCE_CHARS_MAX).collect();
+        self.detail = format!("Row {index} ('{reference}'): {}", self.detail);
+        self
     }
 
     /// A refusal that is on record as a transfer.

@@ -66,6 +66,7 @@ impl Ledger {
             reference: new.reference.clone(),
             overdraft_limit: new.overdraft_limit,
         });
+        let context = &Context { correlation_id: stream::account(account_id).into(), ..context.clone() };
         let claim = match &new.reference {
             Some(reference) if claimed.is_none() => Some(reference),
             _ => None,

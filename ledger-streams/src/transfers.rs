@@ -56,6 +56,8 @@ pub struct TransferReceipt {
     pub status: TransferStatus,
     /// Position of the debit, or of the rejection.
     pub position: Position,
+    /// Position of the transfer's end, when the wish was repeated after it.
+    pub ended_at: Option<Position>,
     /// True when the wish had been answered before.
     pub replayed: bool,
     /// What is left to do.
@@ -210,6 +212,7 @@ impl Ledger {
             transfer_id: transfer.transfer_id,
             status,
             position: done.position.unwrap_or_default(),
+            ended_at: None,
             replayed: false,
             run: TransferRun {
                 process,
@@ -357,18 +360,20 @@ impl Ledger {
             run.process.stage = Stage::Ended(status);
         }
         let transfer_id = requested.transfer_id;
-        Ok(Some(Ok(TransferReceipt { transfer_id, status, position, replayed: true, run })))
+        let ended_at = history.get(1).map(|end| end.position);
+        Ok(Some(Ok(TransferReceipt { transfer_id, status, position, ended_at, replayed: true, run })))
     }
 
     /// Where the debit of a known transfer stands: right behind its request, for the two are queued together.
     fn debit_position(&self, run: &mut TransferRun) -> Result<Option<Position>, StoreError> {
         let from = run.process.requested_at;
         let followers = decode_all(self.store().read_all_from(from, DEBIT_FOLLOWS_WITHIN_EVENTS)?)?;
-        let debit = followers.into_iter().find(|recorded| match &recorded.event {
-            Event::Account(account::AccountEvent::Debited(debited)) => {
-                debited.transfer_id == run.process.transfer.transfer_id
-            }
-            _ => false,
+        let transfer_id = run.process.transfer.transfer_id;
+        let debit = followers.into_iter().find(|recorded| {
+            let Event::Account(account::AccountEvent::Debited(debited)) = &recorded.event else {
+                return false;
+            };
+            debited.transfer_id == transfer_id
         });
         Ok(debit.map(|debit| {
             run.evolve(&debit);

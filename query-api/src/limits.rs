@@ -30,8 +30,6 @@ pub(crate) const BATCH_KEYS_MAX: usize = 500;
 /// How long a loader collects keys. Sibling fields ask within microseconds of each other; this only has to outlast that.
 pub(crate) const BATCH_DELAY: Duration = Duration::from_micros(300);
 
-/// Characters of an account's external reference.
-pub(crate) const REFERENCE_CHARS_MAX: usize = 140;
 /// Bytes of a cursor as text.
 pub(crate) const CURSOR_BYTES_MAX: usize = 64;
 

@@ -76,7 +76,7 @@ impl Problem {
             Self::InvalidQuery(_) => (StatusCode::BAD_REQUEST, "invalid_query"),
             Self::InvalidArgument(_) => (StatusCode::BAD_REQUEST, "invalid_argument"),
             Self::InvalidPosition => (StatusCode::BAD_REQUEST, "invalid_position"),
-            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "request_too_large"),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::UpgradeRequired => (StatusCode::UPGRADE_REQUIRED, "upgrade_required"),
             Self::ProjectionBehind(_) => (StatusCode::SERVICE_UNAVAILABLE, "projection_behind"),
             Self::Timeout => (StatusCode::SERVICE_UNAVAILABLE, "timeout"),

@@ -54,8 +54,11 @@ pub(crate) async fn move_cash(
     let amount = body.amount.money(&body.currency)?;
     body::description(body.description.as_ref())?;
     body::reference(body.reference.as_ref())?;
-    if api.ledger.view(account).await?.is_none() {
-        return Err(Problem::of_resource(Rejection::AccountNotFound));
+    // Before a settlement account of that currency is opened for it.
+    match api.ledger.view(account).await?.map(|account| account.currency()) {
+        None => return Err(Problem::of_resource(Rejection::AccountNotFound)),
+        Some(currency) if currency != amount.currency => return Err(Rejection::CurrencyMismatch.into()),
+        Some(_) => {}
     }
     let cash = Settlement::Cash.account_id(amount.currency);
     let (from, to) = match way {
@@ -63,7 +66,7 @@ pub(crate) async fn move_cash(
         Way::Out => (account, cash),
     };
     let request = TransferRequest {
-        client: caller.0.subject.clone(),
+        client: caller.client(),
         idempotency_key,
         from,
         to,
@@ -87,6 +90,7 @@ pub(crate) async fn settle(
     let claim = api.ledger.claim(&context.correlation_id);
     let mut receipt = api.ledger.request_transfer(request, context).await??;
     if receipt.status != TransferStatus::Pending {
+        receipt.position = receipt.ended_at.unwrap_or(receipt.position);
         return Ok((receipt.clone(), receipt.status));
     }
     let mut run = receipt.run.clone();

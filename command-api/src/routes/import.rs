@@ -23,7 +23,7 @@ use crate::routes::answers::placed;
 use crate::routes::cash::settle;
 use crate::{CommandApi, IMPORT_LANES_MAX, IMPORT_ROWS_MAX};
 
-/// The client name under which imported references are idempotency keys.
+/// The client name under which imported references are idempotency keys. Callers' names have a role in them, so none is this.
 const CLIENT: &str = "import";
 
 /// Rows to book, those of one account in their order.
@@ -136,7 +136,7 @@ struct Lane {
 #[utoipa::path(
     post, path = "/api/v1/import", tag = "operations",
     request_body = ImportBody,
-    responses((status = 200, description = "Every row is booked, now or before", body = ImportAnswer), (status = 400, description = "invalid_row: nothing was booked; or a refusal, with what came before it booked"))
+    responses((status = 200, description = "Every row is booked, now or before", body = ImportAnswer), (status = 400, description = "invalid_amount, invalid_currency, invalid_date, invalid_reference, invalid_description: nothing was booked; or a refusal, with what came before it booked"))
 )]
 pub(crate) async fn handle(
     State(api): State<CommandApi>,
@@ -184,11 +184,8 @@ pub(crate) async fn handle(
 fn lanes(api: &CommandApi, rows: Vec<ImportRow>) -> Result<HashMap<String, Vec<Row>>, Problem> {
     let mut lanes: HashMap<String, Vec<Row>> = HashMap::new();
     for (index, row) in rows.into_iter().enumerate() {
-        body::reference(Some(&row.reference))?;
-        body::reference(Some(&row.account_reference))?;
-        body::description(row.description.as_ref())?;
-        let amount = row.amount.money(&row.currency)?;
-        let booked_at = start_of_day(api, row.booked_on)?;
+        let (amount, booked_at) =
+            check(api, &row).map_err(|problem| problem.in_row(index, &row.reference))?;
         lanes.entry(row.account_reference).or_default().push(Row {
             index,
             reference: row.reference,
@@ -202,6 +199,13 @@ fn lanes(api: &CommandApi, rows: Vec<ImportRow>) -> Result<HashMap<String, Vec<R
     Ok(lanes)
 }
 
+fn check(api: &CommandApi, row: &ImportRow) -> Result<(Money, DateTime<Utc>), Problem> {
+    body::reference(Some(&row.reference))?;
+    body::reference(Some(&row.account_reference))?;
+    body::description(row.description.as_ref())?;
+    Ok((row.amount.money(&row.currency)?, start_of_day(api, row.booked_on)?))
+}
+
 /// The first moment of a day in the bank's time zone.
 fn start_of_day(api: &CommandApi, day: NaiveDate) -> Result<DateTime<Utc>, Problem> {
     let midnight = day.and_time(NaiveTime::MIN);
@@ -212,7 +216,7 @@ fn start_of_day(api: &CommandApi, day: NaiveDate) -> Result<DateTime<Utc>, Probl
         .find_map(|local| api.options.time_zone.from_local_datetime(&local).earliest())
         .map(|local| local.with_timezone(&Utc))
         .ok_or_else(|| {
-            Problem::bad_request("invalid_row", format!("{day} is not a day in the bank's time zone."))
+            Problem::bad_request("invalid_date", format!("{day} is not a day in the bank's time zone."))
         })
 }
 

@@ -71,7 +71,7 @@ pub(crate) async fn handle(
     caller.spender(&api, account).await?;
 
     let request = TransferRequest {
-        client: caller.0.subject.clone(),
+        client: caller.client(),
         idempotency_key,
         from: account,
         to: body.to_account,

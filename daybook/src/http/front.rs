@@ -98,7 +98,7 @@ impl Front {
             Ok(Err(_panic)) => {
                 tracing::error!(%method, path = uri.path(), ?request_id, "the request's handler panicked");
                 let detail = "something is broken on our side; the server's log has it under this request's X-Request-Id";
-                problem(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", detail)
+                problem(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
             }
             Err(_elapsed) => {
                 tracing::warn!(%method, path = uri.path(), ?request_id, "the request took too long");

@@ -57,7 +57,7 @@ async fn what_no_route_takes_is_a_problem() {
         ("GET", "/nowhere", 404, "not_found"),
         ("GET", "/api/nowhere", 404, "not_found"),
         ("PUT", "/api/who", 405, "method_not_allowed"),
-        ("POST", "/broken", 500, "internal_error"),
+        ("POST", "/broken", 500, "internal"),
     ] {
         let (parts, body) = ask(&fixture, method, path).await;
         assert_eq!(parts.status, status, "{path}");

@@ -8,7 +8,7 @@
 //! 16  u64  position of the previous record of the log, 0 if none: gaps are seen, and the log can be read backwards
 //! 24  u64  position where its group began: everything before that was synced before this record was written
 //! 32  u64  position of the first record of its batch
-//! 40  u64  slot: the key of its stream in the index (a hash of the name; see `slot.rs`)
+//! 40  u64  slot: the key of its stream in the index (a hash of the name; see `streams.rs`)
 //! 48  u64  revision
 //! 56  i64  created, 100 ns ticks since the UNIX epoch
 //! 64  u128 id (as in RFC 9562: big-endian)

@@ -3,7 +3,7 @@
 //! Remembering every transfer for ever would grow without limit. So the memory is a window: the recent legs, and the position from
 //! which it is complete. A question about an older transfer first widens the window back to that transfer's request.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use crate::{Position, TransferId};
 
@@ -34,6 +34,8 @@ struct Entry {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Legs {
     entries: VecDeque<Entry>,
+    /// The legs of `entries`: a hot account holds tens of thousands and asks on every one.
+    known: HashSet<(TransferId, LegKind)>,
     /// Every leg at or after this position is in `entries`.
     complete_from: Position,
 }
@@ -42,8 +44,7 @@ impl Legs {
     /// True when this leg is in the window.
     #[must_use]
     pub fn contains(&self, transfer_id: TransferId, kind: LegKind) -> bool {
-        // Newest first: a repeated leg is nearly always a recent one.
-        self.entries.iter().rev().any(|entry| entry.transfer_id == transfer_id && entry.kind == kind)
+        self.known.contains(&(transfer_id, kind))
     }
 
     /// True when the window reaches back to `position`.
@@ -72,6 +73,7 @@ impl Legs {
 
     pub(super) fn push(&mut self, transfer_id: TransferId, kind: LegKind, revision: u64) {
         self.entries.push_back(Entry { transfer_id, kind, revision, position: None });
+        self.known.insert((transfer_id, kind));
     }
 
     /// Everything up to `revision` is on disk, at or before `position`: legs older than the window are let go.
@@ -83,10 +85,11 @@ impl Legs {
             entry.position = Some(position);
         }
         let horizon = position.saturating_sub(WINDOW);
-        while let Some(Entry { position: Some(oldest), .. }) = self.entries.front()
-            && *oldest < horizon
+        while let Some(&Entry { position: Some(oldest), transfer_id, kind, .. }) = self.entries.front()
+            && oldest < horizon
         {
             self.complete_from = self.complete_from.max(oldest.saturating_add(1));
+            self.known.remove(&(transfer_id, kind));
             self.entries.pop_front();
         }
     }
@@ -99,6 +102,7 @@ impl Legs {
     ) {
         for (transfer_id, kind, revision, place) in older.rev() {
             self.entries.push_front(Entry { transfer_id, kind, revision, position: Some(place) });
+            self.known.insert((transfer_id, kind));
         }
         self.complete_from = self.complete_from.min(position);
     }

@@ -11,7 +11,7 @@ use super::scope::Scope;
 use super::transaction::{TotalCount, Transaction};
 use super::user::{User, user_id};
 use crate::connection::{AccountCursor, Page, PageArguments, PageRequest};
-use crate::limits::{LATEST_TRANSACTIONS, REFERENCE_CHARS_MAX};
+use crate::limits::LATEST_TRANSACTIONS;
 use crate::month::Month;
 use crate::problem::Problem;
 use crate::read_models::account::{
@@ -19,6 +19,7 @@ use crate::read_models::account::{
 };
 use crate::read_models::monthly_totals::{Totals, TotalsOf};
 use crate::read_models::transaction::{EntriesOf, Range};
+use ledger_core::text::REFERENCE_CHARS_MAX;
 
 /// An amount of one currency.
 #[derive(Clone, Debug, SimpleObject)]
