@@ -1,7 +1,7 @@
 //! A bank moves in with its history.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ fn file(daybook: &Daybook, name: &str, rows: &[&str]) -> PathBuf {
     path
 }
 
-async fn import(daybook: &Daybook, path: &PathBuf, more: &[&str]) -> Output {
+async fn import(daybook: &Daybook, path: &Path, more: &[&str]) -> Output {
     let (url, dir) = (daybook.url(), daybook.dir().to_str().unwrap().to_owned());
     let mut arguments = vec!["import", path.to_str().unwrap(), "--url", &url, "--data-dir", &dir];
     arguments.extend(more);

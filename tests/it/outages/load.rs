@@ -100,7 +100,7 @@ impl Load {
             again.is(202);
             match heard {
                 Some(heard) => {
-                    assert!(replayed && id == *heard, "{wish:?}: {heard} was acknowledged, now {id} is")
+                    assert!(replayed && id == *heard, "{wish:?}: {heard} was acknowledged, now {id} is");
                 }
                 // Nobody was told: both are right. From now on it is acknowledged.
                 None => *heard = Some(id),
