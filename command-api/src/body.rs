@@ -217,6 +217,16 @@ pub(crate) fn reference(text: Option<&String>) -> Result<(), Problem> {
     text.map_or(Ok(()), |text| plain("reference", "invalid_reference", text, REFERENCE_CHARS_MAX))
 }
 
+/// An account's own reference; those of the bank's own accounts are reserved.
+pub(crate) fn account_reference(text: Option<&String>) -> Result<(), Problem> {
+    reference(text)?;
+    if text.is_some_and(|text| text.starts_with("settlement:")) {
+        let detail = "References that begin with \"settlement:\" are the bank's own accounts'.";
+        return Err(Problem::bad_request("invalid_reference", detail));
+    }
+    Ok(())
+}
+
 pub(crate) fn plain(field: &str, code: &'static str, text: &str, chars_max: usize) -> Result<(), Problem> {
     if is_plain(text, chars_max) {
         return Ok(());

@@ -1,5 +1,6 @@
 //! Every bound of this crate.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// The largest body of a command, in bytes.
@@ -10,6 +11,8 @@ pub const IMPORT_BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 pub const IMPORT_ROWS_MAX: usize = 1_000;
 /// Accounts of one import request that are worked on at the same time.
 pub const IMPORT_LANES_MAX: usize = 64;
+/// Years that imported rows may be booked in; read models hold far more, people's typing errors go further.
+pub const IMPORT_YEARS: RangeInclusive<i32> = 1900..=2199;
 /// How long a deposit or withdrawal waits for its end before it answers "pending".
 pub const SETTLE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest name, e-mail address, phone number and the like, in characters.

@@ -41,6 +41,15 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, code, detail)
     }
 
+    /// Not now. Sending the same request again is safe, and goes on where this one stopped.
+    pub(crate) fn unavailable() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "event_store_unavailable",
+            "The event store takes no writes at the moment. Sending the same request again is safe.",
+        )
+    }
+
     pub(crate) fn forbidden(detail: &'static str) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
     }
@@ -98,11 +107,7 @@ impl From<StoreError> for Problem {
             }
             error if error.is_transient() => {
                 tracing::warn!(%error, "a command was not taken");
-                Self::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "event_store_unavailable",
-                    "The event store takes no writes at the moment. Sending the same request again is safe.",
-                )
+                Self::unavailable()
             }
             error => {
                 tracing::error!(%error, "a command failed");

@@ -1,5 +1,5 @@
 //! The binary itself. That this test exists also makes `cargo test --workspace` build it, for the journeys in `tests/`.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 use std::process::{Command, Output};
 

@@ -38,7 +38,7 @@ macro_rules! rejections {
 rejections! {
     IdempotencyKeyReused, "idempotency_key_reused", "This idempotency key was used before with a different request.";
     SameAccount, "same_account", "The source and the destination are the same account.";
-    InvalidAmount, "invalid_amount", "The amount must be greater than zero and within what an account can hold.";
+    InvalidAmount, "invalid_amount", "The amount must be greater than zero and at most 1,000,000,000,000,000 minor units.";
     AccountNotFound, "account_not_found", "There is no such account.";
     AccountExists, "account_exists", "There is already an account with this id.";
     ReferenceTaken, "reference_taken", "Another account carries this reference.";

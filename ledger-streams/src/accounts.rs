@@ -5,7 +5,6 @@
 //! loaded anew; exact revisions make every append that was queued behind the failed one fail as well.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use ledger_core::account::{AccountEvent, AccountState};
 use ledger_core::{AccountId, Event, Position, stream};
@@ -14,6 +13,7 @@ use tokio::sync::{Mutex, MutexGuard, Notify};
 use uuid::Uuid;
 
 use crate::codec::decode_all;
+use crate::store::{AppendFailure, Placed, Submitted};
 use crate::{CACHED_ACCOUNTS_MAX, EventStore, StoreError};
 
 /// The cache of account states.
@@ -27,8 +27,6 @@ pub(crate) struct Entry {
     slot: Mutex<Loaded>,
     /// Told whenever an append under way was answered.
     answered: Notify,
-    /// Set when whoever submitted an append went away before its answer: nobody knows whether the state holds.
-    doubtful: AtomicBool,
 }
 
 /// What is known of the account.
@@ -49,11 +47,10 @@ pub(crate) struct Held<'a> {
     loaded: MutexGuard<'a, Loaded>,
 }
 
-/// An append under way on an entry: the state is in doubt until it is answered.
-pub(crate) struct UnderWay<'a> {
-    entry: &'a Entry,
+/// An append under way on an entry.
+pub(crate) struct UnderWay {
+    entry: Arc<Entry>,
     generation: u64,
-    answered: bool,
 }
 
 impl Accounts {
@@ -65,12 +62,8 @@ impl Accounts {
         if let Some(entry) = self.entries.get(&id) {
             return entry;
         }
-        let fresh = || Entry {
-            stream: stream::account(id).into(),
-            slot: Mutex::default(),
-            answered: Notify::new(),
-            doubtful: AtomicBool::new(false),
-        };
+        let fresh =
+            || Entry { stream: stream::account(id).into(), slot: Mutex::default(), answered: Notify::new() };
         match self.entries.get_or_insert_with(&id, || Ok::<_, std::convert::Infallible>(Arc::new(fresh()))) {
             Ok(entry) => entry,
             Err(never) => match never {},
@@ -86,9 +79,6 @@ impl Entry {
         legs_since: Option<Position>,
     ) -> Result<Held<'_>, StoreError> {
         let mut loaded = self.slot.lock().await;
-        if self.doubtful.swap(false, Ordering::AcqRel) {
-            loaded.forget();
-        }
         if !loaded.is_loaded {
             (loaded.state, loaded.last_event) = load(store, &self.stream).await?;
             loaded.durable = loaded.state.events;
@@ -118,7 +108,7 @@ impl Entry {
         loop {
             let answered = self.answered.notified();
             let mut loaded = self.slot.lock().await;
-            if loaded.generation != generation || self.doubtful.load(Ordering::Acquire) {
+            if loaded.generation != generation {
                 return Ok(false);
             }
             if loaded.durable >= seen {
@@ -141,49 +131,50 @@ impl Loaded {
     }
 }
 
-impl UnderWay<'_> {
-    /// The append of `revision` is on disk.
-    pub(crate) async fn settle(mut self, revision: u64, position: Position) {
-        let mut loaded = self.entry.slot.lock().await;
-        if loaded.generation == self.generation {
-            loaded.state.settle(revision, position);
-            loaded.durable = loaded.durable.max(revision + 1);
-        }
-        self.answered = true;
-        self.entry.answered.notify_waiters();
-    }
-
-    /// The append failed: what was evolved did not happen.
-    pub(crate) async fn forget(mut self) {
-        let mut loaded = self.entry.slot.lock().await;
-        if loaded.generation == self.generation {
-            loaded.forget();
-        }
-        self.answered = true;
-        self.entry.answered.notify_waiters();
-    }
-}
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        if !self.answered {
-            self.entry.doubtful.store(true, Ordering::Release);
+impl UnderWay {
+    /// Waits for the append and brings the state in line with its outcome. In a task of its own: whoever asked may go away, the state
+    /// must not stay in doubt.
+    pub(crate) async fn finish(
+        self,
+        submitted: Submitted,
+        account_part: usize,
+    ) -> Result<Vec<Placed>, AppendFailure> {
+        let finished = tokio::spawn(async move {
+            let outcome = submitted.placed().await;
+            let mut loaded = self.entry.slot.lock().await;
+            if loaded.generation == self.generation {
+                match &outcome {
+                    Ok(placed) => {
+                        if let Some(own) = placed.get(account_part) {
+                            loaded.state.settle(own.revision, own.position);
+                            loaded.durable = loaded.durable.max(own.revision + 1);
+                        }
+                    }
+                    // What was evolved did not happen.
+                    Err(_) => loaded.forget(),
+                }
+            }
+            drop(loaded);
             self.entry.answered.notify_waiters();
-        }
+            outcome
+        });
+        finished.await.unwrap_or_else(|error| {
+            Err(AppendFailure::Store(StoreError::Unavailable(error.to_string().into())))
+        })
     }
 }
 
 impl Held<'_> {
     /// Evolves the state ahead of the disk and lets go of it.
-    pub(crate) fn submit<'a>(
+    pub(crate) fn submit(
         mut self,
-        entry: &'a Entry,
+        entry: &Arc<Entry>,
         events: &[AccountEvent],
         last_event: Option<Uuid>,
-    ) -> UnderWay<'a> {
+    ) -> UnderWay {
         self.loaded.last_event = last_event;
         events.iter().for_each(|event| self.loaded.state.evolve(event));
-        UnderWay { entry, generation: self.loaded.generation, answered: false }
+        UnderWay { entry: Arc::clone(entry), generation: self.loaded.generation }
     }
 
     pub(crate) fn generation(&self) -> u64 {
@@ -199,15 +190,21 @@ impl Held<'_> {
     }
 }
 
+/// Folds the stream page by page: an account may have millions of events.
 async fn load(store: &EventStore, stream: &Arc<str>) -> Result<(AccountState, Option<Uuid>), StoreError> {
     let mut state = AccountState::default();
     let mut last_event = None;
-    for recorded in decode_all(store.read_stream(stream, 0).await?)? {
-        if let Event::Account(event) = &recorded.event {
-            state.evolve(event);
-            state.settle(recorded.revision, recorded.position);
-            last_event = Some(recorded.id);
+    loop {
+        let (page, end) = store.read_stream_page(stream, state.events).await?;
+        for recorded in decode_all(page)? {
+            if let Event::Account(event) = &recorded.event {
+                state.evolve(event);
+                state.settle(recorded.revision, recorded.position);
+                last_event = Some(recorded.id);
+            }
+        }
+        if end {
+            return Ok((state, last_event));
         }
     }
-    Ok((state, last_event))
 }

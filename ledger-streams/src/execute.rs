@@ -77,12 +77,12 @@ impl Ledger {
         Ok(decided.map(|events| Executed { events, position }))
     }
 
-    /// An account as it stands, appends under way included; `None` when it was never opened.
+    /// An account as it stands, appends under way included, without its memory of legs; `None` when it was never opened.
     ///
     /// # Errors
     /// From loading it.
     pub async fn view(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
-        self.with_account(id, |state| state.account.clone()).await
+        self.with_account(id, |state| state.account.as_ref().map(Account::summary)).await
     }
 
     /// Looks at an account's state without copying it.
@@ -132,21 +132,11 @@ impl Ledger {
             let last_own = batch.get(account_part).and_then(|part| part.events.last()).map(|event| event.id);
             let submitted = reservation.submit(batch);
             let under_way = held.submit(&entry, &events, last_own);
-            match submitted.placed().await {
-                Ok(placed) => {
-                    if let Some(own) = placed.get(account_part) {
-                        under_way.settle(own.revision, own.position).await;
-                    }
-                    return Ok(Done::of(&placed, last_event));
-                }
-                Err(failure) => {
-                    under_way.forget().await;
-                    match failure {
-                        AppendFailure::Conflict(part) if part == account_part => {}
-                        AppendFailure::Conflict(_) => return Err(PlanFailure::OtherStream),
-                        AppendFailure::Store(error) => return Err(error.into()),
-                    }
-                }
+            match under_way.finish(submitted, account_part).await {
+                Ok(placed) => return Ok(Done::of(&placed, last_event)),
+                Err(AppendFailure::Conflict(part)) if part == account_part => {}
+                Err(AppendFailure::Conflict(_)) => return Err(PlanFailure::OtherStream),
+                Err(AppendFailure::Store(error)) => return Err(error.into()),
             }
         }
         Err(StoreError::Contended(Arc::clone(&entry.stream)).into())

@@ -12,7 +12,7 @@ use ledger_core::Position;
 use crate::codec::{is_the_ledgers, time_of};
 use crate::{STREAM_PAGE_EVENTS, StoreError, Subscription};
 
-/// Events read at a time when the one before a place is looked for.
+/// Events read at first when a log or a stream is searched backwards.
 const BACKWARD_PAGE_EVENTS: usize = 16;
 
 /// The event store. A concrete type: two real engines stand behind it, and callers need not know which.
@@ -96,7 +96,16 @@ impl EventStore {
         reservation.submit(batch).placed().await
     }
 
-    /// All events of a stream from a revision on, oldest first.
+    /// The next events of a stream from a revision on, oldest first, and whether they are the last.
+    pub(crate) async fn read_stream_page(
+        &self,
+        stream: &Arc<str>,
+        from: u64,
+    ) -> Result<(Vec<RecordedEvent>, bool), StoreError> {
+        self.stream_page(stream, StreamFrom::Revision(from), Direction::Forward, STREAM_PAGE_EVENTS).await
+    }
+
+    /// All events of a short stream from a revision on, oldest first.
     pub(crate) async fn read_stream(
         &self,
         stream: &Arc<str>,
@@ -105,7 +114,7 @@ impl EventStore {
         let mut events = Vec::new();
         let mut next = from;
         loop {
-            let page = self.stream_page(stream, StreamFrom::Revision(next), Direction::Forward).await?;
+            let page = self.read_stream_page(stream, next).await?;
             next = page.0.last().map_or(next, |event| event.revision.saturating_add(1));
             events.extend(page.0);
             if page.1 {
@@ -121,9 +130,11 @@ impl EventStore {
         position: Position,
     ) -> Result<Vec<RecordedEvent>, StoreError> {
         let mut events = Vec::new();
-        let mut from = StreamFrom::End;
+        let (mut from, mut limit) = (StreamFrom::End, BACKWARD_PAGE_EVENTS);
         loop {
-            let (page, end) = self.stream_page(stream, from, Direction::Backward).await?;
+            let (page, end) = self.stream_page(stream, from, Direction::Backward, limit).await?;
+            // Most often few are asked for; each further page is greater.
+            limit = limit.saturating_mul(4).min(STREAM_PAGE_EVENTS);
             let oldest = page.last().map(|event| (event.revision, event.position));
             events.extend(page.into_iter().take_while(|event| event.position >= position));
             match oldest {
@@ -202,10 +213,11 @@ impl EventStore {
         stream: &Arc<str>,
         from: StreamFrom,
         direction: Direction,
+        events_max: usize,
     ) -> Result<(Vec<RecordedEvent>, bool), StoreError> {
         match self {
             Self::Embedded(node) => {
-                let limit = ReadLimit::events(STREAM_PAGE_EVENTS);
+                let limit = ReadLimit::events(events_max);
                 let stream = Arc::clone(stream);
                 let read =
                     blocking(node, move |node| node.read_stream(&stream, from, direction, limit)).await?;

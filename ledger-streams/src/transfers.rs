@@ -227,6 +227,13 @@ impl Ledger {
     /// [`StoreError`]; calling again goes on where it stopped.
     pub async fn drive(&self, run: &mut TransferRun) -> Result<TransferEnd, StoreError> {
         let mut position = run.process.requested_at;
+        if run.process.stage == Stage::Requested {
+            // A debit guards nothing but its account: a request that was refused since must not be debited after all.
+            for recorded in decode_all(self.store().read_stream(run.stream(), 1).await?)? {
+                run.evolve(&recorded);
+                position = recorded.position;
+            }
+        }
         while let Some(step) = run.process.next() {
             let reached = match step {
                 Step::Account(id, command) => self.account_step(run, id, &command).await?,

@@ -128,9 +128,8 @@ fn every_version_of_a_library_is_chosen_at_the_root() {
         let manifest = entry.unwrap().path().join("Cargo.toml");
         let Ok(text) = std::fs::read_to_string(&manifest) else { continue };
         let own = text.lines().skip_while(|line| !line.contains("dependencies]"));
-        let pinned: Vec<_> =
-            own.filter(|line| line.contains('=') && !line.contains("workspace = true")).collect();
-        assert!(pinned.is_empty(), "{}: {pinned:?}", manifest.display());
+        let mut chosen = own.filter(|line| line.contains('=') && !line.contains("workspace = true"));
+        assert_eq!(chosen.next(), None, "{}", manifest.display());
     }
 }
 

@@ -101,8 +101,12 @@ pub(crate) async fn settle(
             receipt.position = receipt.position.max(position);
             run.process.status()
         }
-        // What was accepted is on disk: the answer is "pending", not a failure.
-        Ok(Ok(TransferEnd::Stuck(_)) | Err(_)) | Err(_) => TransferStatus::Pending,
+        // What was accepted is on disk: the answer is "pending", not a failure, and the process manager goes on.
+        Ok(Ok(TransferEnd::Stuck(_))) | Err(_) => TransferStatus::Pending,
+        Ok(Err(error)) => {
+            tracing::warn!(stream = %context.correlation_id, %error, "a transfer is left to the process manager");
+            TransferStatus::Pending
+        }
     };
     Ok((receipt, status))
 }

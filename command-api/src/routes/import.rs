@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeZone, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeZone, Utc};
 use http::StatusCode;
 use ledger_core::account::AccountKind;
 use ledger_core::settlement::Settlement;
+use ledger_core::transfer::{AMOUNT_MINOR_MAX, TransferStatus};
 use ledger_core::{AccountId, Money, Position, Rejection, TransferId, stream};
 use ledger_streams::{Context, NewAccount, TransferRequest};
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,7 @@ use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::routes::answers::placed;
 use crate::routes::cash::settle;
-use crate::{CommandApi, IMPORT_LANES_MAX, IMPORT_ROWS_MAX};
+use crate::{CommandApi, IMPORT_LANES_MAX, IMPORT_ROWS_MAX, IMPORT_YEARS};
 
 /// The client name under which imported references are idempotency keys. Callers' names have a role in them, so none is this.
 const CLIENT: &str = "import";
@@ -201,13 +202,21 @@ fn lanes(api: &CommandApi, rows: Vec<ImportRow>) -> Result<HashMap<String, Vec<R
 
 fn check(api: &CommandApi, row: &ImportRow) -> Result<(Money, DateTime<Utc>), Problem> {
     body::reference(Some(&row.reference))?;
-    body::reference(Some(&row.account_reference))?;
+    body::account_reference(Some(&row.account_reference))?;
     body::description(row.description.as_ref())?;
-    Ok((row.amount.money(&row.currency)?, start_of_day(api, row.booked_on)?))
+    let amount = row.amount.money(&row.currency)?;
+    if !(1..=AMOUNT_MINOR_MAX).contains(&amount.minor) {
+        return Err(Rejection::InvalidAmount.into());
+    }
+    Ok((amount, start_of_day(api, row.booked_on)?))
 }
 
 /// The first moment of a day in the bank's time zone.
 fn start_of_day(api: &CommandApi, day: NaiveDate) -> Result<DateTime<Utc>, Problem> {
+    if !IMPORT_YEARS.contains(&day.year()) {
+        let detail = format!("{day} is not in the years {} to {}.", IMPORT_YEARS.start(), IMPORT_YEARS.end());
+        return Err(Problem::bad_request("invalid_date", detail));
+    }
     let midnight = day.and_time(NaiveTime::MIN);
     // Where clocks skip midnight, the day begins an hour later.
     let candidates = [midnight, midnight + chrono::Duration::hours(1)];
@@ -238,7 +247,9 @@ async fn book(
     let (account_id, opened) = account(api, account_reference, first, &context).await?;
     let mut booked = Vec::with_capacity(rows.len());
     for row in rows {
-        booked.push(book_row(api, account_id, row, &context).await?);
+        let (index, reference) = (row.index, row.reference.clone());
+        let imported = book_row(api, account_id, row, &context).await;
+        booked.push(imported.map_err(|problem| problem.in_row(index, &reference))?);
     }
     Ok(Lane { opened, rows: booked })
 }
@@ -291,13 +302,11 @@ async fn book_row(
     };
     let context = Context { correlation_id: request.stream(), ..context };
     let (receipt, status) = settle(api, &request, &context).await?;
-    if let ledger_core::transfer::TransferStatus::Rejected(reason)
-    | ledger_core::transfer::TransferStatus::Failed(reason) = status
-    {
-        return Err(Problem::bad_request(
-            reason.code(),
-            format!("row {}: {}", row.reference, reason.message()),
-        ));
+    match status {
+        TransferStatus::Completed => {}
+        TransferStatus::Rejected(reason) | TransferStatus::Failed(reason) => return Err(reason.into()),
+        // The next row of this account must not overtake it. Repeating the request goes on with this row.
+        TransferStatus::Pending => return Err(Problem::unavailable()),
     }
     let balance_after = if receipt.replayed {
         None

@@ -64,13 +64,7 @@ pub(crate) async fn handle(
 ) -> Result<Response, Problem> {
     caller.operator()?;
     let currency = body::currency(&body.currency)?;
-    body::reference(body.reference.as_ref())?;
-    if body.reference.as_ref().is_some_and(|reference| reference.starts_with("settlement:")) {
-        return Err(Problem::bad_request(
-            "invalid_reference",
-            "References of the bank's own accounts are reserved.",
-        ));
-    }
+    body::account_reference(body.reference.as_ref())?;
     let overdraft_limit = match &body.overdraft_limit {
         Some(limit) => limit.money(currency.code())?,
         None => Money::zero(currency),

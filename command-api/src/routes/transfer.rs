@@ -27,7 +27,7 @@ pub(crate) struct TransferBody {
     #[schema(value_type = Option<String>)]
     from_account: Option<AccountId>,
     /// The account to credit; also `to_acct`.
-    #[serde(alias = "to_acct")]
+    #[serde(alias = "to_acct", alias = "to_acc")]
     #[schema(value_type = String)]
     to_account: AccountId,
     /// Decimal text with exactly the currency's digits.

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
-use ledger_core::AccountId;
+use ledger_core::{AccountId, Rejection};
 
 use crate::CommandApi;
 use crate::body::{Body, Id};
@@ -31,6 +31,9 @@ pub(crate) async fn handle(
     headers: HeaderMap,
     Body(body): Body<CashBody>,
 ) -> Result<Response, Problem> {
+    if api.ledger.view(account).await?.is_none() {
+        return Err(Problem::of_resource(Rejection::AccountNotFound));
+    }
     caller.spender(&api, account).await?;
     move_cash(&api, &caller, account, &headers, body, Way::Out).await
 }

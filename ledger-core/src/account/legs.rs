@@ -10,6 +10,9 @@ use crate::{Position, TransferId};
 /// How much of the log, in positions (bytes), an account keeps in mind: some 30,000 transfers.
 const WINDOW: Position = 64 * 1024 * 1024;
 
+/// How much further back than the last question the window reaches: transfers are not driven strictly in their order.
+const SLACK: Position = 8 * 1024 * 1024;
+
 /// Which leg of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LegKind {
@@ -31,13 +34,22 @@ struct Entry {
 }
 
 /// Recent legs of one account, oldest first.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Legs {
     entries: VecDeque<Entry>,
     /// The legs of `entries`: a hot account holds tens of thousands and asks on every one.
     known: HashSet<(TransferId, LegKind)>,
     /// Every leg at or after this position is in `entries`.
     complete_from: Position,
+    /// How far back the last question went: while a backlog is worked off, what it asks about is not let go.
+    asked: Position,
+}
+
+impl Default for Legs {
+    fn default() -> Self {
+        let nothing_asked = Position::MAX;
+        Self { entries: VecDeque::new(), known: HashSet::new(), complete_from: 0, asked: nothing_asked }
+    }
 }
 
 impl Legs {
@@ -47,9 +59,10 @@ impl Legs {
         self.known.contains(&(transfer_id, kind))
     }
 
-    /// True when the window reaches back to `position`.
+    /// True when the window reaches back to `position`. From now on it keeps reaching there, until a later place is asked about.
     #[must_use]
-    pub const fn covers(&self, position: Position) -> bool {
+    pub(super) const fn ask(&mut self, position: Position) -> bool {
+        self.asked = position;
         self.complete_from <= position
     }
 
@@ -84,7 +97,7 @@ impl Legs {
             }
             entry.position = Some(position);
         }
-        let horizon = position.saturating_sub(WINDOW);
+        let horizon = position.saturating_sub(WINDOW).min(self.asked.saturating_sub(SLACK));
         while let Some(&Entry { position: Some(oldest), transfer_id, kind, .. }) = self.entries.front()
             && oldest < horizon
         {

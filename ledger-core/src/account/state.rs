@@ -41,6 +41,13 @@ impl Account {
         self.balance.currency
     }
 
+    /// The same without its memory of legs, which may be large.
+    #[must_use]
+    pub fn summary(&self) -> Self {
+        let Self { id, user_id, kind, status, balance, overdraft_limit, legs: _ } = *self;
+        Self { id, user_id, kind, status, balance, overdraft_limit, legs: Legs::default() }
+    }
+
     /// What may be taken off it now: balance plus overdraft limit.
     #[must_use]
     pub fn available(&self) -> Money {
@@ -100,11 +107,11 @@ impl AccountState {
         }
     }
 
-    /// True when the account remembers every leg booked at or after `position`. Positions beyond what was loaded are covered:
-    /// a leg that came since made an append fail first.
+    /// True when the account remembers every leg booked at or after `position`; it goes on doing so until a later place is asked
+    /// about. Positions beyond what was loaded are covered: a leg that came since made an append fail first.
     #[must_use]
-    pub fn remembers(&self, position: Position) -> bool {
-        self.account.as_ref().is_none_or(|account| account.legs.covers(position))
+    pub fn remembers(&mut self, position: Position) -> bool {
+        self.account.as_mut().is_none_or(|account| account.legs.ask(position))
     }
 
     /// Teaches the account the legs between `position` and what it remembers: events of its own stream, oldest first, with their

@@ -307,6 +307,7 @@ fn the_memory_of_legs_is_a_window_and_knows_how_far_it_reaches() {
     state.evolve(&credited(2, eur(1), eur(2)));
     assert!(state.remembers(0), "all of a young account is remembered");
 
+    assert!(state.remembers(FAR));
     state.settle(2, FAR);
     assert!(!state.remembers(0) && !state.remembers(20), "the leg at 20 was let go");
     assert!(state.remembers(21));
@@ -317,6 +318,22 @@ fn the_memory_of_legs_is_a_window_and_knows_how_far_it_reaches() {
     assert!(state.remembers(15) && !state.remembers(14));
     state.when(&credit(1, eur(1))).then([]);
     assert_eq!(state.account.unwrap().legs.len(), 2, "a leg that was remembered anyway is not there twice");
+}
+
+#[test]
+fn what_a_backlog_asks_about_is_not_let_go() {
+    const FAR: u64 = 1 << 40;
+    let mut state = given_account(&[opened(AccountKind::Checking, eur(0))]);
+    state.evolve(&credited(1, eur(1), eur(1)));
+    state.settle(1, 20);
+    assert!(state.remembers(15), "a transfer requested at 15 is being driven");
+    state.evolve(&credited(2, eur(1), eur(2)));
+    state.settle(2, FAR);
+    assert!(state.remembers(15));
+    assert!(state.remembers(FAR), "the backlog is worked off");
+    state.evolve(&credited(3, eur(1), eur(3)));
+    state.settle(3, FAR);
+    assert!(!state.remembers(15));
 }
 
 #[test]

@@ -6,6 +6,9 @@ use super::{
 };
 use crate::Rejection;
 
+/// The greatest amount of one transfer, in minor units: ten trillion euros. Sums of thousands of such still fit into 64 bits.
+pub const AMOUNT_MINOR_MAX: i64 = 1_000_000_000_000_000;
+
 /// Decides a command: the events to append, none when the command has had its effect before, or the reason for saying no.
 ///
 /// # Errors
@@ -38,7 +41,7 @@ fn request(request: &RequestTransfer) -> Result<Vec<TransferEvent>, Rejection> {
     if request.from == request.to {
         return Err(Rejection::SameAccount);
     }
-    if request.amount.minor <= 0 {
+    if request.amount.minor <= 0 || request.amount.minor > AMOUNT_MINOR_MAX {
         return Err(Rejection::InvalidAmount);
     }
     Ok(vec![TransferEvent::Requested(TransferRequested {

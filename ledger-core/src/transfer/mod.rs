@@ -9,6 +9,6 @@ mod state;
 mod tests;
 
 pub use command::{RequestTransfer, TransferCommand};
-pub use decide::decide;
+pub use decide::{AMOUNT_MINOR_MAX, decide};
 pub use event::{TransferCompleted, TransferEvent, TransferFailed, TransferRejected, TransferRequested};
 pub use state::{TransferState, TransferStatus};

@@ -57,7 +57,7 @@ fn a_transfer_is_requested_once() {
 fn a_wish_that_is_none_is_refused() {
     let same = RequestTransfer { to: account(1), amount: eur(0), ..request() };
     given_transfer(&[]).when(&TransferCommand::Request(same)).refused(Rejection::SameAccount);
-    for minor in [0, -500] {
+    for minor in [0, -500, AMOUNT_MINOR_MAX + 1] {
         let nothing = RequestTransfer { amount: eur(minor), ..request() };
         given_transfer(&[]).when(&TransferCommand::Request(nothing)).refused(Rejection::InvalidAmount);
     }

@@ -155,8 +155,11 @@ impl Answer {
         self.body["position"].as_u64().unwrap_or(0)
     }
 
+    #[track_caller]
     pub(crate) fn transfer_id(&self) -> String {
-        text(&self.body["transfer_id"])
+        let id = &self.body["transfer_id"];
+        assert!(id.is_string(), "no transfer: {}", self.body);
+        text(id)
     }
 }
 
