@@ -15,7 +15,7 @@ use ledger_core::{Event, Position};
 use ledger_streams::{
     Batch, Ledger, RETRY_DELAY_MAX, RETRY_DELAY_MIN, Recorded, StoreError, TransferEnd, TransferRun,
 };
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{CHECKPOINT_EVERY_EVENTS, DRIVEN_MAX, PENDING_MAX, PROCESS_BATCH_EVENTS, REST_MAX};
@@ -29,26 +29,21 @@ const SUBSCRIBER: &str = "process-manager";
 pub async fn run(ledger: Ledger, shutdown: CancellationToken) -> Result<(), StoreError> {
     let checkpoint = ledger.load_checkpoint(SUBSCRIBER).await?;
     let mut subscription = ledger.store().subscribe(Some(checkpoint));
-    let mut manager = ProcessManager::new(ledger, checkpoint);
+    let everything = ledger.store().head().await?;
+    let mut manager = ProcessManager::new(ledger, checkpoint, everything);
     let mut rest = tokio::time::interval(REST_MAX);
     loop {
         tokio::select! {
             () = shutdown.cancelled() => break,
             batch = subscription.next(PROCESS_BATCH_EVENTS), if manager.has_room() => manager.learn(&batch?),
-            Some(driven) = manager.driving.join_next() => {
-                if let Ok((stream, end)) = driven {
-                    manager.ended(&stream, end);
-                }
-            }
+            Some(driven) = manager.driving.join_next_with_id() => manager.driven(driven),
             _ = rest.tick() => manager.take_up_resting(),
         }
         manager.drive_ready();
         manager.save_if_due().await?;
     }
-    while let Some(driven) = manager.driving.join_next().await {
-        if let Ok((stream, end)) = driven {
-            manager.ended(&stream, end);
-        }
+    while let Some(driven) = manager.driving.join_next_with_id().await {
+        manager.driven(driven);
     }
     manager.save().await
 }
@@ -59,33 +54,49 @@ struct ProcessManager {
     pending: HashMap<Arc<str>, Pending>,
     /// Transfers to be driven next.
     ready: VecDeque<Arc<str>>,
-    driving: JoinSet<(Arc<str>, Result<TransferEnd, StoreError>)>,
+    driving: JoinSet<Result<TransferEnd, StoreError>>,
+    /// Which transfer each driver drives.
+    drivers: HashMap<Id, Arc<str>>,
     /// Everything up to here was read.
     position: Position,
     saved: Position,
     events_since_saved: u64,
-    /// Until the end of the log was seen once, a transfer may have ended further on: nothing is driven.
+    /// The log's end at the start. Until all up to there was seen, a transfer may have ended further on: nothing is driven.
+    everything: Position,
     caught_up: bool,
 }
 
 struct Pending {
     run: TransferRun,
     since: Instant,
-    is_driven: bool,
-    is_stuck: bool,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Nobody here drives it.
+    Resting,
+    /// In line to be driven.
+    Ready,
+    /// Being driven.
+    Driven,
+    /// No rule says how to go on.
+    Stuck,
 }
 
 impl ProcessManager {
-    fn new(ledger: Ledger, checkpoint: Position) -> Self {
+    fn new(ledger: Ledger, checkpoint: Position, everything: Position) -> Self {
         Self {
             ledger,
             pending: HashMap::new(),
             ready: VecDeque::new(),
             driving: JoinSet::new(),
+            drivers: HashMap::new(),
             position: checkpoint,
             saved: checkpoint,
             events_since_saved: 0,
-            caught_up: false,
+            everything,
+            caught_up: checkpoint >= everything,
         }
     }
 
@@ -99,10 +110,10 @@ impl ProcessManager {
         for recorded in &batch.events {
             self.learn_one(recorded);
         }
-        if batch.caught_up && !self.caught_up {
+        if !self.caught_up && self.position >= self.everything {
             self.caught_up = true;
             tracing::info!(transfers = self.pending.len(), "the process manager has caught up");
-            self.ready.extend(self.pending.keys().cloned());
+            self.take_up(|_| true);
         }
         metrics::gauge!("daybook_transfers_pending").set(self.pending.len() as f64);
     }
@@ -110,7 +121,7 @@ impl ProcessManager {
     fn learn_one(&mut self, recorded: &Recorded) {
         if let Event::Transfer(TransferEvent::Requested(requested)) = &recorded.event {
             let run = TransferRun::of(recorded, requested);
-            let pending = Pending { run, since: Instant::now(), is_driven: false, is_stuck: false };
+            let pending = Pending { run, since: Instant::now(), state: State::Resting };
             self.pending.insert(Arc::clone(&recorded.stream), pending);
             return;
         }
@@ -118,7 +129,7 @@ impl ProcessManager {
         let Some(pending) = self.pending.get_mut(stream) else {
             return;
         };
-        if pending.is_driven {
+        if pending.state == State::Driven {
             // Its driver knows already; only the end is news.
             if matches!(&recorded.event, Event::Transfer(_)) {
                 self.pending.remove(stream);
@@ -132,7 +143,10 @@ impl ProcessManager {
             }
             // Nobody answers a request but its own command: it is left alone, unless it comes to rest.
             Stage::Requested => {}
-            _ if self.caught_up => self.ready.push_back(Arc::clone(pending.run.stream())),
+            _ if self.caught_up && pending.state == State::Resting => {
+                pending.state = State::Ready;
+                self.ready.push_back(Arc::clone(pending.run.stream()));
+            }
             _ => {}
         }
     }
@@ -142,33 +156,45 @@ impl ProcessManager {
         if !self.caught_up && self.has_room() {
             return;
         }
-        let resting = self.pending.iter().filter(|(_, pending)| {
-            !pending.is_driven && !pending.is_stuck && pending.since.elapsed() >= REST_MAX
-        });
-        self.ready.extend(resting.map(|(stream, _)| Arc::clone(stream)));
+        self.take_up(|pending| pending.since.elapsed() >= REST_MAX);
+    }
+
+    fn take_up(&mut self, wanted: impl Fn(&Pending) -> bool) {
+        for (stream, pending) in &mut self.pending {
+            if pending.state == State::Resting && wanted(pending) {
+                pending.state = State::Ready;
+                self.ready.push_back(Arc::clone(stream));
+            }
+        }
     }
 
     fn drive_ready(&mut self) {
         while self.driving.len() < DRIVEN_MAX
             && let Some(stream) = self.ready.pop_front()
         {
-            let Some(pending) = self.pending.get_mut(&stream) else {
-                continue;
-            };
-            if pending.is_driven || pending.is_stuck {
-                continue;
-            }
+            let Some(pending) = self.pending.get_mut(&stream) else { continue };
             // A request that drives its own transfer to the end holds the claim.
             let Some(claim) = self.ledger.claim(&stream) else {
+                pending.state = State::Resting;
                 continue;
             };
-            pending.is_driven = true;
+            pending.state = State::Driven;
             let (ledger, run) = (self.ledger.clone(), pending.run.clone());
-            self.driving.spawn(async move {
-                let end = drive(&ledger, run).await;
-                drop(claim);
-                (stream, end)
+            let driver = self.driving.spawn(async move {
+                let _claim = claim;
+                drive(&ledger, run).await
             });
+            self.drivers.insert(driver.id(), stream);
+        }
+    }
+
+    fn driven(&mut self, driven: Result<(Id, Result<TransferEnd, StoreError>), JoinError>) {
+        let (id, end) = match driven {
+            Ok((id, end)) => (id, end),
+            Err(error) => (error.id(), Err(StoreError::Unavailable(error.to_string().into()))),
+        };
+        if let Some(stream) = self.drivers.remove(&id) {
+            self.ended(&stream, end);
         }
     }
 
@@ -180,14 +206,13 @@ impl ProcessManager {
             Ok(TransferEnd::Stuck(reason)) => {
                 tracing::error!(%stream, %reason, "a transfer is stuck: no rule says how to go on");
                 if let Some(pending) = self.pending.get_mut(stream) {
-                    pending.is_driven = false;
-                    pending.is_stuck = true;
+                    pending.state = State::Stuck;
                 }
             }
             Err(error) => {
                 tracing::error!(%stream, %error, "a transfer could not be driven on");
                 if let Some(pending) = self.pending.get_mut(stream) {
-                    pending.is_driven = false;
+                    pending.state = State::Resting;
                     pending.since = Instant::now();
                 }
             }

@@ -289,6 +289,21 @@ async fn a_transfer_goes_on_after_a_crash_wherever_it_stopped() {
 }
 
 #[tokio::test]
+async fn a_refused_request_is_not_debited_after_all() {
+    let bank = Bank::new();
+    let (from, to) = (bank.account(0).await, bank.account(1_000).await);
+    let refused = request(&bank.ledger, &wish("k", from, to, 300)).await.unwrap();
+    assert_eq!(refused.status, TransferStatus::Rejected(Rejection::InsufficientFunds));
+    // Money arrives; then somebody who has read the log only as far as the request drives it.
+    let funds = request(&bank.ledger, &wish("funds", to, from, 500)).await.unwrap();
+    drive(&bank.ledger, &funds).await;
+    let mut behind = refused.clone();
+    behind.run.process.stage = ledger_core::transfer::process::Stage::Requested;
+    assert_eq!(drive(&bank.ledger, &behind).await, refused.status);
+    assert_eq!((bank.balance(from).await, bank.balance(to).await), (500, -500));
+}
+
+#[tokio::test]
 async fn references_are_unique_also_when_claimed_at_once() {
     let bank = Bank::new();
     let new = NewAccount {

@@ -20,6 +20,8 @@ pub(crate) const COMPLEXITY_MAX: usize = 20_000;
 pub(crate) const SELECTIONS_MAX: usize = 2_000;
 /// Fragments within fragments.
 pub(crate) const FRAGMENT_DEPTH_MAX: usize = 32;
+/// Brackets within brackets of a GraphQL document: selection sets, arguments and values together.
+pub(crate) const NESTING_MAX: usize = 64;
 /// Directives on one field.
 pub(crate) const DIRECTIVES_MAX: usize = 4;
 /// Bytes of a GraphQL request, over HTTP and over WebSocket.
@@ -39,6 +41,8 @@ pub(crate) const SUBSCRIPTIONS_PER_CONNECTION: usize = 100;
 pub(crate) const LIVE_BUFFER: usize = 8_192;
 /// Events the live feed takes from the log at once.
 pub(crate) const LIVE_BATCH: usize = 512;
+/// How far the projections may be behind a change before subscriptions end with an error.
+pub(crate) const PROJECTIONS_WAIT_MAX: Duration = Duration::from_secs(60);
 /// How long `transferUpdated` waits for a transfer that no read model has yet.
 pub(crate) const UNKNOWN_TRANSFER_WAIT: Duration = Duration::from_secs(5);
 

@@ -4,7 +4,6 @@
 //! runs while somebody listens.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use ledger_core::account::AccountEvent;
@@ -15,7 +14,7 @@ use tokio::sync::{Mutex, broadcast};
 use tokio::task::AbortHandle;
 
 use crate::freshness::Freshness;
-use crate::limits::{LIVE_BATCH, LIVE_BUFFER};
+use crate::limits::{LIVE_BATCH, LIVE_BUFFER, PROJECTIONS_WAIT_MAX};
 use crate::read_models::ReadError;
 
 /// Something that a transfer did.
@@ -140,7 +139,14 @@ async fn follow(
             }
         };
         // However far behind the projections are, a change is not told before it can be read.
-        while freshness.reach(batch.position, Duration::from_secs(60)).await.is_err() {}
+        // When they do not get there, subscribers are told so instead of waiting for ever.
+        if freshness.reach(batch.position, PROJECTIONS_WAIT_MAX).await.is_err() {
+            tracing::warn!(
+                position = batch.position,
+                "live updates stopped: the projections do not get there"
+            );
+            return;
+        }
         for change in batch.events.iter().filter_map(change_of) {
             // Nobody listening is not an error: this task is about to be aborted.
             changes.send(change).ok();

@@ -1,7 +1,7 @@
 //! Accounts.
 
 use async_graphql::{Context, ID, Object, SimpleObject};
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Datelike, SubsecRound, Utc};
 use ledger_core::AccountId;
 
 use super::failure::Failure;
@@ -124,6 +124,7 @@ impl Account {
     }
 
     /// The balance as of an instant of business time: every entry booked for then or before.
+    #[graphql(complexity = 100)]
     async fn balance_at(
         &self,
         context: &Context<'_>,
@@ -241,7 +242,8 @@ pub(super) fn account_id(id: &ID) -> Result<i64, Failure> {
 /// An instant that Postgres can hold too.
 pub(super) fn instant(time: DateTime<Utc>) -> Result<DateTime<Utc>, Failure> {
     if (1..=9998).contains(&time.year()) {
-        return Ok(time);
+        // Postgres keeps microseconds.
+        return Ok(time.trunc_subsecs(6));
     }
     Err(Problem::InvalidArgument("the time must lie in the years 1 to 9998").into())
 }

@@ -13,7 +13,8 @@ use tokio::time::timeout;
 
 use super::Schema;
 use super::failure::{BAD_USER_INPUT, coded, response};
-use crate::limits::{FRAGMENT_DEPTH_MAX, SELECTIONS_MAX};
+use super::nesting;
+use crate::limits::{FRAGMENT_DEPTH_MAX, NESTING_MAX, SELECTIONS_MAX};
 use crate::problem::Problem;
 
 /// The schema, with a time limit for queries, a size limit for documents, and a code on every error.
@@ -63,6 +64,11 @@ impl Executor for Bounded {
 
 /// Parses the request's document and refuses one that would blow up; says what kind of operation is asked for.
 fn admit(request: &mut Request) -> Result<OperationType, Box<Response>> {
+    if !nesting::is_within(&request.query, NESTING_MAX) {
+        let problem =
+            Problem::InvalidQuery(format!("The query's brackets are more than {NESTING_MAX} deep."));
+        return Err(Box::new(response(problem)));
+    }
     let name = request.operation_name.clone();
     let document = match request.parsed_query() {
         Ok(document) => document,

@@ -5,6 +5,7 @@ mod big_int;
 mod executor;
 mod failure;
 mod monthly_totals;
+mod nesting;
 mod page;
 mod projection;
 mod schema;

@@ -25,14 +25,23 @@ impl TrialBalanceRow {
     }
 }
 
-/// As of now: each of the three sums is kept by its own events, so that the total proves something.
+/// Two books that know nothing of each other: the accounts, by the balances that each event names, and what is in transit, by the
+/// amounts that events moved. So the total proves something.
+const NOW: &str = "
+    select balances.currency, balances.customers, balances.settlement, coalesce(moved.in_transit, 0) as in_transit
+    from (
+        select currency,
+               coalesce(sum(balance) filter (where kind <> 'settlement'), 0)::bigint as customers,
+               coalesce(sum(balance) filter (where kind = 'settlement'), 0)::bigint as settlement
+        from accounts
+        group by currency
+    ) balances
+    left join trial_balance moved using (currency)
+    order by currency";
+
+/// As of now.
 pub(crate) async fn now(pool: &PgPool) -> Result<Vec<TrialBalanceRow>, ReadError> {
-    let rows = sqlx::query_as(
-        "select currency, customers, settlement, in_transit from trial_balance order by currency",
-    )
-    .fetch_all(pool)
-    .await?;
-    Ok(rows)
+    Ok(sqlx::query_as(NOW).fetch_all(pool).await?)
 }
 
 /// Reads every account: its earlier months by their totals, and of the month in question its entries, each by an index range.

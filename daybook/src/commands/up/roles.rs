@@ -13,7 +13,7 @@ use ledger_streams::{EventStore, KeyStore, Ledger, LedgerOptions};
 use projector::{Phase, ProjectorError, ProjectorOptions, ProjectorStatus};
 use query_api::{QueryApi, QueryOptions};
 use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +28,8 @@ use crate::supervisor::supervise;
 
 /// Connections that queries may hold to Postgres.
 const QUERY_CONNECTIONS: u32 = 16;
+/// How long one statement of a query may run.
+const QUERY_STATEMENT_TIME_MAX: &str = "10s";
 /// How long a query waits for a connection, also while Postgres starts.
 const QUERY_CONNECTION_WAIT: Duration = Duration::from_secs(3);
 
@@ -150,10 +152,16 @@ impl Roles {
 
 /// Connects on first use: HTTP is up before Postgres is.
 fn query_pool(url: &str) -> Result<PgPool, sqlx::Error> {
-    PgPoolOptions::new()
+    // A question whose asker has gone away must not go on in the server.
+    let options = url
+        .parse::<PgConnectOptions>()?
+        .application_name("daybook-query")
+        .options([("statement_timeout", QUERY_STATEMENT_TIME_MAX)]);
+    let pool = PgPoolOptions::new()
         .max_connections(QUERY_CONNECTIONS)
         .acquire_timeout(QUERY_CONNECTION_WAIT)
-        .connect_lazy(url)
+        .connect_lazy_with(options);
+    Ok(pool)
 }
 
 #[derive(Clone)]
