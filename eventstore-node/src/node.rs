@@ -69,19 +69,7 @@ impl Node {
         segment::sync_dir(&options.dir)?;
         let (index, checkpoint) = Index::open(&index_dir, log.id, &options)?;
         let tail = recover(&log, checkpoint, options.verify_tail_bytes)?;
-        let indexed_from = if checkpoint > tail.end {
-            tracing::error!(
-                end = tail.end,
-                indexed = checkpoint,
-                "THE END OF THE LOG IS GONE: the index has events beyond it. They were acknowledged and are lost, \
-                 unless the log was restored from an older copy on purpose. The index is rebuilt from the log."
-            );
-            index.clear(&options)?;
-            0
-        } else {
-            checkpoint
-        };
-        let indexed = index.catch_up(&log, indexed_from, tail.end)?;
+        let indexed = index.catch_up(&log, checkpoint, tail.end)?;
         tracing::info!(
             dir = %options.dir.display(),
             head = tail.head,
