@@ -1,5 +1,6 @@
 //! The node: opening it, and everything one can ask of it.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -92,7 +93,9 @@ impl Node {
         let segments = log.segments();
         let current =
             segments.partition_point(|segment| segment.base <= tail.head.max(SEGMENT_HEADER_BYTES)) - 1;
-        let ready = segments[current + 1..].iter().cloned().collect();
+        let ready: VecDeque<_> = segments[current + 1..].iter().cloned().collect();
+        // Segments made when the option was smaller take batches too: none may be left out.
+        let smallest = ready.iter().map(|segment| segment.size).fold(options.segment_bytes, u64::min);
         let durable = Durable { head: tail.head, end: tail.end, closed: false };
         let shared = Arc::new(Shared {
             log,
@@ -101,11 +104,16 @@ impl Node {
             types: TypeNames::default(),
             durable: watch::Sender::new(durable),
             failure: OnceLock::new(),
+            writer_gone: false.into(),
             queued_bytes: 0.into(),
             counters: Counters::default(),
         });
         let allocator = Arc::new(Allocator::new(ready));
-        let (queue, requests) = mpsc::channel(options.queue_batches);
+        // One place more, for the stop.
+        let (queue, requests) = mpsc::channel(options.queue_batches + 1);
+        let stop = queue.clone().try_reserve_owned().map_err(|_| {
+            OpenError::Thread(std::io::Error::other("the writer's queue is closed before it is used"))
+        })?;
         let writer = Writer::new(
             shared.clone(),
             allocator.clone(),
@@ -115,8 +123,8 @@ impl Node {
             tail,
             options.recent_ids,
         )?;
-        let threads = Threads::start(options, &shared, allocator, writer, queue.clone(), tail.checked_from)?;
-        let room = (options.segment_bytes - SEGMENT_HEADER_BYTES) as usize;
+        let threads = Threads::start(options, &shared, allocator, writer, stop, tail.checked_from)?;
+        let room = (smallest - SEGMENT_HEADER_BYTES) as usize;
         Ok(Self(Arc::new(Inner {
             shared,
             queue,
@@ -139,7 +147,7 @@ impl Node {
         if let Some(failure) = shared.failure.get() {
             return Err(failure.clone());
         }
-        let permit = self.0.queue.clone().reserve_owned().await.map_err(|_| AppendError::ShuttingDown)?;
+        let permit = self.0.queue.clone().reserve_owned().await.map_err(|_| shared.why_ended())?;
         Ok(Slot { permit, shared: shared.clone(), limits: self.0.queue_limits })
     }
 

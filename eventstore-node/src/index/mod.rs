@@ -177,6 +177,12 @@ impl Index {
         }
     }
 
+    /// The node has failed: nobody waits for room any more.
+    pub(crate) fn fail(&self, reason: &str) {
+        self.mover.lock().failed = Some(reason.to_owned());
+        self.changed.notify_all();
+    }
+
     /// Ends [`Index::run`].
     pub(crate) fn stop(&self) {
         self.mover.lock().stop = true;
