@@ -62,11 +62,14 @@ impl Node {
         options.check()?;
         let begun = Instant::now();
         let (log_dir, index_dir) = (options.dir.join("log"), options.dir.join("index"));
-        for dir in [&options.dir, &log_dir, &index_dir] {
+        make_durable_dir(&options.dir)?;
+        for dir in [&log_dir, &index_dir] {
             std::fs::create_dir_all(dir).map_err(FileError::on("make", dir))?;
         }
         let lock = lock_dir(&options.dir)?;
         let log = open_log(&log_dir, &options)?;
+        // At every start: the one before may have ended between making a file and making its name durable.
+        segment::sync_dir(&log_dir)?;
         segment::sync_dir(&options.dir)?;
         let (index, checkpoint) = Index::open(&index_dir, log.id, &options)?;
         let tail = recover(&log, checkpoint, options.verify_tail_bytes)?;
@@ -286,6 +289,21 @@ impl Drop for Inner {
             });
         }
     }
+}
+
+/// Makes a directory and those above it that are missing, and their names durable.
+fn make_durable_dir(dir: &Path) -> Result<(), FileError> {
+    let missing: Vec<_> = dir.ancestors().take_while(|dir| !dir.exists()).collect();
+    std::fs::create_dir_all(dir).map_err(FileError::on("make", dir))?;
+    let parent = |dir: &Path| match dir.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => Path::new(".").to_owned(),
+    };
+    if missing.is_empty() {
+        // A start that was killed may have made it. Best effort: the directory above may be closed to this user.
+        let _ = segment::sync_dir(&parent(dir));
+    }
+    missing.into_iter().try_for_each(|made| segment::sync_dir(&parent(made)))
 }
 
 /// The segments there are, or the first one of a new log.

@@ -393,3 +393,37 @@ fn what_may_not_have_been_synced_is_written_again() {
     // It has everything: all of it was synced.
     assert!(!written(end_of(&whole) as u64));
 }
+
+#[test]
+fn missing_directories_are_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let deep = dir.path().join("not/there/yet");
+    let node = open(&deep);
+    append(&node, vec![part("a", Any, vec![fresh("0")])]).unwrap();
+    stop(node);
+    let node = open(&deep);
+    assert_eq!(stream_data(&node, "a"), ["0"]);
+    stop(node);
+}
+
+#[test]
+fn a_larger_segment_size_leaves_no_segment_out() {
+    let dir = tempfile::tempdir().unwrap();
+    many_segments(dir.path());
+    let mut larger = options(dir.path());
+    larger.segment_bytes = 256 * 1024;
+    let node = Node::open(larger.clone()).unwrap();
+    // Too large for the segments that were made before.
+    let batch = || vec![part("b", Any, vec![fresh(&"y".repeat(100_000))])];
+    assert!(matches!(append(&node, batch()), Err(AppendError::TooLarge { .. })));
+    for number in 0..20_u32 {
+        append(&node, vec![part("b", Any, vec![fresh(&format!("{number} {}", "y".repeat(10_000)))])])
+            .unwrap();
+    }
+    stop(node);
+    let node = Node::open(larger).unwrap();
+    append(&node, batch()).unwrap();
+    assert_eq!(all(&node).len(), 61);
+    stop(node);
+    assert_eq!(all(&open(dir.path())).len(), 61);
+}
