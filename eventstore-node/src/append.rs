@@ -49,7 +49,15 @@ impl Slot {
             );
         }
         let (answer, outcome) = oneshot::channel();
+        let gone = self.shared.writer_gone.read();
+        if *gone {
+            drop(gone);
+            self.shared.dequeued(bytes);
+            let error = self.shared.why_ended();
+            return Pending::refused(self.shared, error);
+        }
         self.permit.send(Message::Append(Request { batch, bytes, answer }));
+        drop(gone);
         Pending { shared: self.shared, state: State::Queued(outcome) }
     }
 }
@@ -87,7 +95,7 @@ impl Future for Pending {
             // Without an answer the writer has ended: by a shutdown, or by a failure that says so.
             State::Queued(outcome) => Pin::new(outcome).poll(context).map(|outcome| match outcome {
                 Ok(outcome) => outcome,
-                Err(_) => Err(self.shared.failure.get().cloned().unwrap_or(AppendError::ShuttingDown)),
+                Err(_) => Err(self.shared.why_ended()),
             }),
         }
     }

@@ -1,5 +1,6 @@
 //! The node: opening it, and everything one can ask of it.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -61,27 +62,18 @@ impl Node {
         options.check()?;
         let begun = Instant::now();
         let (log_dir, index_dir) = (options.dir.join("log"), options.dir.join("index"));
-        for dir in [&options.dir, &log_dir, &index_dir] {
+        make_durable_dir(&options.dir)?;
+        for dir in [&log_dir, &index_dir] {
             std::fs::create_dir_all(dir).map_err(FileError::on("make", dir))?;
         }
         let lock = lock_dir(&options.dir)?;
         let log = open_log(&log_dir, &options)?;
+        // At every start: the one before may have ended between making a file and making its name durable.
+        segment::sync_dir(&log_dir)?;
         segment::sync_dir(&options.dir)?;
         let (index, checkpoint) = Index::open(&index_dir, log.id, &options)?;
         let tail = recover(&log, checkpoint, options.verify_tail_bytes)?;
-        let indexed_from = if checkpoint > tail.end {
-            tracing::error!(
-                end = tail.end,
-                indexed = checkpoint,
-                "THE END OF THE LOG IS GONE: the index has events beyond it. They were acknowledged and are lost, \
-                 unless the log was restored from an older copy on purpose. The index is rebuilt from the log."
-            );
-            index.clear(&options)?;
-            0
-        } else {
-            checkpoint
-        };
-        let indexed = index.catch_up(&log, indexed_from, tail.end)?;
+        let indexed = index.catch_up(&log, checkpoint, tail.end)?;
         tracing::info!(
             dir = %options.dir.display(),
             head = tail.head,
@@ -104,7 +96,9 @@ impl Node {
         let segments = log.segments();
         let current =
             segments.partition_point(|segment| segment.base <= tail.head.max(SEGMENT_HEADER_BYTES)) - 1;
-        let ready = segments[current + 1..].iter().cloned().collect();
+        let ready: VecDeque<_> = segments[current + 1..].iter().cloned().collect();
+        // Segments made when the option was smaller take batches too: none may be left out.
+        let smallest = ready.iter().map(|segment| segment.size).fold(options.segment_bytes, u64::min);
         let durable = Durable { head: tail.head, end: tail.end, closed: false };
         let shared = Arc::new(Shared {
             log,
@@ -113,11 +107,16 @@ impl Node {
             types: TypeNames::default(),
             durable: watch::Sender::new(durable),
             failure: OnceLock::new(),
+            writer_gone: false.into(),
             queued_bytes: 0.into(),
             counters: Counters::default(),
         });
         let allocator = Arc::new(Allocator::new(ready));
-        let (queue, requests) = mpsc::channel(options.queue_batches);
+        // One place more, for the stop.
+        let (queue, requests) = mpsc::channel(options.queue_batches + 1);
+        let stop = queue.clone().try_reserve_owned().map_err(|_| {
+            OpenError::Thread(std::io::Error::other("the writer's queue is closed before it is used"))
+        })?;
         let writer = Writer::new(
             shared.clone(),
             allocator.clone(),
@@ -127,8 +126,8 @@ impl Node {
             tail,
             options.recent_ids,
         )?;
-        let threads = Threads::start(options, &shared, allocator, writer, queue.clone(), tail.checked_from)?;
-        let room = (options.segment_bytes - SEGMENT_HEADER_BYTES) as usize;
+        let threads = Threads::start(options, &shared, allocator, writer, stop, tail.checked_from)?;
+        let room = (smallest - SEGMENT_HEADER_BYTES) as usize;
         Ok(Self(Arc::new(Inner {
             shared,
             queue,
@@ -151,7 +150,7 @@ impl Node {
         if let Some(failure) = shared.failure.get() {
             return Err(failure.clone());
         }
-        let permit = self.0.queue.clone().reserve_owned().await.map_err(|_| AppendError::ShuttingDown)?;
+        let permit = self.0.queue.clone().reserve_owned().await.map_err(|_| shared.why_ended())?;
         Ok(Slot { permit, shared: shared.clone(), limits: self.0.queue_limits })
     }
 
@@ -290,6 +289,21 @@ impl Drop for Inner {
             });
         }
     }
+}
+
+/// Makes a directory and those above it that are missing, and their names durable.
+fn make_durable_dir(dir: &Path) -> Result<(), FileError> {
+    let missing: Vec<_> = dir.ancestors().take_while(|dir| !dir.exists()).collect();
+    std::fs::create_dir_all(dir).map_err(FileError::on("make", dir))?;
+    let parent = |dir: &Path| match dir.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => Path::new(".").to_owned(),
+    };
+    if missing.is_empty() {
+        // A start that was killed may have made it. Best effort: the directory above may be closed to this user.
+        let _ = segment::sync_dir(&parent(dir));
+    }
+    missing.into_iter().try_for_each(|made| segment::sync_dir(&parent(made)))
 }
 
 /// The segments there are, or the first one of a new log.

@@ -72,7 +72,7 @@ impl NodeOptions {
         {
             return refuse("segment_bytes", "must be 64 KiB to 1 GiB and a multiple of 4 KiB");
         }
-        if self.queue_batches == 0 || self.queue_batches > tokio::sync::Semaphore::MAX_PERMITS {
+        if self.queue_batches == 0 || self.queue_batches >= tokio::sync::Semaphore::MAX_PERMITS {
             return refuse("queue_batches", "must be at least 1");
         }
         if self.recent_ids == 0 {

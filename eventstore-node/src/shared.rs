@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use parking_lot::RwLock;
 use tokio::sync::watch;
 
 use crate::error::AppendError;
@@ -33,6 +34,9 @@ pub(crate) struct Shared {
     pub(crate) durable: watch::Sender<Durable>,
     /// Why no more appends are taken, once that is so.
     pub(crate) failure: OnceLock<AppendError>,
+    /// Set before the writer empties its queue for the last time: what is queued later is never looked at. Held for
+    /// reading while something is queued.
+    pub(crate) writer_gone: RwLock<bool>,
     pub(crate) queued_bytes: AtomicUsize,
     pub(crate) counters: Counters,
 }
@@ -46,6 +50,11 @@ impl Shared {
     pub(crate) fn fail(&self, error: AppendError) -> AppendError {
         tracing::error!(%error, "no more appends are taken");
         self.failure.get_or_init(|| error).clone()
+    }
+
+    /// Why nothing is appended any more, once the writer is gone.
+    pub(crate) fn why_ended(&self) -> AppendError {
+        self.failure.get().cloned().unwrap_or(AppendError::ShuttingDown)
     }
 
     /// Takes a batch off the count of bytes that wait for the writer.

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::error::ReadError;
 use crate::event::{Direction, Position, ReadLimit, RecordedEvent, StreamFrom};
 use crate::limits::{READ_CHUNK_BYTES, SEGMENT_HEADER_BYTES, WARM_BYTES};
-use crate::log::reader::{Forward, first_after};
+use crate::log::reader::{Forward, after};
 use crate::shared::{Durable, Shared};
 
 /// Bytes of log one batch of events is made of at most, so that a batch on the caller's thread is short.
@@ -37,12 +37,21 @@ pub struct AllSubscription {
     durable: watch::Receiver<Durable>,
     /// Where the next event begins; `Err`: after the event at this position, which is still to be looked for.
     next: Result<Position, Position>,
+    /// The event returned last: the next one must name it as the one before it. 0: unknown.
+    last: Position,
+}
+
+/// Events read for a subscription, and where to go on.
+struct Batch {
+    events: Vec<RecordedEvent>,
+    next: Position,
+    last: Position,
 }
 
 impl AllSubscription {
     pub(crate) fn new(shared: Arc<Shared>, after: Option<Position>) -> Self {
         let durable = shared.durable.subscribe();
-        Self { shared, durable, next: after.map_or(Ok(SEGMENT_HEADER_BYTES), Err) }
+        Self { shared, durable, next: after.map_or(Ok(SEGMENT_HEADER_BYTES), Err), last: 0 }
     }
 
     /// The next events, at least one and at most `max_events` (0 counts as 1), waiting for one if need be.
@@ -56,13 +65,12 @@ impl AllSubscription {
         loop {
             let durable = *self.durable.borrow_and_update();
             if self.is_before(durable.end) {
-                let (shared, next, end) = (self.shared.clone(), self.next, durable.end);
+                let (shared, next, last, end) = (self.shared.clone(), self.next, self.last, durable.end);
                 let warm = durable.end - next.unwrap_or_else(|after| after) <= WARM_BYTES;
-                let (events, next) =
-                    read(warm, move || shared.read_after(next, end, max_events.max(1))).await?;
-                self.next = Ok(next);
-                if !events.is_empty() {
-                    return Ok(events);
+                let batch = read(warm, move || shared.read_after(next, last, end, max_events.max(1))).await?;
+                (self.next, self.last) = (Ok(batch.next), batch.last);
+                if !batch.events.is_empty() {
+                    return Ok(batch.events);
                 }
             } else if durable.closed {
                 return Err(ReadError::ShuttingDown);
@@ -88,15 +96,18 @@ impl AllSubscription {
 }
 
 impl Shared {
-    /// Events from a place on, and the place after them.
+    /// Events from a place on. `last`: the event before that place, 0 if unknown.
     fn read_after(
         &self,
         from: Result<Position, Position>,
+        last: Position,
         end: Position,
         max_events: usize,
-    ) -> Result<(Vec<RecordedEvent>, Position), ReadError> {
-        let from = from.or_else(|after| first_after(&self.log, after, end))?;
-        let mut reader = Forward::new(&self.log, from, end, BATCH_BYTES);
+    ) -> Result<Batch, ReadError> {
+        let mut reader = match from {
+            Ok(next) => Forward::new(&self.log, next, end, BATCH_BYTES).following(last),
+            Err(position) => after(&self.log, position, end, BATCH_BYTES)?,
+        };
         let mut events = Vec::new();
         let mut bytes = 0;
         while events.len() < max_events && bytes < BATCH_BYTES {
@@ -104,7 +115,7 @@ impl Shared {
             bytes += found.record.len;
             events.push(found.event(&self.types));
         }
-        Ok((events, reader.position()))
+        Ok(Batch { events, next: reader.position(), last: reader.last() })
     }
 }
 

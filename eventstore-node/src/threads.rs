@@ -17,7 +17,8 @@ use crate::writer::{Message, Writer};
 
 /// Handles of the running threads.
 pub(crate) struct Threads {
-    queue: mpsc::Sender<Message>,
+    /// A place in the writer's queue, kept for the stop, so that it waits for nobody.
+    stop: Option<mpsc::OwnedPermit<Message>>,
     shared: Arc<Shared>,
     allocator: Arc<Allocator>,
     index: SharedIndex,
@@ -27,17 +28,17 @@ pub(crate) struct Threads {
 }
 
 impl Threads {
-    /// Starts all threads. `unchecked`: the log before this position was not checked at start.
+    /// Starts all threads. `stop`: a place in the writer's queue. `unchecked`: the log before this position was not checked at start.
     pub(crate) fn start(
         options: &NodeOptions,
         shared: &Arc<Shared>,
         allocator: Arc<Allocator>,
         writer: Writer,
-        queue: mpsc::Sender<Message>,
+        stop: mpsc::OwnedPermit<Message>,
         unchecked: Position,
     ) -> Result<Self, OpenError> {
         let mut threads = Self {
-            queue,
+            stop: Some(stop),
             shared: shared.clone(),
             allocator: allocator.clone(),
             index: shared.index.clone(),
@@ -47,19 +48,20 @@ impl Threads {
         };
         // Whatever fails to start, dropping `threads` ends the ones before it.
         let (log, segment_bytes, faults) = (shared.clone(), options.segment_bytes, options.faults.clone());
-        threads.helpers.push(spawn("allocator", shared, move || {
+        let helper = allocator.clone();
+        threads.helpers.push(spawn("allocator", shared, &helper, move || {
             allocator.run(&log.log, segment_bytes, &faults);
         })?);
         let index = shared.index.clone();
-        threads.helpers.push(spawn("indexer", shared, move || index.run())?);
+        threads.helpers.push(spawn("indexer", shared, &helper, move || index.run())?);
         if options.scrub_bytes_per_second > 0 && unchecked > 0 {
             let (shared_log, stop, rate) =
                 (shared.clone(), threads.scrub_stop.clone(), options.scrub_bytes_per_second);
-            threads.helpers.push(spawn("scrub", shared, move || {
+            threads.helpers.push(spawn("scrub", shared, &helper, move || {
                 check_old_log(&shared_log, unchecked, rate, &stop);
             })?);
         }
-        threads.writer = Some(spawn("writer", shared, move || writer.run())?);
+        threads.writer = Some(spawn("writer", shared, &helper, move || writer.run())?);
         Ok(threads)
     }
 }
@@ -77,9 +79,10 @@ fn check_old_log(shared: &Shared, end: Position, bytes_per_second: u64, stop: &S
 fn spawn(
     name: &str,
     shared: &Arc<Shared>,
+    allocator: &Arc<Allocator>,
     body: impl FnOnce() + Send + 'static,
 ) -> Result<JoinHandle<()>, OpenError> {
-    let guard = PanicGuard { shared: shared.clone(), name: name.to_owned() };
+    let guard = PanicGuard { shared: shared.clone(), allocator: allocator.clone(), name: name.to_owned() };
     std::thread::Builder::new()
         .name(format!("eventstore-{name}"))
         .spawn(move || {
@@ -92,6 +95,7 @@ fn spawn(
 /// A thread that panics leaves the node without it: appends must not go on as if nothing had happened.
 struct PanicGuard {
     shared: Arc<Shared>,
+    allocator: Arc<Allocator>,
     name: String,
 }
 
@@ -99,7 +103,10 @@ impl Drop for PanicGuard {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let reason = format!("the {} thread panicked", self.name);
-            self.shared.fail(AppendError::Poisoned { reason: reason.into() });
+            self.shared.fail(AppendError::Poisoned { reason: reason.clone().into() });
+            // The writer may be waiting for the thread.
+            self.shared.index.fail(&reason);
+            self.allocator.fail(reason);
         }
     }
 }
@@ -107,9 +114,8 @@ impl Drop for PanicGuard {
 impl Drop for Threads {
     /// Blocks until everything queued is written and all threads have ended. Not for an async context.
     fn drop(&mut self) {
-        // An error means that the writer is gone already. Only a full queue takes waiting for.
-        if let Err(mpsc::error::TrySendError::Full(stop)) = self.queue.try_send(Message::Stop) {
-            let _ = self.queue.blocking_send(stop);
+        if let Some(stop) = self.stop.take() {
+            stop.send(Message::Stop);
         }
         // The writer may wait for the others, so they go after it. A panic was reported by the guard.
         if let Some(writer) = self.writer.take() {

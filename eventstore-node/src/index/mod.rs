@@ -4,7 +4,7 @@
 pub(crate) mod disk;
 pub(crate) mod recent;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -83,15 +83,6 @@ impl Index {
             moves: AtomicUsize::new(0),
         };
         Ok((index, checkpoint))
-    }
-
-    /// Throws everything away. For an index that says more than the log.
-    pub(crate) fn clear(&self, options: &NodeOptions) -> Result<(), OpenError> {
-        let mut disk = self.disk.write();
-        let dir = disk.take().map(|disk| disk.dir().to_owned()).unwrap_or_else(|| PathBuf::from("index"));
-        *disk = Some(remake(&dir, options)?);
-        *self.recent.write() = Recent::new(0);
-        Ok(())
     }
 
     /// Adds everything in the log from `from` to `end`, moving entries to disk as they become many.
@@ -184,6 +175,12 @@ impl Index {
                 return;
             }
         }
+    }
+
+    /// The node has failed: nobody waits for room any more.
+    pub(crate) fn fail(&self, reason: &str) {
+        self.mover.lock().failed = Some(reason.to_owned());
+        self.changed.notify_all();
     }
 
     /// Ends [`Index::run`].

@@ -24,6 +24,8 @@ struct State {
     ready: VecDeque<Arc<Segment>>,
     /// The last attempt failed; another is made when the writer asks again.
     failed: Option<FileError>,
+    /// The node has failed: no segment may be waited for.
+    gone: Option<String>,
     stop: bool,
 }
 
@@ -47,8 +49,23 @@ impl Allocator {
             if let Some(error) = &state.failed {
                 return Err(error.clone());
             }
+            if let Some(reason) = &state.gone {
+                let error = std::io::Error::other(reason.clone());
+                return Err(FileError::on("make", std::path::Path::new("the next segment"))(error));
+            }
             self.changed.wait(&mut state);
         }
+    }
+
+    /// Gives back what [`Allocator::take`] returned: it is the next segment still.
+    pub(crate) fn put_back(&self, segment: Arc<Segment>) {
+        self.state.lock().ready.push_front(segment);
+    }
+
+    /// The node has failed: nobody waits for a segment any more.
+    pub(crate) fn fail(&self, reason: String) {
+        self.state.lock().gone = Some(reason);
+        self.changed.notify_all();
     }
 
     /// Ends [`Allocator::run`]. The writer must have ended before: it could wait in `take` for ever.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Log;
-use super::record::{Bad, HEADER_LEN, Record, decode, extent};
+use super::record::{Bad, HEADER_LEN, Place, Record, decode, extent};
 use super::segment::Segment;
 use crate::error::{Corruption, ReadError};
 use crate::event::{Position, RecordedEvent};
@@ -113,7 +113,7 @@ pub(crate) struct Forward<'l> {
     log: &'l Log,
     next: Position,
     end: Position,
-    /// The record returned last; 0: none yet.
+    /// The record before the next one; 0: unknown.
     last: Position,
     chunk: Chunk,
     chunk_bytes: u64,
@@ -126,9 +126,21 @@ impl<'l> Forward<'l> {
         Self { log, next, end, last: 0, chunk: Chunk::default(), chunk_bytes }
     }
 
+    /// The first record returned must be the one after the record at `last`; 0: unknown, it is not checked
+    /// then.
+    pub(crate) fn following(mut self, last: Position) -> Self {
+        self.last = last;
+        self
+    }
+
     /// Where the next record is looked for.
     pub(crate) fn position(&self) -> Position {
         self.next
+    }
+
+    /// The record returned last; before the first, the one given to [`Forward::following`]; 0: unknown.
+    pub(crate) fn last(&self) -> Position {
+        self.last
     }
 
     /// The next record, checked; `None` at the end.
@@ -145,6 +157,9 @@ impl<'l> Forward<'l> {
             let stretch = position..self.end.min(position + self.chunk_bytes).min(segment.end());
             if !over && self.chunk.load(self.log, &segment, position, stretch)? {
                 let found = self.chunk.record(&segment, position)?;
+                if let Some((left, blank)) = &left {
+                    leaves_nothing_out(left, *blank, &found.record)?;
+                }
                 if self.last != 0 {
                     follows(&segment, &found.record, self.last)?;
                     // Only now it is known that nothing is missing between the zeros and this record.
@@ -155,14 +170,27 @@ impl<'l> Forward<'l> {
                 (self.last, self.next) = (position, found.record.end());
                 return Ok(Some(found));
             }
-            if segment.end() >= self.end {
+            if segment.end() >= self.end || segment.data_end().is_some_and(|end| position < end) {
                 return Err(unreadable(&segment, position, Bad::Blank));
             }
             self.next = segment.end();
-            left = Some((segment, position));
+            left = left.or(Some((segment, position)));
         }
         Ok(None)
     }
+}
+
+/// Checks that the zeros from `blank` to the end of the segment `left` were never a record: `record` is the first one
+/// found after them.
+fn leaves_nothing_out(left: &Segment, blank: Position, record: &Record<'_>) -> Result<(), ReadError> {
+    let Place { position, previous, .. } = record.place;
+    if previous < blank {
+        return Ok(());
+    }
+    let reason = format!(
+        "zeros where an event should be: the event at {position} came after one at {previous}, which is gone"
+    );
+    Err(left.corrupt(blank, reason).into())
 }
 
 /// Checks that nothing is missing between the record at `last` and this one.
@@ -285,16 +313,23 @@ pub(crate) fn first_at_or_after(log: &Log, position: Position, end: Position) ->
     Ok(end)
 }
 
-/// Where a record begins strictly after `position`, any number; `end` if there is none before it.
-pub(crate) fn first_after(log: &Log, position: Position, end: Position) -> Result<Position, ReadError> {
-    if position >= end {
-        return Ok(end);
-    }
-    let segment = segment_of(log, position)?;
-    match begins_at(log, &segment, position)? {
-        Some(record_end) => Ok(record_end),
-        None => first_at_or_after(log, position + 1, end),
-    }
+/// A reader of the records strictly after `position`, any number.
+pub(crate) fn after(
+    log: &Log,
+    position: Position,
+    end: Position,
+    chunk_bytes: usize,
+) -> Result<Forward<'_>, ReadError> {
+    let (next, last) = if position >= end {
+        (end, 0)
+    } else {
+        let segment = segment_of(log, position)?;
+        match begins_at(log, &segment, position)? {
+            Some(record_end) => (record_end, position),
+            None => (first_at_or_after(log, position + 1, end)?, 0),
+        }
+    };
+    Ok(Forward::new(log, next, end, chunk_bytes).following(last))
 }
 
 /// The last record strictly before `position`, any number; 0 if there is none. `head` is the last durable record.

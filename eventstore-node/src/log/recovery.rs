@@ -2,15 +2,15 @@
 //!
 //! A group of batches is written at once and then synced, and the next is written only after that. So only the last
 //! group can be torn by a crash. The first bad place in the log is therefore either in the last group, which nobody was
-//! told about: it is cut off. Or anything written after it was synced proves that it had been whole: then the disk lost
-//! it, and the node refuses to start rather than to forget it.
+//! told about: it is cut off. Or anything written after it was synced proves that it had been whole, or the index does,
+//! which gets nothing before it is synced: then the disk lost it, and the node refuses to start rather than to forget it.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use super::Log;
-use super::record::{Bad, HEADER_LEN, Record, decode, extent, may_begin};
+use super::record::{Bad, HEADER_LEN, Place, Record, decode, extent, may_begin};
 use super::segment::{Segment, open_file};
 use crate::error::{FileError, OpenError};
 use crate::event::Position;
@@ -111,12 +111,43 @@ struct Walk {
     next: Position,
     /// The segment where `tail.end` lies.
     tail_segment: Option<Arc<Segment>>,
+    /// Where the group of the last complete batch begins.
+    group_start: Position,
 }
 
 impl Walk {
     fn new(segment: &Segment) -> Self {
         let tail = Tail { end: segment.first(), checked_from: segment.base, ..Tail::default() };
-        Self { tail, last: 0, next: segment.first(), tail_segment: None }
+        Self { tail, last: 0, next: segment.first(), tail_segment: None, group_start: 0 }
+    }
+
+    /// Checks that nothing is missing between the last record seen, or what was not checked, and this one.
+    fn check_follows(
+        &self,
+        segments: &[Arc<Segment>],
+        segment: &Segment,
+        record: &Record<'_>,
+    ) -> Result<(), OpenError> {
+        let Place { position, previous, .. } = record.place;
+        if self.last != 0 {
+            if previous == self.last {
+                return Ok(());
+            }
+            let reason = format!(
+                "the event before this one was at {previous}, but the last one found is at {}: events between them are \
+                 gone",
+                self.last
+            );
+            return Err(segment.corrupt(position, reason).into());
+        }
+        // The first one seen: what comes before it is older than all that is checked.
+        if previous == 0 || previous < self.tail.checked_from {
+            return Ok(());
+        }
+        let lost = segments.iter().find(|segment| previous < segment.end());
+        let reason =
+            format!("the event at {position} came after one at {previous}, but no event is found there");
+        Err(lost.map_or(segment, |lost| lost).corrupt(previous, reason).into())
     }
 
     fn batch_is_complete(&self) -> bool {
@@ -134,7 +165,7 @@ pub(crate) fn recover(log: &Log, synced: Position, verify_bytes: u64) -> Result<
     let mut walk = Walk::new(&segments[start]);
     let mut scan = Scan::open(&segments[start])?;
     for next in &segments[start + 1..] {
-        let (stop, bad) = walk_segment(&mut scan, &mut walk)?;
+        let (stop, bad) = walk_segment(&mut scan, &mut walk, &segments)?;
         let mut next = Scan::open(next)?;
         let rolled = bad == Bad::Blank
             && walk.batch_is_complete()
@@ -146,17 +177,32 @@ pub(crate) fn recover(log: &Log, synced: Position, verify_bytes: u64) -> Result<
         scan.segment.set_data_end(stop);
         scan = next;
     }
-    let (stop, bad) = walk_segment(&mut scan, &mut walk)?;
+    let (stop, bad) = walk_segment(&mut scan, &mut walk, &segments)?;
     let later = segments.partition_point(|segment| segment.base <= scan.segment.base);
     settle_end(&mut scan, stop, bad, &segments[later..], &walk, synced)?;
     if let Some(segment) = &walk.tail_segment {
         // The writer goes on in this segment, even if it had begun the next and all of that was cut off.
         segment.forget_data_end();
-        // A killed process leaves records that were written but not synced. From here on they are shown to readers.
-        let file = open_file(&segment.path)?;
-        file.sync_data().map_err(FileError::on("sync", &segment.path))?;
+        make_durable(segment, &walk, synced)?;
     }
     Ok(walk.tail)
+}
+
+/// A killed process leaves records that were written but not synced. From here on they are shown to readers.
+///
+/// After a failed sync the kernel calls the pages clean, although they are only in memory, and would not write them on
+/// the next sync. So what may not be on disk is written again: the last group.
+fn make_durable(segment: &Segment, walk: &Walk, synced: Position) -> Result<(), OpenError> {
+    let file = open_file(&segment.path)?;
+    let (start, end) = (walk.group_start.max(segment.first()), walk.tail.end);
+    if synced < end {
+        let mut bytes = vec![0; end.saturating_sub(start) as usize];
+        file.read_exact_at(&mut bytes, start - segment.base)
+            .and_then(|()| file.write_all_at(&bytes, start - segment.base))
+            .map_err(FileError::on("write again the end of", &segment.path))?;
+    }
+    file.sync_data().map_err(FileError::on("sync", &segment.path))?;
+    Ok(())
 }
 
 /// The index of the first segment to check.
@@ -186,7 +232,11 @@ fn begins_with_record(segment: &Arc<Segment>) -> Result<bool, OpenError> {
 }
 
 /// Walks on to the first place in the segment where no good record begins.
-fn walk_segment(scan: &mut Scan, walk: &mut Walk) -> Result<(Position, Bad), OpenError> {
+fn walk_segment(
+    scan: &mut Scan,
+    walk: &mut Walk,
+    segments: &[Arc<Segment>],
+) -> Result<(Position, Bad), OpenError> {
     let segment = scan.segment.clone();
     let mut position = walk.next.max(segment.first());
     loop {
@@ -194,13 +244,7 @@ fn walk_segment(scan: &mut Scan, walk: &mut Walk) -> Result<(Position, Bad), Ope
             Ok(record) => record,
             Err(bad) => return Ok((position, bad)),
         };
-        if walk.last != 0 && record.place.previous != walk.last {
-            let reason = format!(
-                "the event before this one was at {}, but the last one found is at {}: events between them are gone",
-                record.place.previous, walk.last
-            );
-            return Err(segment.corrupt(position, reason).into());
-        }
+        walk.check_follows(segments, &segment, &record)?;
         position = record.end();
         walk.next = position;
         walk.last = record.place.position;
@@ -210,6 +254,7 @@ fn walk_segment(scan: &mut Scan, walk: &mut Walk) -> Result<(Position, Bad), Ope
             walk.tail.end = position;
             walk.tail.created = record.place.created;
             walk.tail_segment = Some(segment.clone());
+            walk.group_start = record.place.group_start;
         }
     }
 }
@@ -227,6 +272,8 @@ fn settle_end(
     let cut = if walk.batch_is_complete() { stop } else { walk.tail.end.max(scan.segment.first()) };
     let mut garbage = Vec::new();
     let mut proof = None;
+    // A whole segment of zeros before one that was written to.
+    let mut skipped = None;
     if let Some(end) = scan.garbage_end(cut)? {
         garbage.push((scan.segment.clone(), cut, end));
         proof = scan.proof_of_loss(stop, stop)?;
@@ -238,28 +285,43 @@ fn settle_end(
             if proof.is_none() {
                 proof = scan.proof_of_loss(segment.first(), stop)?;
             }
+        } else if garbage.is_empty() {
+            skipped = skipped.or(Some(segment));
         }
     }
-    if garbage.is_empty() {
-        return Ok(());
-    }
+    let skipped = skipped.filter(|_| !garbage.is_empty());
+    let corrupt = |reason: String| match skipped {
+        Some(skipped) => skipped.corrupt(skipped.first(), reason),
+        None => scan.segment.corrupt(stop, reason),
+    };
     let what = match bad {
         Bad::Blank => "zeros where an event should be",
         Bad::Short(_) => "the record's length leads beyond its segment",
         Bad::Garbage(reason) => reason,
     };
     if let Some(proof) = proof {
-        let reason = format!(
+        return Err(corrupt(format!(
             "{what}; this was synced to disk before the event at {proof} was written, so it is not a torn write"
-        );
-        return Err(scan.segment.corrupt(stop, reason).into());
+        ))
+        .into());
     }
-    if synced > stop {
-        let reason = format!(
-            "{what}; the index has everything before {synced}, so this had been synced and is not a torn write (if the \
-             log was restored from a copy, delete the index directory and start again)"
-        );
-        return Err(scan.segment.corrupt(stop, reason).into());
+    let end = walk.tail.end;
+    // The index is told of nothing before it is synced.
+    if synced > end {
+        return Err(corrupt(format!(
+            "{what}; the index has everything before {synced}, so this had been synced and is not a torn write: {} \
+             positions, from {end} to {synced}, are missing from the log. Restore the log; or, to accept the loss, \
+             delete the index directory and start again, then rebuild the read models",
+            synced - end
+        ))
+        .into());
+    }
+    if walk.tail.head == 0 && walk.tail.checked_from > 0 {
+        return Err(corrupt(format!("{what}; older segments hold events, so this one must hold some")).into());
+    }
+    if let Some(skipped) = skipped {
+        let reason = "zeros where an event should be: the segment after this one has been written to";
+        return Err(skipped.corrupt(skipped.first(), reason).into());
     }
     for (segment, from, to) in garbage {
         tracing::warn!(

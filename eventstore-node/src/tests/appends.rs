@@ -225,3 +225,39 @@ fn streams_whose_names_have_one_hash_are_kept_apart() {
     check(&node);
     stop(node);
 }
+
+#[test]
+fn a_place_taken_before_the_end_does_not_delay_it_and_gets_an_answer_after_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = options(dir.path());
+    options.queue_batches = 4;
+    let node = Node::open(options).unwrap();
+    run(async {
+        let mut slots = Vec::new();
+        for _ in 0..3 {
+            slots.push(node.reserve().await.unwrap());
+        }
+        // All places are taken, by callers who do nothing with them; one waits for a place.
+        let last = node.reserve().await.unwrap();
+        let waiting = tokio::spawn({
+            let node = node.clone();
+            async move { node.reserve().await.map(drop) }
+        });
+        let written = slots.pop().unwrap().submit(vec![part("a", Any, vec![fresh("0")])]);
+        soon(node.shutdown()).await;
+        soon(written).await.unwrap();
+        // It gets the place of the one that was written, or none.
+        let waited = soon(waiting).await.unwrap();
+        assert!(matches!(waited, Ok(()) | Err(AppendError::ShuttingDown)), "{waited:?}");
+        for slot in slots {
+            let late = slot.submit(vec![part("a", Any, vec![fresh("late")])]);
+            assert!(matches!(soon(late).await, Err(AppendError::ShuttingDown)));
+        }
+        assert_eq!(node.stats().queued_bytes, 0);
+        drop(last);
+        assert!(matches!(soon(node.reserve()).await, Err(AppendError::ShuttingDown)));
+    });
+    let node = open(dir.path());
+    assert_eq!(stream_data(&node, "a"), ["0"]);
+    stop(node);
+}

@@ -144,3 +144,50 @@ fn a_second_node_in_the_directory_is_refused() {
     run(async { drop(open(dir.path())) });
     stop(open(dir.path()));
 }
+
+/// Panics on the `nth` (from 1) of an operation.
+fn panic_nth(operation: DiskOperation, nth: u32) -> Faults {
+    let count = AtomicU32::new(0);
+    Faults::plan(move |now| {
+        assert!(now != operation || count.fetch_add(1, Ordering::Relaxed) + 1 != nth, "on purpose");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_thread_that_panics_leaves_nobody_waiting() {
+    // The writer itself; the thread that makes segments, once the first two are there; the one that moves the index.
+    for (operation, nth) in
+        [(DiskOperation::Sync, 5), (DiskOperation::Allocate, 3), (DiskOperation::Index, 1)]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let mut faulty = options(dir.path());
+        faulty.index_batch_events = 10;
+        faulty.faults = panic_nth(operation, nth);
+        let node = Node::open(faulty).unwrap();
+        let large = "x".repeat(10_000);
+        let written = run(async {
+            let late = node.reserve().await.unwrap();
+            let mut written = 0;
+            let error = loop {
+                match soon(node.append(vec![part("a", Any, vec![fresh(&large)])])).await {
+                    Ok(_) => written += 1,
+                    Err(error) => break error,
+                }
+            };
+            assert!(matches!(error, AppendError::Poisoned { .. }), "{operation:?}: {error:?}");
+            assert!(error.to_string().contains("panicked"), "{error}");
+            let late = soon(late.submit(vec![part("a", Any, vec![fresh("late")])])).await;
+            assert!(matches!(late, Err(AppendError::Poisoned { .. })), "{operation:?}: {late:?}");
+            assert!(matches!(soon(node.reserve()).await, Err(AppendError::Poisoned { .. })));
+            assert_eq!(node.stats().queued_bytes, 0);
+            soon(node.shutdown()).await;
+            written
+        });
+        let node = open(dir.path());
+        let left = stream_data(&node, "a").len();
+        // The one that was not answered may be there.
+        assert!(left == written || (operation == DiskOperation::Sync && left == written + 1));
+        stop(node);
+    }
+}

@@ -84,15 +84,38 @@ fn an_old_index_is_caught_up() {
     stop(node);
 }
 
+/// Opening is refused because the log ends before the index does: at `end` instead of `indexed`.
+fn assert_tail_missing(dir: &std::path::Path, end: Position, indexed: Position) {
+    let error = Node::open(options(dir)).unwrap_err();
+    assert!(matches!(error, OpenError::Corrupt(_)), "{error:?}");
+    let error = error.to_string();
+    for part in [
+        &format!("{} positions, from {end} to {indexed}, are missing", indexed - end),
+        "Restore the log; or, to accept the loss, delete the index directory and start again, then rebuild the read models",
+    ] {
+        assert!(error.contains(part), "{error}");
+    }
+}
+
 #[test]
-fn an_index_ahead_of_the_log_is_cut_back() {
+fn a_log_that_ends_before_the_index_is_refused_until_the_index_is_deleted() {
     let dir = tempfile::tempdir().unwrap();
     let events = filled(dir.path());
-    // The last batch is gone without a trace: as in a log restored from a copy.
+    // The last batch, or only its last event, is gone without a trace: as in a log restored from a copy.
     let file = dir.path().join("log/00000000000000000000.seg");
-    let mut bytes = std::fs::read(&file).unwrap();
-    bytes[events[87].position as usize..].fill(0);
-    std::fs::write(&file, &bytes).unwrap();
+    let whole = std::fs::read(&file).unwrap();
+    let end = whole.iter().rposition(|byte| *byte != 0).unwrap() as u64 + 1;
+    let lost = events[87].position;
+    for zeros_from in [events[89].position, lost] {
+        let mut bytes = whole.clone();
+        bytes[zeros_from as usize..].fill(0);
+        std::fs::write(&file, &bytes).unwrap();
+        assert_tail_missing(dir.path(), lost, end);
+        // Neither does it go away by itself, nor is anything changed.
+        assert_tail_missing(dir.path(), lost, end);
+        assert_eq!(std::fs::read(&file).unwrap(), bytes);
+    }
+    std::fs::remove_dir_all(dir.path().join("index")).unwrap();
     let node = open(dir.path());
     assert_eq!(all(&node), events[..87]);
     assert_eq!(node.last_revision("hot").unwrap(), Some(28));
@@ -101,6 +124,33 @@ fn an_index_ahead_of_the_log_is_cut_back() {
     stop(node);
     let node = open(dir.path());
     assert_eq!(stream_data(&node, "hot").last().unwrap(), "other");
+    stop(node);
+}
+
+#[test]
+fn a_log_without_its_last_segments_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = open(dir.path());
+    for number in 0..20_u32 {
+        let data = format!("{number} {}", "x".repeat(10_000));
+        append(&node, vec![part("a", Any, vec![fresh(&data)])]).unwrap();
+    }
+    let (events, end) = (all(&node), node.stats().head);
+    stop(node);
+    let base = end / (64 * 1024) * 64 * 1024;
+    for entry in std::fs::read_dir(dir.path().join("log")).unwrap() {
+        let path = entry.unwrap().path();
+        let segment: u64 = path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+        if segment >= base {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    let lost = events.iter().position(|event| event.position > base).unwrap();
+    let error = Node::open(options(dir.path())).unwrap_err().to_string();
+    assert!(error.contains("are missing from the log"), "{error}");
+    std::fs::remove_dir_all(dir.path().join("index")).unwrap();
+    let node = open(dir.path());
+    assert_eq!(all(&node), events[..lost]);
     stop(node);
 }
 

@@ -312,3 +312,118 @@ fn damage_in_an_old_segment_is_found_by_the_scrub_and_stops_appends() {
     ));
     stop(node);
 }
+
+#[test]
+fn a_segment_of_zeros_is_refused_by_name_whichever_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let events = many_segments(dir.path());
+    let last = events[39].position / (64 * 1024);
+    assert!(last >= 4);
+    for keep_index in [true, false] {
+        if !keep_index {
+            std::fs::remove_dir_all(dir.path().join("index")).unwrap();
+        }
+        // The last one goes unnoticed only if there is no index: nothing comes after it.
+        for lost in 0..last + u64::from(keep_index) {
+            let file = segment_file(dir.path(), lost * 64 * 1024);
+            let whole = std::fs::read(&file).unwrap();
+            let mut bytes = whole.clone();
+            bytes[4096..].fill(0);
+            std::fs::write(&file, &bytes).unwrap();
+            for verify_tail_bytes in [0, u64::MAX] {
+                // Checking only the end does not see what is lost before.
+                if verify_tail_bytes == 0 && lost + 1 < last {
+                    continue;
+                }
+                let mut options = options(dir.path());
+                options.verify_tail_bytes = verify_tail_bytes;
+                let error = Node::open(options).map(stop).unwrap_err().to_string();
+                // Zeros at the end begin where the segment before ends.
+                let named = if lost == last { lost - 1 } else { lost };
+                let named = segment_file(dir.path(), named * 64 * 1024);
+                assert!(error.contains(&named.display().to_string()), "{lost} of {last}: {error}");
+                assert_eq!(std::fs::read(&file).unwrap(), bytes, "a refusal changes nothing");
+                if !keep_index {
+                    let _ = std::fs::remove_dir_all(dir.path().join("index"));
+                }
+            }
+            std::fs::write(&file, &whole).unwrap();
+        }
+    }
+    let node = open(dir.path());
+    assert_eq!(all(&node), events);
+    stop(node);
+}
+
+#[test]
+fn damage_to_the_first_checked_segment_is_not_taken_for_a_torn_write() {
+    let dir = tempfile::tempdir().unwrap();
+    let events = many_segments(dir.path());
+    std::fs::remove_dir_all(dir.path().join("index")).unwrap();
+    let last = events[39].position / (64 * 1024);
+    // All that is left of the last two segments is noise, but the last one begins with a record.
+    let file = segment_file(dir.path(), (last - 1) * 64 * 1024);
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[4096..].fill(7);
+    std::fs::write(&file, &bytes).unwrap();
+    let mut options = options(dir.path());
+    options.verify_tail_bytes = 0;
+    let error = Node::open(options).map(stop).unwrap_err().to_string();
+    assert!(error.contains(&file.display().to_string()), "{error}");
+    assert_eq!(std::fs::read(&file).unwrap(), bytes);
+}
+
+#[test]
+fn what_may_not_have_been_synced_is_written_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, events) = two_groups(dir.path());
+    let whole = std::fs::read(&path).unwrap();
+    let long_ago = std::time::SystemTime::UNIX_EPOCH;
+    let written = |synced| {
+        let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.set_modified(long_ago).unwrap();
+        let tail = recover(&open_log(dir.path()).unwrap(), synced, u64::MAX).unwrap();
+        assert_eq!(tail.head, events[7].position);
+        assert_eq!(std::fs::read(&path).unwrap(), whole);
+        file.metadata().unwrap().modified().unwrap() != long_ago
+    };
+    // The index may have moved on in the middle of the last group.
+    assert!(written(0));
+    assert!(written(events[7].position));
+    // It has everything: all of it was synced.
+    assert!(!written(end_of(&whole) as u64));
+}
+
+#[test]
+fn missing_directories_are_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let deep = dir.path().join("not/there/yet");
+    let node = open(&deep);
+    append(&node, vec![part("a", Any, vec![fresh("0")])]).unwrap();
+    stop(node);
+    let node = open(&deep);
+    assert_eq!(stream_data(&node, "a"), ["0"]);
+    stop(node);
+}
+
+#[test]
+fn a_larger_segment_size_leaves_no_segment_out() {
+    let dir = tempfile::tempdir().unwrap();
+    many_segments(dir.path());
+    let mut larger = options(dir.path());
+    larger.segment_bytes = 256 * 1024;
+    let node = Node::open(larger.clone()).unwrap();
+    // Too large for the segments that were made before.
+    let batch = || vec![part("b", Any, vec![fresh(&"y".repeat(100_000))])];
+    assert!(matches!(append(&node, batch()), Err(AppendError::TooLarge { .. })));
+    for number in 0..20_u32 {
+        append(&node, vec![part("b", Any, vec![fresh(&format!("{number} {}", "y".repeat(10_000)))])])
+            .unwrap();
+    }
+    stop(node);
+    let node = Node::open(larger).unwrap();
+    append(&node, batch()).unwrap();
+    assert_eq!(all(&node).len(), 61);
+    stop(node);
+    assert_eq!(all(&open(dir.path())).len(), 61);
+}

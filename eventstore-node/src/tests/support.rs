@@ -90,3 +90,8 @@ pub(super) fn wrong(result: Result<Appended, AppendError>) -> (Arc<str>, usize, 
         other => panic!("expected a wrong revision, got {other:?}"),
     }
 }
+
+/// What must not hang.
+pub(super) async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(std::time::Duration::from_secs(20), future).await.expect("this hangs")
+}

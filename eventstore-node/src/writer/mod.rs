@@ -50,6 +50,8 @@ pub(crate) struct Writer {
     allocator: Arc<Allocator>,
     faults: Faults,
     queue: mpsc::Receiver<Message>,
+    /// The stop was received.
+    stopping: bool,
     /// Taken from the queue, but did not fit into the last group.
     carried: Option<Request>,
     segment: Arc<Segment>,
@@ -80,6 +82,7 @@ impl Writer {
             allocator,
             faults,
             queue,
+            stopping: false,
             carried: None,
             segment,
             file,
@@ -97,24 +100,21 @@ impl Writer {
             self.collect(first);
             self.commit();
         }
-        // Whoever is still in the queue took a place before the stop and came too late.
-        self.queue.close();
-        while let Ok(message) = self.queue.try_recv() {
-            if let Message::Append(request) = message {
-                self.shared.dequeued(request.bytes);
-                let _ = request.answer.send(Err(AppendError::ShuttingDown));
-            }
-        }
     }
 
     fn wait(&mut self) -> Option<Request> {
         match self.carried.take() {
             Some(request) => Some(request),
+            // Places in the queue that were taken and not used yet are not waited for.
+            None if self.stopping => None,
             None => self.queue.blocking_recv().and_then(|message| self.received(message)),
         }
     }
 
     fn poll(&mut self) -> Option<Request> {
+        if self.stopping {
+            return None;
+        }
         self.queue.try_recv().ok().and_then(|message| self.received(message))
     }
 
@@ -125,7 +125,7 @@ impl Writer {
                 Some(request)
             }
             Message::Stop => {
-                self.queue.close();
+                self.stopping = true;
                 None
             }
         }
@@ -163,13 +163,23 @@ impl Writer {
         if !self.group.bytes.is_empty() {
             return Ok(());
         }
-        let full = |reason: String| AppendError::StorageFull { reason: reason.into() };
+        // A thread that panicked says so in `failure`; it is the reason then.
+        let full = |reason: String| match self.shared.failure.get() {
+            Some(failure) => failure.clone(),
+            None => AppendError::StorageFull { reason: reason.into() },
+        };
         self.shared.index.wait_for_room().map_err(full)?;
         if self.fits(request) {
             return Ok(());
         }
         let segment = self.allocator.take().map_err(|error| full(error.to_string()))?;
-        let file = open_file(&segment.path).map_err(|error| full(error.to_string()))?;
+        let file = match open_file(&segment.path) {
+            Ok(file) => file,
+            Err(error) => {
+                self.allocator.put_back(segment);
+                return Err(full(error.to_string()));
+            }
+        };
         self.segment.set_data_end(self.end);
         self.end = segment.first();
         (self.segment, self.file) = (segment, file);
@@ -285,6 +295,24 @@ impl Writer {
         }
         self.shared.durable.send_replace(Durable { head: self.head, end: self.end, closed: false });
         Ok(())
+    }
+}
+
+impl Drop for Writer {
+    /// After a stop or in a panic: whoever waits for an answer gets one, now and later.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.shared.fail(AppendError::Poisoned { reason: "the writer thread panicked".into() });
+        }
+        *self.shared.writer_gone.write() = true;
+        self.queue.close();
+        // Whoever is still in the queue took a place before the stop and came too late.
+        while let Ok(message) = self.queue.try_recv() {
+            if let Message::Append(request) = message {
+                self.shared.dequeued(request.bytes);
+                let _ = request.answer.send(Err(self.shared.why_ended()));
+            }
+        }
     }
 }
 
