@@ -361,7 +361,7 @@ fn damage_to_the_first_checked_segment_is_not_taken_for_a_torn_write() {
     let events = many_segments(dir.path());
     std::fs::remove_dir_all(dir.path().join("index")).unwrap();
     let last = events[39].position / (64 * 1024);
-    // All that is left of the last two segments is noise, but the last one begins with a record.
+    // Nothing but noise is left of the segment before the last, where checking begins.
     let file = segment_file(dir.path(), (last - 1) * 64 * 1024);
     let mut bytes = std::fs::read(&file).unwrap();
     bytes[4096..].fill(7);
