@@ -11,9 +11,9 @@ use std::time::Instant;
 use backon::{ExponentialBuilder, Retryable};
 use ledger_core::transfer::TransferEvent;
 use ledger_core::transfer::process::Stage;
-use ledger_core::{Event, Position};
+use ledger_core::{Event, Position, stream};
 use ledger_streams::{
-    Batch, Ledger, RETRY_DELAY_MAX, RETRY_DELAY_MIN, Recorded, StoreError, TransferEnd, TransferRun,
+    Ledger, RETRY_DELAY_MAX, RETRY_DELAY_MIN, StoreError, TransferEnd, TransferRun, Undecoded, UndecodedBatch,
 };
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -35,7 +35,7 @@ pub async fn run(ledger: Ledger, shutdown: CancellationToken) -> Result<(), Stor
     loop {
         tokio::select! {
             () = shutdown.cancelled() => break,
-            batch = subscription.next(PROCESS_BATCH_EVENTS), if manager.has_room() => manager.learn(&batch?),
+            batch = subscription.next_undecoded(PROCESS_BATCH_EVENTS), if manager.has_room() => manager.learn(batch?)?,
             Some(driven) = manager.driving.join_next_with_id() => manager.driven(driven),
             _ = rest.tick() => manager.take_up_resting(),
         }
@@ -104,11 +104,15 @@ impl ProcessManager {
         self.pending.len() < PENDING_MAX
     }
 
-    fn learn(&mut self, batch: &Batch) {
+    fn learn(&mut self, batch: UndecodedBatch) -> Result<(), StoreError> {
         self.position = batch.position;
         self.events_since_saved += batch.events.len() as u64;
-        for recorded in &batch.events {
-            self.learn_one(recorded);
+        for event in batch.events {
+            if event.stream().starts_with(stream::TRANSFER) {
+                self.learn_of_transfer(event)?;
+            } else if event.stream().starts_with(stream::ACCOUNT) {
+                self.learn_of_account(event)?;
+            }
         }
         if !self.caught_up && self.position >= self.everything {
             self.caught_up = true;
@@ -116,39 +120,38 @@ impl ProcessManager {
             self.take_up(|_| true);
         }
         metrics::gauge!("daybook_transfers_pending").set(self.pending.len() as f64);
+        Ok(())
     }
 
-    fn learn_one(&mut self, recorded: &Recorded) {
+    /// A transfer's own stream begins with its request; whatever follows ends it.
+    fn learn_of_transfer(&mut self, event: Undecoded) -> Result<(), StoreError> {
+        if event.revision() > 0 {
+            self.pending.remove(event.stream());
+            return Ok(());
+        }
+        let recorded = event.decode()?;
         if let Event::Transfer(TransferEvent::Requested(requested)) = &recorded.event {
-            let run = TransferRun::of(recorded, requested);
+            let run = TransferRun::of(&recorded, requested);
             let pending = Pending { run, since: Instant::now(), state: State::Resting };
             self.pending.insert(Arc::clone(&recorded.stream), pending);
-            return;
         }
-        let stream = recorded.metadata.correlation_id.as_ref();
-        let Some(pending) = self.pending.get_mut(stream) else {
-            return;
-        };
+        Ok(())
+    }
+
+    /// A leg is news only while nobody here drives its transfer.
+    fn learn_of_account(&mut self, event: Undecoded) -> Result<(), StoreError> {
+        let Some(pending) = self.pending.get_mut(event.correlation_id()?.as_ref()) else { return Ok(()) };
         if pending.state == State::Driven {
-            // Its driver knows already; only the end is news.
-            if matches!(&recorded.event, Event::Transfer(_)) {
-                self.pending.remove(stream);
-            }
-            return;
+            return Ok(());
         }
-        pending.run.evolve(recorded);
-        match pending.run.process.stage {
-            Stage::Ended(_) => {
-                self.pending.remove(stream);
-            }
-            // Nobody answers a request but its own command: it is left alone, unless it comes to rest.
-            Stage::Requested => {}
-            _ if self.caught_up && pending.state == State::Resting => {
-                pending.state = State::Ready;
-                self.ready.push_back(Arc::clone(pending.run.stream()));
-            }
-            _ => {}
+        pending.run.evolve(&event.decode()?);
+        // Nobody answers a request but its own command: it is left alone, unless it comes to rest.
+        let to_do = pending.run.process.stage != Stage::Requested;
+        if to_do && self.caught_up && pending.state == State::Resting {
+            pending.state = State::Ready;
+            self.ready.push_back(Arc::clone(pending.run.stream()));
         }
+        Ok(())
     }
 
     /// What rests has lost its driver: a crash between two events, a client that went away.

@@ -113,38 +113,44 @@ pub(crate) fn is_the_ledgers(recorded: &RecordedEvent) -> bool {
 
 /// Decodes an event of the ledger; `None` for one that is not the ledger's own (the store's system events).
 pub(crate) fn decode(recorded: RecordedEvent) -> Result<Option<Recorded>, StoreError> {
-    if !is_the_ledgers(&recorded) {
-        return Ok(None);
-    }
-    match decode_parts(&recorded) {
-        Ok((metadata, event)) => Ok(Some(Recorded {
-            id: recorded.id,
-            recorded_at: time_of(&recorded),
-            stream: recorded.stream,
-            revision: recorded.revision,
-            position: recorded.position,
-            metadata,
-            event,
-        })),
-        Err(source) => Err(StoreError::Undecodable {
-            stream: recorded.stream,
-            revision: recorded.revision,
-            position: recorded.position,
-            source: Arc::new(source),
-        }),
+    if is_the_ledgers(&recorded) { decode_own(recorded).map(Some) } else { Ok(None) }
+}
+
+/// Decodes an event of the ledger's own.
+pub(crate) fn decode_own(recorded: RecordedEvent) -> Result<Recorded, StoreError> {
+    let metadata = decode_metadata(&recorded)?.into_owned();
+    let event = Event::decode(&recorded.event_type, metadata.version, &recorded.data)
+        .map_err(|source| undecodable(&recorded, source))?;
+    Ok(Recorded {
+        id: recorded.id,
+        recorded_at: time_of(&recorded),
+        stream: recorded.stream,
+        revision: recorded.revision,
+        position: recorded.position,
+        metadata,
+        event,
+    })
+}
+
+/// Decodes what an event says of itself.
+pub(crate) fn decode_metadata(recorded: &RecordedEvent) -> Result<Metadata<'_>, StoreError> {
+    serde_json::from_slice(&recorded.metadata).map_err(|source| {
+        undecodable(recorded, DecodeError::Malformed { name: recorded.event_type.to_string(), source })
+    })
+}
+
+fn undecodable(recorded: &RecordedEvent, source: DecodeError) -> StoreError {
+    StoreError::Undecodable {
+        stream: Arc::clone(&recorded.stream),
+        revision: recorded.revision,
+        position: recorded.position,
+        source: Arc::new(source),
     }
 }
 
 /// Decodes events of a stream of the ledger.
 pub(crate) fn decode_all(recorded: Vec<RecordedEvent>) -> Result<Vec<Recorded>, StoreError> {
     recorded.into_iter().filter_map(|event| decode(event).transpose()).collect()
-}
-
-fn decode_parts(recorded: &RecordedEvent) -> Result<(Metadata<'static>, Event), DecodeError> {
-    let metadata: Metadata<'_> = serde_json::from_slice(&recorded.metadata)
-        .map_err(|source| DecodeError::Malformed { name: recorded.event_type.to_string(), source })?;
-    let event = Event::decode(&recorded.event_type, metadata.version, &recorded.data)?;
-    Ok((metadata.into_owned(), event))
 }
 
 /// When the store recorded an event.

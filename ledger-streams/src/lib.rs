@@ -30,5 +30,5 @@ pub use opening::{NewAccount, Opened};
 pub use personal::{KeyError, KeyStore, UserDetails};
 pub use recorded::Recorded;
 pub use store::EventStore;
-pub use subscription::{Batch, Subscription};
+pub use subscription::{Batch, Subscription, Undecoded, UndecodedBatch};
 pub use transfers::{Claim, TransferEnd, TransferReceipt, TransferRequest, TransferRun};

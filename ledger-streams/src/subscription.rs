@@ -1,9 +1,12 @@
 //! Following the log.
 
-use eventstore_node::AllSubscription;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use eventstore_node::{AllSubscription, RecordedEvent};
 use ledger_core::Position;
 
-use crate::codec::decode;
+use crate::codec::{decode, decode_metadata, decode_own, is_the_ledgers};
 use crate::{EventStore, Recorded, StoreError};
 
 /// A catch-up subscription on the whole log: every event after a position once, in order, for ever.
@@ -52,5 +55,61 @@ impl Subscription {
             events.extend(decode(event)?);
         }
         Ok(Batch { events, position, caught_up })
+    }
+
+    /// As [`Self::next`], but leaves it to the caller which events are worth decoding.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] and [`StoreError::Broken`] from the store.
+    pub async fn next_undecoded(&mut self, max: usize) -> Result<UndecodedBatch, StoreError> {
+        let recorded = match &mut self.engine {
+            Engine::Embedded(subscription) => subscription.next_batch(max).await?,
+        };
+        let position = recorded.last().map_or(0, |event| event.position);
+        let events = recorded.into_iter().filter(is_the_ledgers).map(Undecoded).collect();
+        Ok(UndecodedBatch { events, position })
+    }
+}
+
+/// Some events, in order, not decoded yet.
+#[derive(Clone, Debug)]
+pub struct UndecodedBatch {
+    /// The ledger's events.
+    pub events: Vec<Undecoded>,
+    /// Position of the last event read, the ledger's or not: where to go on from.
+    pub position: Position,
+}
+
+/// An event of the ledger as bytes.
+#[derive(Clone, Debug)]
+pub struct Undecoded(RecordedEvent);
+
+impl Undecoded {
+    /// The stream it is in.
+    #[must_use]
+    pub fn stream(&self) -> &Arc<str> {
+        &self.0.stream
+    }
+
+    /// Its place in that stream, from 0.
+    #[must_use]
+    pub const fn revision(&self) -> u64 {
+        self.0.revision
+    }
+
+    /// What it belongs to: see [`ledger_core::Metadata`].
+    ///
+    /// # Errors
+    /// [`StoreError::Undecodable`].
+    pub fn correlation_id(&self) -> Result<Cow<'_, str>, StoreError> {
+        Ok(decode_metadata(&self.0)?.correlation_id)
+    }
+
+    /// The event itself.
+    ///
+    /// # Errors
+    /// [`StoreError::Undecodable`].
+    pub fn decode(self) -> Result<Recorded, StoreError> {
+        decode_own(self.0)
     }
 }

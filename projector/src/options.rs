@@ -19,6 +19,8 @@ pub struct ProjectorOptions {
     /// Under load, a transaction begins no sooner than this after the one before, so that more events share its cost. An event that
     /// comes after a quiet moment is written at once. Default: 20 ms.
     pub batch_interval_min: Duration,
+    /// The same when more than 25,000 events come each second: transactions wait up to this long, and grow. Default: 150 ms.
+    pub batch_interval_max: Duration,
     /// Told how it goes: keep a receiver of it, `options.status.subscribe()`.
     pub status: watch::Sender<ProjectorStatus>,
 }
@@ -29,6 +31,7 @@ impl Default for ProjectorOptions {
             time_zone: Tz::UTC,
             batch_events_max: 20_000,
             batch_interval_min: Duration::from_millis(20),
+            batch_interval_max: Duration::from_millis(150),
             status: watch::Sender::default(),
         }
     }

@@ -18,6 +18,8 @@ use crate::projections::{Events, Projection};
 use crate::reader::Reader;
 use crate::{ApplyError, ProjectorError, ProjectorOptions, Stopped, status};
 
+/// What each event of a transaction adds to the wait before the next; see [`interval`].
+const INTERVAL_PER_EVENT: Duration = Duration::from_micros(40);
 /// No transaction takes this long, whatever the database's own time-outs say: its connection is dead.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(120);
 /// A batch of fewer events is no load, and the next may follow at once.
@@ -66,9 +68,15 @@ pub(crate) async fn run(
         }
         status::batch_took(started.elapsed(), events);
         if events >= LOAD_EVENTS {
-            not_before = started + options.batch_interval_min;
+            not_before = started + interval(events, options);
         }
     }
+}
+
+/// The more events a transaction had, the longer the next one waits: near the limit of the machine, greater batches are what raises it.
+fn interval(events: usize, options: &ProjectorOptions) -> Duration {
+    let for_events = INTERVAL_PER_EVENT.saturating_mul(u32::try_from(events).unwrap_or(u32::MAX));
+    for_events.clamp(options.batch_interval_min, options.batch_interval_max)
 }
 
 fn group(places: Vec<(&'static Projection, Place)>, reader: impl Fn(Place) -> Reader) -> Vec<Group> {

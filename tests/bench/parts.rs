@@ -81,12 +81,14 @@ pub async fn sustain(plan: &Plan) {
     println!("  completed and visible {:>8.0}/s", finished);
     if plan.includes("sql") {
         // Side by side on the same server, once the load is gone.
-        match yardstick::run(dir.path(), plan.seconds.min(20)) {
-            Some(rate) => println!(
-                "  the same transfer in SQL, six statements, pgbench with 32 clients: {rate:.0}/s ({:.1} times less)",
-                finished / rate
-            ),
-            None => println!("  the same transfer in SQL: pgbench is not installed"),
+        for protocol in ["simple", "prepared"] {
+            match yardstick::run(dir.path(), plan.seconds.min(15), protocol) {
+                Some(rate) => println!(
+                    "  the same transfer in SQL, six statements, pgbench -c 32 -M {protocol}: {rate:.0}/s; Daybook does {:.1} times that",
+                    finished / rate
+                ),
+                None => println!("  the same transfer in SQL: pgbench is not installed"),
+            }
         }
     }
     server.stop();

@@ -27,8 +27,9 @@ insert into yardstick.entry values (:from, :transfer_id, -1, :from_balance), (:t
 commit;
 ";
 
-/// Transactions a second with 32 clients; `None` when pgbench or the server cannot be reached.
-pub fn run(data_dir: &Path, seconds: u64) -> Option<f64> {
+/// Transactions a second with 32 clients, by the protocol ("simple" is pgbench's default, "prepared" its best); `None` when pgbench or the
+/// server cannot be reached.
+pub fn run(data_dir: &Path, seconds: u64, protocol: &str) -> Option<f64> {
     let socket = socket(data_dir)?;
     let script = data_dir.join("transfer.sql");
     std::fs::write(&script, TRANSFER).ok()?;
@@ -46,7 +47,7 @@ pub fn run(data_dir: &Path, seconds: u64) -> Option<f64> {
     let [h, host, p, port, u, user, ..] = database;
     let output = Command::new(tool("pgbench"))
         .args([h, host, p, port, u, user])
-        .args(["-n", "-M", "prepared", "-c", "32", "-j", "2", "-T", &seconds.to_string(), "-f"])
+        .args(["-n", "-M", protocol, "-c", "32", "-j", "2", "-T", &seconds.to_string(), "-f"])
         .arg(&script)
         .arg("daybook")
         .output()
