@@ -3,7 +3,7 @@
 //! Each part starts a real `daybook up` on a scratch data directory and drives it over HTTP. Nothing is asserted: figures belong to a
 //! benchmark, not to a test, and these machines are shared.
 //!
-//! `BENCH_SECONDS` (60), `BENCH_RATE` (7000 transfers/s offered to the whole system), `BENCH_START_EVENTS` (10000000; 0 skips the part)
+//! `BENCH_SECONDS` (60), `BENCH_RATE` (13000 transfers/s offered to the whole system), `BENCH_START_EVENTS` (10000000; 0 skips the part)
 //! and `BENCH_PARTS` (all of accept,sustain,source,destination,sql,import,start) may be set.
 
 #![allow(
@@ -40,7 +40,7 @@ impl Plan {
         };
         Self {
             seconds: number("BENCH_SECONDS", 60),
-            rate: number("BENCH_RATE", 7_000),
+            rate: number("BENCH_RATE", 13_000),
             start_events: number("BENCH_START_EVENTS", 10_000_000),
             parts: std::env::var("BENCH_PARTS")
                 .ok()
