@@ -48,11 +48,6 @@ impl Currency {
         u32::from(self.0.exponent().unwrap_or(0))
     }
 
-    /// Money of this currency from its text; see [`Money::parse`].
-    pub fn parse(self, text: &str) -> Result<Money, MoneyError> {
-        Money::parse(text, self)
-    }
-
     /// Every currency Daybook knows.
     pub fn all() -> impl Iterator<Item = Self> {
         use iso_currency::IntoEnumIterator;

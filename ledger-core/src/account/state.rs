@@ -47,12 +47,6 @@ impl Account {
         let Self { id, user_id, kind, status, balance, overdraft_limit, legs: _ } = *self;
         Self { id, user_id, kind, status, balance, overdraft_limit, legs: Legs::default() }
     }
-
-    /// What may be taken off it now: balance plus overdraft limit.
-    #[must_use]
-    pub fn available(&self) -> Money {
-        Money::new(self.balance.minor.saturating_add(self.overdraft_limit.minor), self.currency())
-    }
 }
 
 /// An account's state: what its stream says up to a revision.
