@@ -38,9 +38,9 @@ impl Ledger {
     ///
     /// # Errors
     /// [`StoreError::Broken`] for a worker number above 1023; anything from reading the log's last event.
-    pub fn open(store: EventStore, options: &LedgerOptions) -> Result<Self, StoreError> {
+    pub async fn open(store: EventStore, options: &LedgerOptions) -> Result<Self, StoreError> {
         // Ids never go back behind what the log has seen, whatever the clock does.
-        let floor = store.read_newest()?.map_or(0, |event| time_of(&event).timestamp_millis());
+        let floor = store.read_newest().await?.map_or(0, |event| time_of(&event).timestamp_millis());
         let snowflakes = Snowflakes::try_new(options.worker, u64::try_from(floor).unwrap_or(0))
             .ok_or_else(|| StoreError::Broken(format!("worker numbers go from 0 to {WORKER_MAX}").into()))?;
         let inner = Inner { store, snowflakes, accounts: Accounts::new(), claims: Mutex::default() };

@@ -22,33 +22,34 @@ struct Bank {
 }
 
 impl Bank {
-    fn open(dir: TempDir) -> Self {
+    async fn open(dir: TempDir) -> Self {
         let mut options = NodeOptions::new(dir.path().to_owned());
         options.segment_bytes = 16 * 1024 * 1024;
         let node = Node::open(options).unwrap();
-        let ledger = Ledger::open(EventStore::Embedded(node.clone()), &LedgerOptions { worker: 1 }).unwrap();
+        let ledger =
+            Ledger::open(EventStore::Embedded(node.clone()), &LedgerOptions { worker: 1 }).await.unwrap();
         Self { ledger, node, dir }
     }
 
-    fn new() -> Self {
-        Self::open(TempDir::new().unwrap())
+    async fn new() -> Self {
+        Self::open(TempDir::new().unwrap()).await
     }
 
     /// Everything in memory is gone, as after a crash; the log stays.
     async fn restart(self) -> Self {
         self.node.shutdown().await;
         drop((self.ledger, self.node));
-        Self::open(self.dir)
+        Self::open(self.dir).await
     }
 
     /// Another process on the same store: own caches, own worker number, same log.
-    fn another(&self, worker: u16) -> Ledger {
+    async fn another(&self, worker: u16) -> Ledger {
         let store = EventStore::Embedded(self.node.clone());
-        Ledger::open(store, &LedgerOptions { worker }).unwrap()
+        Ledger::open(store, &LedgerOptions { worker }).await.unwrap()
     }
 
-    fn second(&self) -> Ledger {
-        self.another(2)
+    async fn second(&self) -> Ledger {
+        self.another(2).await
     }
 
     async fn account(&self, minor: i64) -> AccountId {
@@ -124,7 +125,7 @@ async fn drive(ledger: &Ledger, receipt: &TransferReceipt) -> TransferStatus {
 
 #[tokio::test]
 async fn a_transfer_completes() {
-    let bank = Bank::new();
+    let bank = Bank::new().await;
     let (from, to) = (bank.account(1_000).await, bank.account(0).await);
     let receipt = request(&bank.ledger, &wish("k", from, to, 300)).await.unwrap();
     assert_eq!(receipt.status, TransferStatus::Pending);
@@ -135,7 +136,7 @@ async fn a_transfer_completes() {
 
 #[tokio::test]
 async fn each_event_names_the_one_that_caused_it() {
-    let bank = Bank::new();
+    let bank = Bank::new().await;
     let (from, to) = (bank.account(1_000).await, bank.account(0).await);
     let receipt = request(&bank.ledger, &wish("k", from, to, 300)).await.unwrap();
     drive(&bank.ledger, &receipt).await;
@@ -153,7 +154,7 @@ async fn each_event_names_the_one_that_caused_it() {
 #[tokio::test]
 async fn a_refused_credit_brings_the_money_back() {
     for stop in [AccountCommand::Freeze(None), AccountCommand::Close] {
-        let bank = Bank::new();
+        let bank = Bank::new().await;
         let (from, to) = (bank.account(1_000).await, bank.account(0).await);
         let receipt = request(&bank.ledger, &wish("k", from, to, 300)).await.unwrap();
         bank.command(to, stop).await;
@@ -168,7 +169,7 @@ async fn a_refused_credit_brings_the_money_back() {
 
 #[tokio::test]
 async fn a_repeated_wish_gets_its_first_answer_also_after_a_restart() {
-    let bank = Bank::new();
+    let bank = Bank::new().await;
     let (from, to) = (bank.account(1_000).await, bank.account(0).await);
     let first = request(&bank.ledger, &wish("k", from, to, 300)).await.unwrap();
     let broke = request(&bank.ledger, &wish("too much", from, to, 9_000)).await.unwrap();
@@ -187,7 +188,7 @@ async fn a_repeated_wish_gets_its_first_answer_also_after_a_restart() {
 
 #[tokio::test]
 async fn what_can_never_be_right_leaves_no_trace() {
-    let bank = Bank::new();
+    let bank = Bank::new().await;
     let (from, nobody) = (bank.account(1_000).await, AccountId::from_i64(77).unwrap());
     let before = bank.node.head();
     let unknown = request(&bank.ledger, &wish("a", from, nobody, 1)).await.unwrap_err();
@@ -202,9 +203,9 @@ async fn what_can_never_be_right_leaves_no_trace() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_with_one_key_at_once_make_one_transfer() {
-    let bank = Bank::new();
+    let bank = Bank::new().await;
     let (from, to) = (bank.account(100_000).await, bank.account(0).await);
-    let second = bank.second();
+    let second = bank.second().await;
     let mut tasks = JoinSet::new();
     for number in 0..64 {
         let ledger = if number % 2 == 0 { bank.ledger.clone() } else { second.clone() };
@@ -228,9 +229,9 @@ async fn many_with_one_key_at_once_make_one_transfer() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_draining_one_account_never_overdraw_it() {
-    let bank = Bank::new();
+    let bank = Bank::new().await;
     let (from, to) = (bank.account(1_000).await, bank.account(0).await);
-    let others = [bank.ledger.clone(), bank.another(2), bank.another(3)];
+    let others = [bank.ledger.clone(), bank.another(2).await, bank.another(3).await];
     let mut tasks = JoinSet::new();
     for number in 0..96 {
         let ledger = others[number % others.len()].clone();
@@ -252,12 +253,12 @@ async fn many_draining_one_account_never_overdraw_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_drivers_of_one_transfer_do_no_harm() {
-    let bank = Bank::new();
+    let bank = Bank::new().await;
     let (from, to) = (bank.account(100_000).await, bank.account(0).await);
     for number in 0..40 {
         let receipt = request(&bank.ledger, &wish(&format!("k{number}"), from, to, 10)).await.unwrap();
         let (one, two) =
-            (bank.ledger.clone(), if number % 2 == 0 { bank.ledger.clone() } else { bank.second() });
+            (bank.ledger.clone(), if number % 2 == 0 { bank.ledger.clone() } else { bank.second().await });
         let (first, second) = tokio::join!(drive(&one, &receipt), drive(&two, &receipt));
         assert_eq!((first, second), (TransferStatus::Completed, TransferStatus::Completed));
     }
@@ -275,7 +276,7 @@ async fn two_drivers_of_one_transfer_do_no_harm() {
 #[tokio::test]
 async fn a_transfer_goes_on_after_a_crash_wherever_it_stopped() {
     // The request alone; the request and the debit; with a credit whose end was lost: each as another engine might leave it.
-    let bank = Bank::new();
+    let bank = Bank::new().await;
     let (from, to) = (bank.account(1_000).await, bank.account(0).await);
     let receipt = request(&bank.ledger, &wish("k", from, to, 300)).await.unwrap();
     let bank = bank.restart().await;
@@ -290,7 +291,7 @@ async fn a_transfer_goes_on_after_a_crash_wherever_it_stopped() {
 
 #[tokio::test]
 async fn a_refused_request_is_not_debited_after_all() {
-    let bank = Bank::new();
+    let bank = Bank::new().await;
     let (from, to) = (bank.account(0).await, bank.account(1_000).await);
     let refused = request(&bank.ledger, &wish("k", from, to, 300)).await.unwrap();
     assert_eq!(refused.status, TransferStatus::Rejected(Rejection::InsufficientFunds));
@@ -305,7 +306,7 @@ async fn a_refused_request_is_not_debited_after_all() {
 
 #[tokio::test]
 async fn references_are_unique_also_when_claimed_at_once() {
-    let bank = Bank::new();
+    let bank = Bank::new().await;
     let new = NewAccount {
         user_id: None,
         kind: AccountKind::Savings,
@@ -313,7 +314,7 @@ async fn references_are_unique_also_when_claimed_at_once() {
         reference: Some("CZ-2378".into()),
         overdraft_limit: eur(0),
     };
-    let (left, right) = (bank.ledger.clone(), bank.second());
+    let (left, right) = (bank.ledger.clone(), bank.second().await);
     let (context_left, context_right) = (context(""), context(""));
     let (one, two) =
         tokio::join!(left.open_account(&new, &context_left), right.open_account(&new, &context_right));
@@ -326,7 +327,7 @@ async fn references_are_unique_also_when_claimed_at_once() {
 
 #[tokio::test]
 async fn checkpoints_are_kept_in_the_log() {
-    let bank = Bank::new();
+    let bank = Bank::new().await;
     assert_eq!(bank.ledger.load_checkpoint("p").await.unwrap(), 0);
     bank.ledger.save_checkpoint("p", 17).await.unwrap();
     bank.ledger.save_checkpoint("p", 42).await.unwrap();
@@ -337,7 +338,7 @@ async fn checkpoints_are_kept_in_the_log() {
 
 #[tokio::test]
 async fn a_log_knows_the_time_of_the_last_event_at_a_place() {
-    let bank = Bank::new();
+    let bank = Bank::new().await;
     let store = bank.ledger.store().clone();
     assert_eq!(store.recorded_at(1_000_000).await.unwrap(), None);
     bank.account(0).await;
@@ -360,9 +361,9 @@ async fn a_log_knows_the_time_of_the_last_event_at_a_place() {
 
 #[tokio::test]
 async fn processes_that_share_a_worker_number_are_found_out() {
-    let bank = Bank::new();
+    let bank = Bank::new().await;
     let (from, to) = (bank.account(1_000).await, bank.account(0).await);
-    let (one, two) = (bank.another(5), bank.another(5));
+    let (one, two) = (bank.another(5).await, bank.another(5).await);
     let mut answers = Vec::new();
     for (ledger, key) in [(&one, "a"), (&two, "b")] {
         let wish = wish(key, from, to, 100);

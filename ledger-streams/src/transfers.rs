@@ -152,7 +152,7 @@ impl Ledger {
             reference: request.reference.clone(),
             already_booked: request.already_booked,
         });
-        if let Some(answer) = self.repeated(stream, &command)? {
+        if let Some(answer) = self.repeated(stream, &command).await? {
             return Ok(answer);
         }
         let requested = match transfer::decide(&TransferState::default(), &command) {
@@ -192,7 +192,8 @@ impl Ledger {
             // Somebody else with the same key was faster.
             Err(PlanFailure::OtherStream) => {
                 return self
-                    .repeated(stream, &command)?
+                    .repeated(stream, &command)
+                    .await?
                     .ok_or_else(|| StoreError::Contended(Arc::clone(stream)));
             }
             Err(PlanFailure::Store(error)) => return Err(error),
@@ -334,12 +335,12 @@ impl Ledger {
     }
 
     /// The answer to a wish that is known; `None` for a new one.
-    fn repeated(
+    async fn repeated(
         &self,
         stream: &Arc<str>,
         command: &TransferCommand,
     ) -> Result<Option<Result<TransferReceipt, Rejection>>, StoreError> {
-        let history = decode_all(self.store().read_short(stream)?)?;
+        let history = decode_all(self.store().read_short(stream).await?)?;
         let Some(first) = history.first() else {
             return Ok(None);
         };
@@ -360,7 +361,7 @@ impl Ledger {
         let position = match status {
             TransferStatus::Rejected(_) => history.last().map_or(first.position, |last| last.position),
             TransferStatus::Pending | TransferStatus::Completed | TransferStatus::Failed(_) => {
-                self.debit_position(&mut run)?.unwrap_or(first.position)
+                self.debit_position(&mut run).await?.unwrap_or(first.position)
             }
         };
         if status != TransferStatus::Pending {
@@ -372,9 +373,9 @@ impl Ledger {
     }
 
     /// Where the debit of a known transfer stands: right behind its request, for the two are queued together.
-    fn debit_position(&self, run: &mut TransferRun) -> Result<Option<Position>, StoreError> {
+    async fn debit_position(&self, run: &mut TransferRun) -> Result<Option<Position>, StoreError> {
         let from = run.process.requested_at;
-        let followers = decode_all(self.store().read_all_from(from, DEBIT_FOLLOWS_WITHIN_EVENTS)?)?;
+        let followers = decode_all(self.store().read_all_from(from, DEBIT_FOLLOWS_WITHIN_EVENTS).await?)?;
         let transfer_id = run.process.transfer.transfer_id;
         let debit = followers.into_iter().find(|recorded| {
             let Event::Account(account::AccountEvent::Debited(debited)) = &recorded.event else {

@@ -148,7 +148,7 @@ pub async fn run(args: UpArgs) -> Result<ExitCode, Failure> {
     let health = Arc::new(Health::new(components(&names, &database), probe(node.clone())));
     let store = EventStore::Embedded(node.clone());
     let welcome = welcome::text(address, &data_dir, &database.describe());
-    let roles = Roles::open(&args, names, &data_dir, store, database, Arc::clone(&health))?;
+    let roles = Roles::open(&args, names, &data_dir, store, database, Arc::clone(&health)).await?;
     let postgres = roles.start_database();
     let process_manager = roles.start_process_manager();
     let projector = roles.start_projector();

@@ -50,7 +50,7 @@ pub(super) struct Roles {
 
 impl Roles {
     /// Opens what the roles stand on.
-    pub(super) fn open(
+    pub(super) async fn open(
         args: &UpArgs,
         names: BTreeSet<RoleName>,
         data_dir: &Path,
@@ -64,7 +64,7 @@ impl Roles {
 
         let mut ledger = None;
         if names.contains(&RoleName::Command) || names.contains(&RoleName::ProcessManager) {
-            ledger = Some(Ledger::open(store.clone(), &LedgerOptions { worker: args.worker })?);
+            ledger = Some(Ledger::open(store.clone(), &LedgerOptions { worker: args.worker }).await?);
         }
         if let Some(ledger) = ledger.as_ref().filter(|_| names.contains(&RoleName::Command)) {
             let options = CommandApiOptions { time_zone: args.time_zone };
