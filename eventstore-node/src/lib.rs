@@ -22,6 +22,7 @@ mod lock;
 mod log;
 mod node;
 mod options;
+pub mod persistent;
 mod reads;
 mod shared;
 mod stats;
