@@ -26,6 +26,8 @@ pub(super) enum Item {
     },
     /// It is not.
     Skipped(Place),
+    /// It is of the groups' own making.
+    Hidden(Place),
 }
 
 /// Events that were read.
@@ -107,7 +109,10 @@ impl Reader {
         let place = if all { event.position } else { event.revision };
         let filter = self.config.filter.as_ref();
         let wanted = filter.is_none_or(|filter| filter.matches(&event.stream, &event.event_type));
-        if all && (!wanted || hidden_from_all(&event.stream)) {
+        if all && hidden_from_all(&event.stream) {
+            return Item::Hidden(place);
+        }
+        if !wanted {
             return Item::Skipped(place);
         }
         let event = resolved(event);

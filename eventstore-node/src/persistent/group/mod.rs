@@ -171,6 +171,7 @@ impl Group {
                     match item {
                         Item::Event { place, event, pin } => self.machine.read(place, event, pin),
                         Item::Skipped(place) => self.machine.skip(place),
+                        Item::Hidden(place) => self.machine.pass(place),
                     }
                 }
             }
