@@ -3,6 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod appends;
+mod batches;
+mod raw;
 mod reads;
+mod refusals;
 mod subscriptions;
 mod support;
+mod wire;
