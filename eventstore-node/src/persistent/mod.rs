@@ -31,6 +31,7 @@ pub use info::{ConsumerInfo, GroupInfo};
 pub use machine::NackAction;
 pub use names::hidden_from_all;
 pub use resolved::ResolvedEvent;
+pub(crate) use resolved::{follow, is_link};
 pub use settings::{GroupSettings, Strategy};
 pub use subsystem::PersistentSubscriptions;
 

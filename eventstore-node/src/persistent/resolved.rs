@@ -27,15 +27,7 @@ impl ResolvedEvent {
         if !is_link(&event) {
             return Ok(Self::Event(event));
         }
-        let target = match link_target(&event) {
-            Some((revision, stream)) => {
-                let limit = ReadLimit::events(1);
-                let read =
-                    node.read_stream(stream, StreamFrom::Revision(revision), Direction::Forward, limit)?;
-                read.events.into_iter().find(|target| target.revision == revision)
-            }
-            None => None,
-        };
+        let target = follow(node, &event)?;
         Ok(Self::Link { link: event, target })
     }
 
@@ -77,8 +69,19 @@ pub(crate) fn is_link(event: &RecordedEvent) -> bool {
     &*event.event_type == LINK_TYPE
 }
 
-/// Revision and stream that a link names; `None` if it is malformed.
-pub(crate) fn link_target(link: &RecordedEvent) -> Option<(u64, &str)> {
-    let (revision, stream) = std::str::from_utf8(&link.data).ok()?.split_once('@')?;
-    Some((revision.trim().parse().ok()?, stream))
+/// What a link points to; `None` if it is malformed or what it points to is gone. Blocks.
+pub(crate) fn follow(node: &Node, link: &RecordedEvent) -> Result<Option<RecordedEvent>, ReadError> {
+    let Some((revision, stream)) = target(&link.data) else { return Ok(None) };
+    let from = StreamFrom::Revision(revision);
+    match node.read_stream(stream, from, Direction::Forward, ReadLimit::events(1)) {
+        Ok(read) => Ok(read.events.into_iter().next().filter(|event| event.revision == revision)),
+        Err(ReadError::StreamDeleted { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Revision and stream that a link names.
+fn target(data: &[u8]) -> Option<(u64, &str)> {
+    let (revision, stream) = std::str::from_utf8(data).ok()?.split_once('@')?;
+    Some((revision.parse().ok()?, stream))
 }

@@ -61,32 +61,8 @@ impl PersistentSubscriptions {
         start: Start,
         settings: GroupSettings,
     ) -> Result<(), GroupError> {
-        let inner = &self.0;
-        let changes = inner.change().await?;
-        let (key, filter) = match source {
-            Source::Stream(stream) if &*stream == ALL => {
-                return Err(GroupError::failed("a group on the whole log is made without a stream's name"));
-            }
-            Source::Stream(stream) => (GroupKey::on_stream(&stream, group), None),
-            Source::All { filter } => (GroupKey::on_all(group), filter),
-        };
-        if inner.groups.read().contains_key(&key) {
-            return Err(GroupError::Exists);
-        }
-        if inner.groups.read().len() >= MAX_GROUPS {
-            return Err(GroupError::failed(format!(
-                "there are {MAX_GROUPS} groups, as many as there may be"
-            )));
-        }
-        check_names(&key)?;
-        settings.check().map_err(GroupError::failed)?;
-        let filter = filter.map(Filter::new).transpose().map_err(GroupError::failed)?;
-        let first = inner.first(&key, start).await?;
-        let config = Arc::new(GroupConfig { key, filter, start, first, settings });
-        inner.record(Some(&config), None, Vec::new()).await?;
-        inner.run(config).await?;
-        drop(changes);
-        Ok(())
+        let (inner, group) = (self.0.clone(), group.to_owned());
+        to_its_end(async move { inner.create(source, &group, start, settings).await }).await
     }
 
     /// Changes a group. Its consumers are dropped; its place and its filter stay.
@@ -99,18 +75,8 @@ impl PersistentSubscriptions {
         start: Start,
         settings: GroupSettings,
     ) -> Result<(), GroupError> {
-        let inner = &self.0;
-        let changes = inner.change().await?;
-        let old = inner.find(key)?.config;
-        settings.check().map_err(GroupError::failed)?;
-        let first = if start == old.start { old.first } else { inner.first(key, start).await? };
-        let new = GroupConfig { key: key.clone(), filter: old.filter.clone(), start, first, settings };
-        let new = Arc::new(new);
-        inner.record(Some(&new), None, Vec::new()).await?;
-        inner.end(key, Dropped::GroupEnded).await;
-        inner.run(new).await?;
-        drop(changes);
-        Ok(())
+        let (inner, key) = (self.0.clone(), key.clone());
+        to_its_end(async move { inner.update(&key, start, settings).await }).await
     }
 
     /// Deletes a group, with its place and its parked messages. Its consumers are dropped.
@@ -118,22 +84,17 @@ impl PersistentSubscriptions {
     /// # Errors
     /// There is no such group; the log refuses, and the group stays.
     pub async fn delete(&self, key: &GroupKey) -> Result<(), GroupError> {
-        let inner = &self.0;
-        let changes = inner.change().await?;
-        let config = inner.find(key)?.config;
-        inner.end(key, Dropped::GroupEnded).await;
-        let (node, cleared) = (inner.node.clone(), key.clone());
-        let deleted = match blocking(move || store::clearing_appends(&node, &cleared)).await {
-            Ok(clearing) => inner.record(None, Some(key), clearing).await,
-            Err(error) => Err(error),
-        };
-        if deleted.is_ok() {
-            inner.groups.write().remove(key);
-        } else {
-            inner.run(config).await?;
-        }
-        drop(changes);
-        deleted
+        let (inner, key) = (self.0.clone(), key.clone());
+        to_its_end(async move { inner.delete(&key).await }).await
+    }
+
+    /// Ends all groups and starts them again as they are recorded. Their consumers are dropped.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub async fn restart(&self) -> Result<(), GroupError> {
+        let inner = self.0.clone();
+        to_its_end(async move { inner.restart().await }).await
     }
 
     /// Connects a consumer that takes so many events at a time.
@@ -194,18 +155,6 @@ impl PersistentSubscriptions {
         Ok(infos)
     }
 
-    /// Ends all groups and starts them again as they are recorded. Their consumers are dropped.
-    ///
-    /// # Errors
-    /// They cannot be read.
-    pub async fn restart(&self) -> Result<(), GroupError> {
-        let changes = self.0.change().await?;
-        self.0.end_all(&Dropped::GroupEnded).await;
-        let started = self.0.start_all().await;
-        drop(changes);
-        started
-    }
-
     /// Records where the groups are and ends them, for good. Calling it again does nothing.
     pub async fn stop(&self) {
         let mut stopped = self.0.changes.lock().await;
@@ -230,6 +179,70 @@ impl Running {
 }
 
 impl Inner {
+    async fn create(
+        &self,
+        source: Source,
+        group: &str,
+        start: Start,
+        settings: GroupSettings,
+    ) -> Result<(), GroupError> {
+        let _changes = self.change().await?;
+        let (key, filter) = match source {
+            Source::Stream(stream) if &*stream == ALL => {
+                return Err(GroupError::failed("a group on the whole log is made without a stream's name"));
+            }
+            Source::Stream(stream) => (GroupKey::on_stream(&stream, group), None),
+            Source::All { filter } => (GroupKey::on_all(group), filter),
+        };
+        if self.find(&key).is_ok() {
+            return Err(GroupError::Exists);
+        }
+        if self.groups.read().len() >= MAX_GROUPS {
+            return Err(GroupError::failed(format!("there are {MAX_GROUPS} groups, as many as there may be")));
+        }
+        check_names(&key)?;
+        settings.check().map_err(GroupError::failed)?;
+        let filter = filter.map(Filter::new).transpose().map_err(GroupError::failed)?;
+        let first = self.first(&key, start).await?;
+        let config = Arc::new(GroupConfig { key, filter, start, first, settings });
+        self.record(Some(&config), None, Vec::new()).await?;
+        self.run(config).await
+    }
+
+    async fn update(&self, key: &GroupKey, start: Start, settings: GroupSettings) -> Result<(), GroupError> {
+        let _changes = self.change().await?;
+        let old = self.find(key)?.config;
+        settings.check().map_err(GroupError::failed)?;
+        let first = if start == old.start { old.first } else { self.first(key, start).await? };
+        let new = GroupConfig { key: key.clone(), filter: old.filter.clone(), start, first, settings };
+        self.record(Some(&new), None, Vec::new()).await?;
+        self.end(key, Dropped::GroupEnded).await;
+        self.run(Arc::new(new)).await
+    }
+
+    async fn delete(&self, key: &GroupKey) -> Result<(), GroupError> {
+        let _changes = self.change().await?;
+        let config = self.find(key)?.config;
+        self.end(key, Dropped::GroupEnded).await;
+        let (node, cleared) = (self.node.clone(), key.clone());
+        let deleted = match blocking(move || store::clearing_appends(&node, &cleared)).await {
+            Ok(clearing) => self.record(None, Some(key), clearing).await,
+            Err(error) => Err(error),
+        };
+        if deleted.is_ok() {
+            self.groups.write().remove(key);
+        } else {
+            self.run(config).await?;
+        }
+        deleted
+    }
+
+    async fn restart(&self) -> Result<(), GroupError> {
+        let _changes = self.change().await?;
+        self.end_all(&Dropped::GroupEnded).await;
+        self.start_all().await
+    }
+
     async fn change(&self) -> Result<tokio::sync::MutexGuard<'_, bool>, GroupError> {
         let stopped = self.changes.lock().await;
         if *stopped { Err(GroupError::stopped()) } else { Ok(stopped) }
@@ -301,6 +314,13 @@ impl Inner {
             let _ = group.ask(|answer| Request::Stop { why, answer }).await;
         }
     }
+}
+
+/// Does something to its end, even if nobody waits for it any more: half a change would leave a group without a task.
+async fn to_its_end(
+    change: impl Future<Output = Result<(), GroupError>> + Send + 'static,
+) -> Result<(), GroupError> {
+    tokio::spawn(change).await.unwrap_or_else(|_| Err(GroupError::stopped()))
 }
 
 /// The names of a group's own streams must be possible.
