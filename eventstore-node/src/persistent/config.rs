@@ -61,6 +61,12 @@ impl GroupKey {
         &*self.source == ALL
     }
 
+    /// What clients know the group's subscriptions by.
+    #[must_use]
+    pub fn subscription_id(&self) -> String {
+        format!("{}::{}", self.source, self.group)
+    }
+
     /// A place as clients read it.
     pub(crate) fn place_text(&self, place: Place) -> String {
         if self.is_on_all() { format!("C:{place}/P:{place}") } else { place.to_string() }

@@ -17,11 +17,6 @@ const PREFIX: &str = "$persistentsubscription-";
 const CHECKPOINT: &str = "-checkpoint";
 const PARKED: &str = "-parked";
 
-/// What clients know a group by.
-pub(crate) fn subscription_id(source: &str, group: &str) -> String {
-    format!("{source}::{group}")
-}
-
 /// The stream of a group's checkpoints.
 pub(crate) fn checkpoint_stream(source: &str, group: &str) -> String {
     format!("{PREFIX}{source}::{group}{CHECKPOINT}")

@@ -198,7 +198,9 @@ impl Inner {
             return Err(GroupError::Exists);
         }
         if self.groups.read().len() >= MAX_GROUPS {
-            return Err(GroupError::failed(format!("there are {MAX_GROUPS} groups, as many as there may be")));
+            return Err(GroupError::failed(format!(
+                "there are {MAX_GROUPS} groups, as many as there may be"
+            )));
         }
         check_names(&key)?;
         settings.check().map_err(GroupError::failed)?;
