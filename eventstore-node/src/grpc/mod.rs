@@ -53,7 +53,7 @@ pub async fn serve(
     if let Err(error) = &groups {
         tracing::error!(%error, "persistent subscriptions are not available");
     }
-    let server = Arc::new(Server::new(node, options, address, stop, groups.clone()));
+    let server = Arc::new(Server::new(node, options, address, stop).with_groups(groups.clone()));
     let router = routes::router(&server);
     connection::accept(&server, &listener, tls, router).await;
     if let Ok(groups) = groups {

@@ -43,7 +43,6 @@ impl Server {
         options: GrpcOptions,
         address: SocketAddr,
         stop: CancellationToken,
-        groups: Result<PersistentSubscriptions, GroupError>,
     ) -> Self {
         Self {
             node,
@@ -55,8 +54,13 @@ impl Server {
             tasks: TaskTracker::new(),
             receiving: Arc::default(),
             reads: Arc::new(Semaphore::new(MAX_READS)),
-            groups,
+            groups: Err(GroupError::stopped()),
         }
+    }
+
+    /// With persistent subscriptions, or why there are none.
+    pub(crate) fn with_groups(self, groups: Result<PersistentSubscriptions, GroupError>) -> Self {
+        Self { groups, ..self }
     }
 
     /// Host and port by which clients reach this server.

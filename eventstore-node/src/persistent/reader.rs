@@ -76,10 +76,7 @@ impl Reader {
                 Subscription::All(subscription) => subscription.next_batch(batch.min(room)).await?,
             };
         }
-        let live = match &self.subscription {
-            Subscription::Stream(subscription) => subscription.caught_up()?,
-            Subscription::All(subscription) => subscription.caught_up(),
-        };
+        let live = self.caught_up()?;
         let mut items = self.resolve().await?;
         // A batch may lie in one large chunk of log, which a single event would keep in memory.
         for item in &mut items {
@@ -88,6 +85,14 @@ impl Reader {
             }
         }
         Ok(Batch { items, live })
+    }
+
+    /// Whether there is nothing more to read now.
+    pub(super) fn caught_up(&self) -> Result<bool, ReadError> {
+        match &self.subscription {
+            Subscription::Stream(subscription) => subscription.caught_up(),
+            Subscription::All(subscription) => Ok(subscription.caught_up()),
+        }
     }
 
     async fn resolve(&mut self) -> Result<Vec<Item>, ReadError> {

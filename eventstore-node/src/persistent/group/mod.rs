@@ -141,6 +141,8 @@ impl Group {
             && self.failure.is_none()
             && let Some(mut reader) = self.reader.take()
         {
+            // What fails here fails in the read, too.
+            self.machine.set_live(reader.caught_up().unwrap_or(false));
             self.reading = Some(Box::pin(async move {
                 let batch = reader.next(room).await;
                 (reader, batch)
