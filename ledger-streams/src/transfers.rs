@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use ledger_core::account::{self, AccountCommand};
+use ledger_core::account::{self, Account, AccountCommand, AccountEvent};
 use ledger_core::transfer::process::{Process, Stage, Step};
 use ledger_core::transfer::{
     self, RequestTransfer, TransferCommand, TransferRequested, TransferState, TransferStatus,
@@ -144,7 +144,7 @@ impl Ledger {
     ) -> Result<Result<TransferReceipt, Rejection>, StoreError> {
         let stream = &context.correlation_id;
         let command = TransferCommand::Request(RequestTransfer {
-            transfer_id: self.new_transfer_id(),
+            transfer_id: self.new_transfer_id()?,
             from: request.from,
             to: request.to,
             amount: request.amount,
@@ -174,27 +174,31 @@ impl Ledger {
         let done = self
             .plan(from, None, context, |state| {
                 let decided = account::decide(state, &debit);
-                refusal = decided.as_ref().err().copied();
-                // A new transfer cannot have been debited: its id is another's.
-                collides = decided.as_ref().is_ok_and(Vec::is_empty);
-                if collides {
-                    return Plan::default();
-                }
-                let mut own = vec![requested.first().cloned().map(Event::Transfer)];
-                own.push(refusal.map(|reason| rejected(transfer.transfer_id, reason)));
-                let own = own.into_iter().flatten().collect();
+                // A new transfer cannot have been answered: its id is another's.
+                collides = !matches!(decided.as_deref(), Ok([_]));
+                let events = decided.unwrap_or_default();
+                refusal = events.iter().find_map(refusal_of);
+                let mut own: Vec<_> = requested.first().cloned().map(Event::Transfer).into_iter().collect();
+                own.extend(refusal.map(|reason| rejected(transfer.transfer_id, reason)));
                 let before = vec![Draft::new(Arc::clone(stream), 0, own)];
-                Plan { before, events: decided.unwrap_or_default(), after: vec![] }
+                match refusal {
+                    _ if collides => Plan::default(),
+                    // Request and refusal reach the log in one append: no driver ever sees this transfer, the account need not note it.
+                    Some(_) => Plan { before, ..Plan::default() },
+                    None => Plan { before, events, after: vec![] },
+                }
             })
             .await;
         let done = match done {
             Ok(done) => done,
-            // Somebody else with the same key was faster.
-            Err(PlanFailure::OtherStream) => {
-                return self
-                    .repeated(stream, &command)
-                    .await?
-                    .ok_or_else(|| StoreError::Contended(Arc::clone(stream)));
+            // Somebody else with the same key was faster, or with the same account while our request was on its way to the log.
+            Err(PlanFailure::OtherStream | PlanFailure::HalfWritten) => {
+                let answer = self.repeated(stream, &command).await?;
+                let answer = answer.ok_or_else(|| StoreError::Contended(Arc::clone(stream)))?;
+                return Ok(answer.map(|receipt| {
+                    let replayed = receipt.transfer_id != transfer.transfer_id;
+                    TransferReceipt { replayed, ..receipt }
+                }));
             }
             Err(PlanFailure::Store(error)) => return Err(error),
         };
@@ -227,6 +231,15 @@ impl Ledger {
     /// # Errors
     /// [`StoreError`]; calling again goes on where it stopped.
     pub async fn drive(&self, run: &mut TransferRun) -> Result<TransferEnd, StoreError> {
+        self.advance(run, |_| true).await
+    }
+
+    /// Drives a transfer on as long as its stage is one of those wanted.
+    async fn advance(
+        &self,
+        run: &mut TransferRun,
+        wanted: impl Fn(Stage) -> bool,
+    ) -> Result<TransferEnd, StoreError> {
         let mut position = run.process.requested_at;
         if run.process.stage == Stage::Requested {
             // A debit guards nothing but its account: a request that was refused since must not be debited after all.
@@ -235,7 +248,7 @@ impl Ledger {
                 position = recorded.position;
             }
         }
-        while let Some(step) = run.process.next() {
+        while let Some(step) = run.process.next().filter(|_| wanted(run.process.stage)) {
             let reached = match step {
                 Step::Account(id, command) => self.account_step(run, id, &command).await?,
                 Step::Transfer(command) => self.end_transfer(run, &command).await?,
@@ -265,7 +278,10 @@ impl Ledger {
                 let Ok(events) = decided else {
                     return Plan::default();
                 };
-                next.succeed();
+                match events.first() {
+                    Some(answer) => next.evolve(&answer.clone().into()),
+                    None => next.succeed(),
+                }
                 Plan { before: vec![], events, after: ending(run, &mut next).into_iter().collect() }
             })
             .await;
@@ -280,7 +296,7 @@ impl Ledger {
                 Ok(Reached::Position(done.position))
             }
             // The transfer's own stream has moved on: another driver ended it.
-            (Err(PlanFailure::OtherStream), _) => self.look_again(run).await,
+            (Err(PlanFailure::OtherStream | PlanFailure::HalfWritten), _) => self.look_again(run).await,
             (Err(PlanFailure::Store(error)), _) => Err(error),
         }
     }
@@ -322,7 +338,7 @@ impl Ledger {
     async fn refused_for_good(&self, request: &TransferRequest) -> Result<Option<Rejection>, StoreError> {
         for id in [request.from, request.to] {
             let currency =
-                self.with_account(id, |state| state.account.as_ref().map(|a| a.currency())).await?;
+                self.find_in_account(id, |state| state.account.as_ref().map(Account::currency)).await?;
             match currency {
                 None => return Ok(Some(Rejection::AccountNotFound)),
                 Some(currency) if currency != request.amount.currency => {
@@ -358,21 +374,34 @@ impl Ledger {
             return Ok(Some(Err(rejection)));
         }
         let status = state.transfer.map_or(TransferStatus::Pending, |(_, status)| status);
-        let position = match status {
-            TransferStatus::Rejected(_) => history.last().map_or(first.position, |last| last.position),
-            TransferStatus::Pending | TransferStatus::Completed | TransferStatus::Failed(_) => {
-                self.debit_position(&mut run).await?.unwrap_or(first.position)
-            }
+        let ended_at = history.get(1).map(|end| end.position);
+        let debited_at = match status {
+            TransferStatus::Rejected(_) => None,
+            _ => self.debit_position(&mut run).await?,
         };
         if status != TransferStatus::Pending {
             run.process.stage = Stage::Ended(status);
         }
-        let transfer_id = requested.transfer_id;
-        let ended_at = history.get(1).map(|end| end.position);
+        let position = match debited_at.or(ended_at) {
+            Some(position) => position,
+            None => self.answer_request(&mut run).await?,
+        };
+        let (transfer_id, status) = (requested.transfer_id, run.process.status());
         Ok(Some(Ok(TransferReceipt { transfer_id, status, position, ended_at, replayed: true, run })))
     }
 
-    /// Where the debit of a known transfer stands: right behind its request, for the two are queued together.
+    /// Brings a request that is in the log to its debit or its rejection, if nobody has: what was answered to its client must be on disk.
+    async fn answer_request(&self, run: &mut TransferRun) -> Result<Position, StoreError> {
+        let requested_at = run.process.requested_at;
+        let unanswered = |stage| matches!(stage, Stage::Requested | Stage::DebitRefused(_));
+        match self.advance(run, unanswered).await? {
+            TransferEnd::At(position) if position > requested_at => Ok(position),
+            // It had been debited before, somewhere between there and here.
+            TransferEnd::At(_) | TransferEnd::Stuck(_) => self.store().head().await,
+        }
+    }
+
+    /// Where the debit of a known transfer stands, if it is close behind its request, as it is when the two are queued together.
     async fn debit_position(&self, run: &mut TransferRun) -> Result<Option<Position>, StoreError> {
         let from = run.process.requested_at;
         let followers = decode_all(self.store().read_all_from(from, DEBIT_FOLLOWS_WITHIN_EVENTS).await?)?;
@@ -419,6 +448,14 @@ fn decided_ending(run: &TransferRun, command: &TransferCommand) -> Option<Draft>
         TransferState { transfer: Some((run.process.transfer.clone(), TransferStatus::Pending)), events: 1 };
     let events = transfer::decide(&pending, command).ok()?;
     Some(run.ending(events.into_iter().map(Event::Transfer).collect()))
+}
+
+fn refusal_of(event: &AccountEvent) -> Option<Rejection> {
+    match event {
+        AccountEvent::DebitRefused(refused) => Some(refused.reason),
+        AccountEvent::CreditRefused(refused) => Some(refused.reason),
+        _ => None,
+    }
 }
 
 fn rejected(transfer_id: TransferId, reason: Rejection) -> Event {
