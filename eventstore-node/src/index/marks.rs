@@ -5,8 +5,6 @@ use std::collections::HashSet;
 
 use parking_lot::RwLock;
 
-use crate::limits::MAX_MARKS;
-
 /// A bounded set of numbers: hashes of the names of streams with metadata, and slots of streams with a tombstone.
 #[derive(Debug)]
 pub(crate) struct Marks {
@@ -15,13 +13,12 @@ pub(crate) struct Marks {
     limit: usize,
 }
 
-impl Default for Marks {
-    fn default() -> Self {
-        Self { known: RwLock::new(Some(HashSet::new())), limit: MAX_MARKS }
-    }
-}
-
 impl Marks {
+    /// Empty.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { known: RwLock::new(Some(HashSet::new())), limit }
+    }
+
     pub(crate) fn extend(&self, marks: impl IntoIterator<Item = u64>) {
         let mut known = self.known.write();
         for mark in marks {
@@ -49,7 +46,7 @@ mod tests {
 
     #[test]
     fn a_full_set_contains_everything() {
-        let marks = Marks { limit: 2, ..Marks::default() };
+        let marks = Marks::new(2);
         marks.extend([1, 2, 2]);
         assert!(marks.may_contain(1) && marks.may_contain(2) && !marks.may_contain(3));
         marks.extend([4]);

@@ -15,7 +15,7 @@ use parking_lot::{Condvar, Mutex, RwLock};
 use crate::error::{FileError, OpenError, ReadError};
 use crate::event::{DELETED_REVISION, Direction, Position};
 use crate::faults::{DiskOperation, Faults};
-use crate::limits::{MAX_MARKS, MAX_UNMERGED_RUNS, READ_CHUNK_BYTES};
+use crate::limits::{MAX_UNMERGED_RUNS, READ_CHUNK_BYTES};
 use crate::log::Log;
 use crate::log::reader::Forward;
 use crate::metadata::original;
@@ -76,8 +76,8 @@ impl Index {
                 (remake(dir, options)?, 0)
             }
         };
-        let marks = Marks::default();
-        marks.extend(disk.marks(MAX_MARKS + 1).map_err(|error| unusable(dir, &error))?);
+        let marks = Marks::new(options.marks);
+        marks.extend(disk.marks(options.marks + 1).map_err(|error| unusable(dir, &error))?);
         let index = Self {
             log_id,
             batch_events: options.index_batch_events,
