@@ -49,7 +49,7 @@ impl From<Error> for Failure {
             Error::Grpc { code, message } => match code {
                 Code::Aborted | Code::Cancelled | Code::Ok => passing(Connection::Fine),
                 Code::InvalidArgument if message.contains("invalid position") => Self::NotFound,
-                Code::InvalidArgument if message.starts_with("Maximum Append") => {
+                Code::InvalidArgument if is_size(message) => {
                     Self::Lasting(StoreError::TooLarge(message.as_str().into()))
                 }
                 Code::ResourceExhausted if message.contains("message") => {
@@ -67,4 +67,9 @@ impl From<Error> for Failure {
             Error::InternalParsingError(_) | Error::ResourceAlreadyExists => broken(error.to_string()),
         }
     }
+}
+
+/// EventStoreDB's words, and our node's.
+fn is_size(message: &str) -> bool {
+    message.starts_with("Maximum Append") || message.ends_with("are allowed")
 }

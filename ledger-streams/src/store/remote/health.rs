@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ledger_core::Position;
-use parking_lot::Mutex;
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::calls::Calls;
@@ -13,7 +13,7 @@ use super::reads;
 use crate::{HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT};
 
 /// What the last look at the store saw.
-pub(super) struct Health(Mutex<State>);
+pub(super) struct Health(watch::Sender<State>);
 
 enum State {
     /// Never seen yet, or gone, since then.
@@ -25,11 +25,11 @@ enum State {
 impl Health {
     pub(super) fn new() -> Self {
         let reason = "not connected yet".into();
-        Self(Mutex::new(State::Away { since: Instant::now(), reason, is_told: false }))
+        Self(watch::Sender::new(State::Away { since: Instant::now(), reason, is_told: false }))
     }
 
     pub(super) fn get(&self) -> Result<Position, String> {
-        match &*self.0.lock() {
+        match &*self.0.borrow() {
             State::There(head) => Ok(*head),
             State::Away { reason, .. } => Err(reason.to_string()),
         }
@@ -37,15 +37,20 @@ impl Health {
 
     /// How long the store has been away.
     pub(super) fn away_for(&self) -> Duration {
-        match &*self.0.lock() {
+        match &*self.0.borrow() {
             State::There(_) => Duration::ZERO,
             State::Away { since, .. } => since.elapsed(),
         }
     }
 
+    #[cfg(test)]
+    pub(super) async fn wait_for(&self, there: bool) {
+        let mut state = self.0.subscribe();
+        state.wait_for(|state| matches!(state, State::There(_)) == there).await.unwrap();
+    }
+
     fn there(&self, head: Position) {
-        let before = std::mem::replace(&mut *self.0.lock(), State::There(head));
-        if let State::Away { since, is_told, .. } = before {
+        if let State::Away { since, is_told, .. } = self.0.send_replace(State::There(head)) {
             let seconds = since.elapsed().as_secs();
             if is_told {
                 tracing::info!(seconds, head, "the event store is back");
@@ -56,15 +61,14 @@ impl Health {
     }
 
     fn away(&self, reason: Arc<str>) {
-        let mut state = self.0.lock();
-        let (since, was_told) = match &*state {
+        let (since, was_told) = match &*self.0.borrow() {
             State::There(_) => (Instant::now(), false),
             State::Away { since, is_told, .. } => (*since, *is_told),
         };
         if !was_told {
             tracing::error!(%reason, "the event store is away; trying again until it is back");
         }
-        *state = State::Away { since, reason, is_told: true };
+        self.0.send_replace(State::Away { since, reason, is_told: true });
     }
 }
 
