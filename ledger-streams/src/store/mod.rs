@@ -59,7 +59,6 @@ impl EventStore {
     }
 
     /// True when a batch is appended whole or not at all; otherwise one part after the other is.
-    #[allow(dead_code, reason = "for callers to come")]
     pub(crate) const fn is_atomic(&self) -> bool {
         match self {
             Self::Embedded(_) => true,
