@@ -34,7 +34,7 @@ impl Server {
         let started = Instant::now();
         let child = Command::new(binary())
             .arg("up")
-            .args(["--data-dir", data_dir.to_str().unwrap(), "--http", &address.to_string()])
+            .args(["--data-dir", data_dir.to_str().unwrap(), "--http", &address.to_string(), "--esdb", "off"])
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())

@@ -86,7 +86,7 @@ impl Daybook {
         let log = fs::File::options().create(true).append(true).open(self.log()).unwrap();
         let said_before = log.metadata().unwrap().len();
         let child = command()
-            .args(["up", "--http", "127.0.0.1:0", "--data-dir"])
+            .args(["up", "--http", "127.0.0.1:0", "--esdb", "127.0.0.1:0", "--data-dir"])
             .arg(self.dir())
             .args(&self.arguments)
             .stdout(log.try_clone().unwrap())

@@ -14,7 +14,7 @@ const NOTICE_TIME_MAX: Duration = Duration::from_secs(30);
 async fn a_second_daybook_on_the_same_data_directory_is_refused() {
     let mut daybook = Daybook::start().await;
     let dir = daybook.dir().to_str().unwrap().to_owned();
-    let second = run(&["up", "--data-dir", &dir, "--http", "127.0.0.1:0"]).await;
+    let second = run(&["up", "--data-dir", &dir, "--http", "127.0.0.1:0", "--esdb", "off"]).await;
     assert_eq!(second.status.code(), Some(1), "{second:?}");
     assert!(second.stdout.is_empty(), "{second:?}");
     let said = String::from_utf8(second.stderr).unwrap();
