@@ -41,6 +41,13 @@ pub(crate) enum Submitted {
 }
 
 impl EventStore {
+    /// True when a batch is appended whole or not at all; otherwise one part after the other is.
+    pub(crate) const fn is_atomic(&self) -> bool {
+        match self {
+            Self::Embedded(_) => true,
+        }
+    }
+
     /// Position of the last event, 0 when there is none.
     ///
     /// # Errors

@@ -26,8 +26,9 @@ impl Bank {
         let mut options = NodeOptions::new(dir.path().to_owned());
         options.segment_bytes = 16 * 1024 * 1024;
         let node = Node::open(options).unwrap();
-        let ledger =
-            Ledger::open(EventStore::Embedded(node.clone()), &LedgerOptions { worker: 1 }).await.unwrap();
+        let ledger = Ledger::open(EventStore::Embedded(node.clone()), &LedgerOptions { worker: Some(1) })
+            .await
+            .unwrap();
         Self { ledger, node, dir }
     }
 
@@ -45,7 +46,7 @@ impl Bank {
     /// Another process on the same store: own caches, own worker number, same log.
     async fn another(&self, worker: u16) -> Ledger {
         let store = EventStore::Embedded(self.node.clone());
-        Ledger::open(store, &LedgerOptions { worker }).await.unwrap()
+        Ledger::open(store, &LedgerOptions { worker: Some(worker) }).await.unwrap()
     }
 
     async fn second(&self) -> Ledger {
