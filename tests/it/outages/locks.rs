@@ -68,7 +68,7 @@ async fn references(bank: &Client) -> Vec<String> {
 async fn two_logs_never_mix_in_one_database() {
     // Its Postgres is the database; it projects nothing.
     let mut database = Daybook::start_with(&["--roles", "query"]).await;
-    let url = format!("postgres://daybook@localhost/daybook?host={}", database.cluster().display());
+    let url = database.database_url();
     let mut first = Daybook::start_with(&["--database-url", &url]).await;
     let mut second = Daybook::start_with(&["--database-url", &url, "--worker", "1"]).await;
 
