@@ -16,6 +16,7 @@ mod append;
 mod error;
 mod event;
 mod faults;
+pub mod grpc;
 mod index;
 pub mod limits;
 mod lock;

@@ -30,6 +30,6 @@ pub use limits::*;
 pub use opening::{NewAccount, Opened};
 pub use personal::{KeyError, KeyStore, UserDetails};
 pub use recorded::Recorded;
-pub use store::EventStore;
+pub use store::{ConnectError, EventStore, EventStoreDb};
 pub use subscription::{Batch, Subscription, Undecoded, UndecodedBatch};
 pub use transfers::{Claim, TransferEnd, TransferReceipt, TransferRequest, TransferRun};

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use eventstore_node::grpc::{self, GrpcOptions};
 use eventstore_node::{Node, NodeOptions};
 use ledger_streams::EventStore;
 use parking_lot::Mutex;
@@ -11,7 +12,6 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::flags::EsdbPlan;
-use super::shim::{Agreed, serve};
 use super::{EsdbAddress, Running, listen};
 use crate::commands::Failure;
 use crate::health::{Component, Health, State};
@@ -89,6 +89,16 @@ impl Esdb {
             None => listen(self.address, "--esdb").await?,
         };
         health.set(Component::Esdb, State::Ready);
-        serve(self.node, listener, self.plan, stop).await
+        let served = grpc::serve(self.node, listener, self.plan.options()?, stop).await;
+        Ok(served?)
+    }
+}
+
+impl EsdbPlan {
+    fn options(&self) -> Result<GrpcOptions, Failure> {
+        if self.tls.is_some() || self.user.is_some() || self.allow_insecure {
+            return Err("this version serves the event store on loopback only".into());
+        }
+        Ok(GrpcOptions::default())
     }
 }

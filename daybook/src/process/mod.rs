@@ -5,7 +5,6 @@ mod event_store;
 pub(crate) mod flags;
 mod reachable;
 mod roles;
-mod shim;
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -31,7 +30,6 @@ use self::event_store::OpenEventStore;
 use self::flags::HostFlags;
 pub(crate) use self::reachable::{EsdbAddress, Reachable, reachable_here};
 use self::roles::Roles;
-use self::shim::Agreed;
 use crate::auth::Issuer;
 use crate::commands::Failure;
 use crate::health::{Component, EventStoreProbe, Health, State};

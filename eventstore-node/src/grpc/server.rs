@@ -1,0 +1,58 @@
+//! What all services and connections share.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::Status;
+
+use super::GrpcOptions;
+use super::limits::MAX_READS;
+use super::status;
+use crate::Node;
+
+/// The running server.
+pub(crate) struct Server {
+    pub(crate) node: Node,
+    pub(crate) options: GrpcOptions,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// Identity of this run.
+    pub(crate) instance: uuid::Uuid,
+    /// Cancelled when the server is to stop: what would never end by itself has to.
+    pub(crate) stop: CancellationToken,
+    /// What runs beside the connections.
+    pub(crate) tasks: TaskTracker,
+    /// Bytes of appends being received.
+    pub(crate) receiving: Arc<AtomicUsize>,
+    reads: Arc<Semaphore>,
+}
+
+impl Server {
+    /// Of a node, listening at an address.
+    pub(crate) fn new(
+        node: Node,
+        options: GrpcOptions,
+        address: SocketAddr,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            node,
+            options,
+            address,
+            instance: uuid::Uuid::new_v4(),
+            stop,
+            tasks: TaskTracker::new(),
+            receiving: Arc::default(),
+            reads: Arc::new(Semaphore::new(MAX_READS)),
+        }
+    }
+
+    /// A place among the reads and subscriptions there may be at once.
+    pub(crate) fn admit_read(&self) -> Result<OwnedSemaphorePermit, Status> {
+        self.reads.clone().try_acquire_owned().map_err(|_| status::too_busy())
+    }
+}
