@@ -102,8 +102,8 @@ impl Roles {
     pub(super) fn start_process_manager(&self, ledger: Option<&Ledger>) -> Option<Running> {
         let ledger = ledger.filter(|_| self.names.contains(&RoleName::ProcessManager))?.clone();
         let role = move |health: Arc<Health>, stop| {
-            health.set(Component::ProcessManager, State::Ready);
-            command_api::process_manager::run(ledger.clone(), stop)
+            let ready = move || health.set(Component::ProcessManager, State::Ready);
+            command_api::process_manager::run(ledger.clone(), ready, stop)
         };
         Some(Running::supervised(Component::ProcessManager, &self.health, role))
     }
