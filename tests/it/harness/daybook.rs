@@ -20,7 +20,7 @@ pub(crate) struct Daybook {
 }
 
 /// A directory for one test. Open to be passed through: as root, Postgres runs as another user.
-pub(super) fn scratch() -> TempDir {
+pub(crate) fn scratch() -> TempDir {
     tempfile::Builder::new()
         .prefix("daybook-")
         .permissions(fs::Permissions::from_mode(0o711))
@@ -38,7 +38,10 @@ impl Daybook {
     pub(crate) async fn start_with(arguments: &[&str]) -> Self {
         let dir = scratch();
         let place = dir.path().to_str().unwrap();
-        let up = ["up", "--http", "127.0.0.1:0", "--esdb", "127.0.0.1:0", "--data-dir", place];
+        let mut up = vec!["up", "--http", "127.0.0.1:0", "--data-dir", place];
+        if !arguments.contains(&"--event-store") {
+            up.extend(["--esdb", "127.0.0.1:0"]);
+        }
         let program = Program::new(&[&up, arguments].concat(), dir.path().join("journey.log"));
         let mut daybook = Self { program, dir };
         daybook.restart().await;

@@ -10,8 +10,8 @@ mod wait;
 
 pub(crate) use bank::euros;
 pub(crate) use client::{Client, POSITION, text};
-pub(crate) use daybook::Daybook;
+pub(crate) use daybook::{Daybook, scratch};
 pub(crate) use program::{Program, run};
-pub(crate) use separate::Separate;
+pub(crate) use separate::{Separate, node};
 pub(crate) use shared::shared;
 pub(crate) use wait::until;

@@ -31,8 +31,7 @@ impl Separate {
         let database = Daybook::start_with(&["--roles", "query"]).await;
         let dir = scratch();
         let place = dir.path();
-        let esdb = format!("127.0.0.1:{}", free_port());
-        let event_store = format!("esdb://{esdb}?tls=false");
+        let (node, event_store) = node(&dir);
         let (data_dir, database_url) = (place.to_str().unwrap(), database.database_url());
         let role = |name: &str, number: usize, arguments: &[&str]| {
             let log = place.join(format!("{name}-{number}.log"));
@@ -46,7 +45,7 @@ impl Separate {
                 .map(|number| role("query", number, &[&tables[..], &["--data-dir", data_dir]].concat()))
                 .collect(),
             projector: role("projector", 0, &tables),
-            node: role("node", 0, &["--esdb", &esdb, "--data-dir", data_dir]),
+            node,
             database,
             dir,
         };
@@ -91,6 +90,14 @@ impl Separate {
         self.node.stop().await;
         self.database.stop().await;
     }
+}
+
+/// A node on a directory, not started yet, and how others connect to it.
+pub(crate) fn node(dir: &TempDir) -> (Program, String) {
+    let esdb = format!("127.0.0.1:{}", free_port());
+    let data_dir = dir.path().to_str().unwrap();
+    let arguments = ["serve", "node", "--http", "127.0.0.1:0", "--esdb", &esdb, "--data-dir", data_dir];
+    (Program::new(&arguments, dir.path().join("node.log")), format!("esdb://{esdb}?tls=false"))
 }
 
 fn free_port() -> u16 {

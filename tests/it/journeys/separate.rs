@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Program, Separate, text, until};
+use crate::harness::{Client, Daybook, Program, Separate, node, run, scratch, text, until};
 
 /// How long a role may take to see that the event store went away.
 const NOTICE_TIME_MAX: Duration = Duration::from_secs(30);
@@ -108,6 +108,56 @@ async fn commands_and_queries_run_side_by_side() {
     daybook.stop().await;
 }
 
+#[tokio::test]
+async fn up_runs_every_role_on_an_event_store_elsewhere() {
+    let dir = scratch();
+    let (mut node, event_store) = node(&dir);
+    node.start().await;
+    let mut daybook = Daybook::start_with(&["--event-store", &event_store]).await;
+    assert!(!daybook.dir().join("log").exists(), "it keeps a log of its own");
+    money_moves(&daybook.operator("up").await, "before").await;
+    daybook.kill();
+    daybook.restart().await;
+    money_moves(&daybook.operator("up").await, "after").await;
+    daybook.stop().await;
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_mistyped_data_directory_gets_no_keys() {
+    let dir = scratch();
+    let mistyped = dir.path().join("daat");
+    let place = mistyped.to_str().unwrap();
+    let event_store = "esdb://127.0.0.1:1?tls=false";
+    let postgres = "postgres://daybook@localhost/daybook";
+    for command in [
+        &["token", "--role", "operator"][..],
+        &["serve", "command", "--http", "127.0.0.1:0", "--event-store", event_store],
+        &[
+            "serve",
+            "query",
+            "--http",
+            "127.0.0.1:0",
+            "--event-store",
+            event_store,
+            "--database-url",
+            postgres,
+        ],
+    ] {
+        let refused = run(&[command, &["--data-dir", place]].concat()).await;
+        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(said.contains(place) && said.contains("--data-dir"), "{said}");
+        assert!(refused.stdout.is_empty() && !mistyped.exists());
+    }
+}
+
+/// What `daybook health` says, and whether it is content.
+async fn check(program: &Program) -> (Option<i32>, String) {
+    let output = run(&["health", "--url", &program.url()]).await;
+    (output.status.code(), String::from_utf8(output.stdout).unwrap())
+}
+
 async fn health(program: &Program) -> (u16, Value) {
     let answer = program.anybody().request(Method::GET, "/health/ready").send().await.unwrap();
     (answer.status().as_u16(), answer.json().await.unwrap())
@@ -128,6 +178,8 @@ async fn while_the_event_store_is_away_everybody_says_so_and_waits() {
         })
         .await;
         assert!(!reason.is_empty());
+        let (code, said) = check(program).await;
+        assert!(code == Some(1) && said.contains("event_store: failed: "), "{said}");
     }
     let refused = bank.transfer("later", &from, &to, "1.00").await;
     assert!(refused.header("retry-after").is_some(), "{refused:?}");
@@ -145,6 +197,7 @@ async fn while_the_event_store_is_away_everybody_says_so_and_waits() {
 
     daybook.node.start().await;
     daybook.ready().await;
+    assert_eq!(check(&daybook.commands[0]).await, (Some(0), "ready\n".to_owned()));
     let transfer = waiting.transfer("later", &from, &to, "1.00").await.transfer_id();
     assert_eq!(waiting.ended(&transfer).await["status"], "completed");
     assert_eq!(waiting.transfer("later", &from, &to, "1.00").await.transfer_id(), transfer);

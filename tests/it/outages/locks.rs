@@ -69,7 +69,8 @@ async fn two_logs_never_mix_in_one_database() {
     // Its Postgres is the database; it projects nothing.
     let mut database = Daybook::start_with(&["--roles", "query"]).await;
     let url = database.database_url();
-    let mut first = Daybook::start_with(&["--database-url", &url]).await;
+    // With numbers given, neither log has anything in it at first.
+    let mut first = Daybook::start_with(&["--database-url", &url, "--worker", "0"]).await;
     let mut second = Daybook::start_with(&["--database-url", &url, "--worker", "1"]).await;
 
     // The second one's log is longer, and its first events stand at the same positions: only what they are tells the logs apart.
