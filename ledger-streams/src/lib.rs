@@ -20,6 +20,8 @@ mod transfers;
 mod users;
 
 #[cfg(test)]
+mod test_server;
+#[cfg(test)]
 mod tests;
 
 pub use codec::Context;

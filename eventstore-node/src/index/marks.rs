@@ -5,6 +5,11 @@ use std::collections::HashSet;
 
 use parking_lot::RwLock;
 
+use super::recent::Entry;
+use crate::event::DELETED_REVISION;
+use crate::metadata::original;
+use crate::streams::name_hash;
+
 /// A bounded set of numbers: hashes of the names of streams with metadata, and slots of streams with a tombstone.
 #[derive(Debug)]
 pub(crate) struct Marks {
@@ -37,6 +42,16 @@ impl Marks {
     /// Whether the number may have been added.
     pub(crate) fn may_contain(&self, mark: u64) -> bool {
         self.known.read().as_ref().is_none_or(|known| known.contains(&mark))
+    }
+}
+
+/// What is to be noted beside the entry of an event, so that it is found: the slot of a stream with a tombstone, the
+/// hash of the name of one that gets metadata.
+pub(crate) fn mark(log_id: u128, entry: Entry, stream: &str) -> Option<u64> {
+    match original(stream) {
+        _ if entry.revision == DELETED_REVISION => Some(entry.slot),
+        Some(original) if entry.revision == 0 => Some(name_hash(log_id, original)),
+        _ => None,
     }
 }
 

@@ -89,3 +89,25 @@ fn events_can_be_read_until_they_are_too_old() {
     assert_eq!(stream_data(&node, "a"), ["old", "new"]);
     stop(node);
 }
+
+#[test]
+fn a_stream_and_its_metadata_may_begin_in_one_batch() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = options(dir.path());
+    // All have the same hash.
+    options.slot_mask = 0;
+    let node = Node::open(options.clone()).unwrap();
+    let batch = |name: &str, metadata_first: bool| {
+        let metadata = part(&format!("$${name}"), NoStream, vec![fresh(r#"{"$tb":1}"#)]);
+        let events = part(name, NoStream, vec![fresh("0"), fresh("1")]);
+        if metadata_first { vec![metadata, events] } else { vec![events, metadata] }
+    };
+    append(&node, batch("a", true)).unwrap();
+    append(&node, batch("b", false)).unwrap();
+    reopened(node, &options, |node| {
+        for name in ["a", "b"] {
+            assert_eq!(stream_data(node, name), ["1"]);
+            assert_eq!(stream_data(node, &format!("$${name}")), [r#"{"$tb":1}"#]);
+        }
+    });
+}

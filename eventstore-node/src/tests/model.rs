@@ -232,7 +232,7 @@ fn check_stream(node: &Node, model: &Model, name: &str, from: Option<u8>, forwar
     }
     let read = node.read_stream(name, start, direction, ReadLimit::events(limit.into())).unwrap();
     assert_eq!((read.exists, read.last_revision), (first.is_some(), last));
-    assert_eq!(read.first_revision, first.map(|first| first.min(last.unwrap() + 1)));
+    assert_eq!(read.first_revision, first.map(|first| first.min(last.unwrap() + 1)), "{name} {says:?}");
     assert_eq!(plain(&read.events), expected[..expected.len().min(limit.into())]);
     assert_eq!(read.end, expected.len() <= limit.into());
 }
@@ -264,7 +264,7 @@ fn check_all(node: &Node, model: &Model, from: Option<u16>, forward: bool, limit
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn the_node_behaves_like_a_list(
         operations in prop::collection::vec(operation(), 1..60),

@@ -22,6 +22,8 @@ mod queue;
 #[cfg(test)]
 mod queue_tests;
 mod reads;
+#[cfg(test)]
+mod tests;
 
 use calls::{Calls, Refusal};
 use connection::Connection;
