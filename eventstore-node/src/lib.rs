@@ -17,6 +17,7 @@
 
 mod append;
 mod clock;
+mod deletion;
 mod error;
 mod event;
 mod faults;

@@ -155,3 +155,25 @@ async fn filters_that_cannot_be_used_are_refused() {
     }
     server.end().await;
 }
+
+#[tokio::test]
+async fn the_state_of_groups_that_follow_the_log_is_not_in_the_log() {
+    let server = Server::start().await;
+    let client = server.client();
+    let mut follower = client.subscribe_to_all(&SubscribeToAllOptions::default()).await;
+    take(&mut follower, 2).await;
+    for (number, stream) in [
+        "$persistentsubscription-$all::group-checkpoint",
+        "$persistentsubscription-$all::group-parked",
+        "$persistentsubscription-s::group-parked",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        append(&client, stream, "happened", &number.to_string()).await;
+    }
+    assert_eq!(take(&mut follower, 1).await, ["2"]);
+    let read = drain(soon(client.read_all(&ReadAllOptions::default())).await.unwrap()).await.unwrap();
+    assert_eq!(read.iter().map(data).collect::<Vec<_>>(), ["2"]);
+    server.end().await;
+}
