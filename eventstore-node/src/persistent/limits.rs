@@ -46,7 +46,7 @@ pub(crate) const MAILBOX: usize = 256;
 pub(crate) const OBSERVED_LATENCIES: usize = 1000;
 
 /// How long a group waits before it tries again to write what the log refused.
-pub(crate) const WRITE_RETRY: Duration = Duration::from_millis(500);
+pub(crate) const WRITE_RETRY: Duration = Duration::from_secs(1);
 
 /// How long a group may take to record its last state when it is stopped.
 pub(crate) const STOP_TIME: Duration = Duration::from_secs(5);

@@ -15,8 +15,11 @@ use eventstore::{
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tonic::Code;
 
+use super::raw::Raw;
 use super::support::{Server, client, data, events, soon};
+use crate::grpc::wire::*;
 use crate::grpc::{GrpcError, GrpcOptions, serve};
 use crate::{Node, NodeOptions};
 
@@ -387,5 +390,73 @@ async fn a_restart_of_the_node_loses_nothing_and_keeps_the_place() {
     subscription.ack(&parked).await.unwrap();
     drop(subscription);
     until(&server.client, "s", |info| info.stats.total_in_flight_messages == 0).await;
+    server.end().await;
+}
+
+/// What a refusal says beside its text: code, `exception`, and the names.
+fn trailers(status: &tonic::Status) -> (Code, String, String, String) {
+    let get = |key| status.metadata().get(key).map_or("", |value| value.to_str().unwrap()).to_owned();
+    (status.code(), get("exception"), get("stream-name"), get("group-name"))
+}
+
+fn refused(code: Code, exception: &str) -> (Code, String, String, String) {
+    (code, exception.to_owned(), "s".to_owned(), "g".to_owned())
+}
+
+fn creation(settings: Settings) -> ChangeGroupReq {
+    let stream_identifier = Some(StreamIdentifier::of("s"));
+    let revision = Some(RevisionOption::Start(Empty {}));
+    let target = ChangeTarget::Stream(StreamOptions { stream_identifier, revision });
+    let options = ChangeGroupOptions {
+        target: Some(target),
+        stream_identifier: None,
+        group_name: "g".to_owned(),
+        settings: Some(settings),
+    };
+    ChangeGroupReq { options: Some(options) }
+}
+
+#[tokio::test]
+async fn refusals_have_the_codes_and_trailers_that_clients_look_for() {
+    const CREATE: &str = "/event_store.client.persistent_subscriptions.PersistentSubscriptions/Create";
+    const UPDATE: &str = "/event_store.client.persistent_subscriptions.PersistentSubscriptions/Update";
+    const INFO: &str = "/event_store.client.persistent_subscriptions.PersistentSubscriptions/GetInfo";
+    const LIST: &str = "/event_store.client.persistent_subscriptions.PersistentSubscriptions/List";
+    let server = Server::start().await;
+    let mut raw = Raw::new(&server).await;
+    let settings = Settings { read_batch_size: 20, history_buffer_size: 500, ..Settings::default() };
+
+    let unknown: Result<Empty, _> = raw.unary(UPDATE, creation(settings.clone())).await;
+    let unknown = unknown.unwrap_err();
+    assert_eq!(trailers(&unknown), refused(Code::NotFound, "persistent-subscription-does-not-exist"));
+    assert_eq!(unknown.message(), "Subscription group g on stream s does not exist.");
+    for wrong in [
+        Settings { consumer_strategy: "Fair".to_owned(), ..settings.clone() },
+        Settings { history_buffer_size: 20, ..settings.clone() },
+        Settings { max_retry_count: -1, ..settings.clone() },
+    ] {
+        let failed: Result<Empty, _> = raw.unary(CREATE, creation(wrong)).await;
+        let failed = failed.unwrap_err();
+        assert_eq!(trailers(&failed), refused(Code::Internal, "persistent-subscription-failed"));
+        assert!(!failed.metadata().get("reason").unwrap().is_empty());
+    }
+    let pinned = Settings { consumer_strategy: "PinnedByCorrelation".to_owned(), ..settings };
+    let _: Empty = raw.unary(CREATE, creation(pinned.clone())).await.unwrap();
+    let again: Result<Empty, _> = raw.unary(CREATE, creation(pinned)).await;
+    assert_eq!(trailers(&again.unwrap_err()), refused(Code::AlreadyExists, "persistent-subscription-exists"));
+
+    let target = || Some(StreamOrAll::Stream(StreamIdentifier::of("s")));
+    let options = GetInfoOptions { target: target(), group_name: "g".to_owned() };
+    let info: GetInfoResp = raw.unary(INFO, GetInfoReq { options: Some(options) }).await.unwrap();
+    let info = info.subscription_info.unwrap();
+    assert_eq!((&*info.start_from, &*info.named_consumer_strategy), ("0", "PinnedByCorrelation"));
+    assert_eq!((&*info.last_known_event_position, info.parked_message_count), ("", 0));
+    let all = ListTarget { target: Some(StreamOrAll::All(Empty {})) };
+    let options = ListOptions { what: Some(ListWhat::Of(all)) };
+    let none: Result<ListResp, _> = raw.unary(LIST, ListReq { options: Some(options) }).await;
+    assert_eq!(none.unwrap_err().code(), Code::NotFound);
+    let options = ListOptions { what: Some(ListWhat::Everything(Empty {})) };
+    let list: ListResp = raw.unary(LIST, ListReq { options: Some(options) }).await.unwrap();
+    assert_eq!(list.subscriptions.len(), 1);
     server.end().await;
 }
