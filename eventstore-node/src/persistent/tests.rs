@@ -443,3 +443,35 @@ async fn every_event_is_processed_while_consumers_fail_and_nodes_end() {
     }
     assert_eq!(processed.len(), EVENTS as usize);
 }
+
+#[tokio::test]
+async fn a_group_on_a_stream_that_is_deleted_for_good_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = GroupKey::on_stream("numbers", "group");
+    let node = open(dir.path());
+    let groups = PersistentSubscriptions::start(node.clone()).await.unwrap();
+    append_numbers(&node, "numbers", 0..2).await;
+    groups.create(stream("numbers"), "group", Start::Start, eager()).await.unwrap();
+    let mut consumer = connect(&groups, &key, 5).await;
+    for _ in 0..2 {
+        let delivered = next(&mut consumer).await;
+        nack(&consumer, &delivered, NackAction::Park).await;
+    }
+    until(&groups, &key, |info| info.parked == 2).await;
+    node.tombstone_stream("numbers", ExpectedRevision::Any).await.unwrap();
+    let dropped = loop {
+        match soon(consumer.next()).await {
+            Ok(delivered) => assert_eq!(&*delivered.event.original().event_type, "$streamDeleted"),
+            Err(dropped) => break dropped,
+        }
+    };
+    assert!(matches!(dropped, Dropped::Failed(_)), "{dropped:?}");
+    // Links to what is gone are passed over.
+    groups.replay_parked(&key, None).await.unwrap();
+    until(&groups, &key, |info| info.parked == 0).await;
+    // What is left is the event that ends the stream, which nobody acknowledged.
+    assert_eq!(groups.info(&key).await.unwrap().retry_buffer_count, 1);
+    groups.delete(&key).await.unwrap();
+    groups.stop().await;
+    node.shutdown().await;
+}

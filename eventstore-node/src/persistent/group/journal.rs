@@ -48,7 +48,7 @@ impl Journal {
         &mut self.parked
     }
 
-    /// Begins a write if there is anything to record. Returns when to try again what was refused.
+    /// Begins a write if there is anything to record. Returns when there will be, as far as time alone decides.
     pub(super) fn begin(&mut self, machine: &mut Machine, replayed: bool, now: Instant) -> Option<Instant> {
         if self.writing.is_some() {
             return None;
@@ -66,7 +66,8 @@ impl Journal {
             }
         };
         self.write(entry);
-        None
+        // While a write is under way nothing is due: its end is what is waited for.
+        if self.writing.is_some() { None } else { machine.next_checkpoint() }
     }
 
     /// How the write under way ended.

@@ -135,7 +135,7 @@ impl Group {
         self.machine.expire(now);
         while self.dispatch(now) {}
         self.replay.begin(&self.machine, self.journal.parked());
-        let retry = self.journal.begin(&mut self.machine, !self.replay.is_under_way(), now);
+        let record = self.journal.begin(&mut self.machine, !self.replay.is_under_way(), now);
         let room = self.machine.room();
         if room > 0
             && self.failure.is_none()
@@ -148,7 +148,7 @@ impl Group {
                 (reader, batch)
             }));
         }
-        self.machine.deadline().into_iter().chain(retry).min()
+        self.machine.next_expiry().into_iter().chain(record).min()
     }
 
     /// Sends what there is to whom it is for. Returns whether that has to be done again: somebody did not take it.

@@ -215,11 +215,14 @@ impl Machine {
         self.checkpoints.at_end(reached, now)
     }
 
-    /// When there is something to do even if nothing happens.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        let expiry = self.expiries.first().map(|(expires, _)| *expires);
-        let checkpoint = self.checkpoints.deadline(self.reached());
-        expiry.into_iter().chain(checkpoint).min()
+    /// When a consumer has had an event for too long.
+    pub(crate) fn next_expiry(&self) -> Option<Instant> {
+        self.expiries.first().map(|(expires, _)| *expires)
+    }
+
+    /// When it is time for a checkpoint even if nothing happens.
+    pub(crate) fn next_checkpoint(&self) -> Option<Instant> {
+        self.checkpoints.deadline(self.reached())
     }
 
     pub(crate) fn consumers_mut(&mut self) -> &mut Consumers {

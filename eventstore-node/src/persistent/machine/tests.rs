@@ -116,7 +116,7 @@ fn what_times_out_comes_again_and_is_parked_in_the_end() {
     machine.connect(1, 10);
     for retry in 0..=2 {
         assert_eq!(sent(&mut machine, now), [(1, 0, retry)]);
-        now = machine.deadline().unwrap();
+        now = machine.next_expiry().unwrap();
         machine.expire(now);
     }
     assert_eq!(sent(&mut machine, now), []);
