@@ -64,7 +64,7 @@ impl Roles {
 
         let mut ledger = None;
         if names.contains(&RoleName::Command) || names.contains(&RoleName::ProcessManager) {
-            ledger = Some(Ledger::open(store.clone(), &LedgerOptions { worker: args.worker }).await?);
+            ledger = Some(Ledger::open(store.clone(), &LedgerOptions { worker: Some(args.worker) }).await?);
         }
         if let Some(ledger) = ledger.as_ref().filter(|_| names.contains(&RoleName::Command)) {
             let options = CommandApiOptions { time_zone: args.time_zone };
