@@ -21,6 +21,7 @@ use super::limits::{
     CONNECTION_WINDOW_BYTES, FRAME_BYTES, HEADER_TIMEOUT, KEEPALIVE, MAX_CONNECTIONS, MAX_HEADER_BYTES,
     MAX_STREAMS_PER_CONNECTION, SEND_BUFFER_BYTES, STOP_GRACE, STREAM_WINDOW_BYTES,
 };
+use super::prompt::Prompt;
 use super::server::Server;
 
 /// Time to wait when the system accepts no connection, as when it has no file left for one.
@@ -91,7 +92,7 @@ async fn serve(server: &Server, socket: TcpStream, router: Router, builder: &Bui
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!(%error, "a connection's delay cannot be turned off");
     }
-    serve_http(&server.stop, socket, router, builder).await;
+    serve_http(&server.stop, Prompt::new(socket), router, builder).await;
 }
 
 async fn serve_http<I>(stop: &CancellationToken, io: I, router: Router, builder: &Builder<TokioExecutor>)

@@ -10,6 +10,7 @@ mod features;
 mod filter;
 pub mod limits;
 mod options;
+mod prompt;
 mod receiving;
 mod routes;
 mod server;
