@@ -88,8 +88,13 @@ pub(super) async fn watch(calls: Arc<Calls>) {
 
 /// The store's head; the reason if no connection gives it.
 async fn look(calls: &Calls, number: usize) -> Result<Position, Arc<str>> {
-    let mut problem = "no connection".into();
+    let mut problem = None;
     for connection in 0..calls.pool.connections().len() {
+        // The first connections of all are worth waiting for.
+        problem = problem.or_else(|| calls.pool.why_down());
+        if let Some(problem) = problem.clone().filter(|_| calls.pool.is_down()) {
+            return Err(problem);
+        }
         let lease = calls.pool.lease_for_look(number.wrapping_add(connection)).await;
         match reads::head(lease.client.clone()).await.map_err(Failure::from) {
             Ok(head) => {
@@ -98,11 +103,11 @@ async fn look(calls: &Calls, number: usize) -> Result<Position, Arc<str>> {
             }
             Err(Failure::Passing { reason, connection }) => {
                 lease.failed(connection, &reason);
-                problem = reason;
+                problem = Some(reason);
             }
             Err(Failure::Lasting(error)) => return Err(error.to_string().into()),
             Err(Failure::Conflict | Failure::NotFound) => return Err("it gives no sense".into()),
         }
     }
-    Err(problem)
+    Err(problem.unwrap_or_else(|| calls.pool.problem()))
 }

@@ -176,7 +176,7 @@ impl Queue {
 
     /// Events that were read from the log have not failed, whatever was answered.
     pub(super) fn seen(&mut self, ids: impl Iterator<Item = Uuid>) {
-        if self.failed.len() > 0 {
+        if !self.failed.is_empty() {
             remember_no_longer(&mut self.failed, ids);
         }
     }
