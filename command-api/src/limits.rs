@@ -26,5 +26,7 @@ pub const DRIVEN_MAX: usize = 512;
 pub const PENDING_MAX: usize = 100_000;
 /// How long a transfer may rest without anybody driving it before the process manager takes it up.
 pub const REST_MAX: Duration = Duration::from_secs(1);
+/// How long a transfer that another process took on may rest before this one takes it up: that process is gone, or stuck.
+pub const OTHERS_REST_MAX: Duration = Duration::from_secs(3);
 /// Events after which the process manager saves its place.
 pub const CHECKPOINT_EVERY_EVENTS: u64 = 20_000;

@@ -3,12 +3,17 @@
 //! It follows the log, keeps in mind each transfer that has not ended, and drives those that nobody else drives. What it knows it could
 //! fold from the log again: its checkpoint lies before the oldest transfer that has not ended, and on start it reads on from there,
 //! acting only once it has seen everything there is to see.
+//!
+//! Any number of processes may run one. A transfer's id names the process that took it on, and that one drives it; the others only take it
+//! up when it has rested for a while. That saves work and guards nothing: two drivers of one transfer are harmless, because each account
+//! answers a leg once.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable};
+use chrono::{DateTime, TimeDelta, Utc};
 use ledger_core::transfer::TransferEvent;
 use ledger_core::transfer::process::Stage;
 use ledger_core::{Event, Position, stream};
@@ -18,21 +23,33 @@ use ledger_streams::{
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::{CHECKPOINT_EVERY_EVENTS, DRIVEN_MAX, PENDING_MAX, PROCESS_BATCH_EVENTS, REST_MAX};
+use crate::{
+    CHECKPOINT_EVERY_EVENTS, DRIVEN_MAX, OTHERS_REST_MAX, PENDING_MAX, PROCESS_BATCH_EVENTS, REST_MAX,
+};
 
 const SUBSCRIBER: &str = "process-manager";
 
-/// Runs until shutdown, finishing what is being driven.
+/// Runs until shutdown, finishing what is being driven. Calls `ready` once: when it has seen all that the log had at its start.
 ///
 /// # Errors
 /// When the log cannot be read ([`StoreError::Undecodable`], [`StoreError::Broken`]); it must not go on past what it cannot read.
-pub async fn run(ledger: Ledger, shutdown: CancellationToken) -> Result<(), StoreError> {
+pub async fn run(
+    ledger: Ledger,
+    ready: impl FnOnce(),
+    shutdown: CancellationToken,
+) -> Result<(), StoreError> {
     let checkpoint = ledger.load_checkpoint(SUBSCRIBER).await?;
     let mut subscription = ledger.store().subscribe(Some(checkpoint));
     let everything = ledger.store().head().await?;
     let mut manager = ProcessManager::new(ledger, checkpoint, everything);
     let mut rest = tokio::time::interval(REST_MAX);
+    let mut ready = Some(ready);
     loop {
+        if manager.caught_up
+            && let Some(ready) = ready.take()
+        {
+            ready();
+        }
         tokio::select! {
             () = shutdown.cancelled() => break,
             batch = subscription.next_undecoded(PROCESS_BATCH_EVENTS), if manager.has_room() => manager.learn(batch?)?,
@@ -68,7 +85,11 @@ struct ProcessManager {
 
 struct Pending {
     run: TransferRun,
+    /// When it came to be known here, or was driven last.
     since: Instant,
+    requested_at: DateTime<Utc>,
+    /// How long it is left alone.
+    rest: Duration,
     state: State,
 }
 
@@ -117,7 +138,10 @@ impl ProcessManager {
         if !self.caught_up && self.position >= self.everything {
             self.caught_up = true;
             tracing::info!(transfers = self.pending.len(), "the process manager has caught up");
-            self.take_up(|_| true);
+            let now = Utc::now();
+            self.take_up(|pending| {
+                now - pending.requested_at >= TimeDelta::from_std(pending.rest).unwrap_or_default()
+            });
         }
         metrics::gauge!("daybook_transfers_pending").set(self.pending.len() as f64);
         Ok(())
@@ -132,7 +156,9 @@ impl ProcessManager {
         let recorded = event.decode()?;
         if let Event::Transfer(TransferEvent::Requested(requested)) = &recorded.event {
             let run = TransferRun::of(&recorded, requested);
-            let pending = Pending { run, since: Instant::now(), state: State::Resting };
+            let rest = if self.ledger.made(requested.transfer_id) { REST_MAX } else { OTHERS_REST_MAX };
+            let (since, requested_at) = (Instant::now(), recorded.recorded_at);
+            let pending = Pending { run, since, requested_at, rest, state: State::Resting };
             self.pending.insert(Arc::clone(&recorded.stream), pending);
         }
         Ok(())
@@ -145,9 +171,10 @@ impl ProcessManager {
             return Ok(());
         }
         pending.run.evolve(&event.decode()?);
-        // Nobody answers a request but its own command: it is left alone, unless it comes to rest.
+        // Nobody answers a request but its own command: it is left alone, unless it comes to rest. So is another process's transfer.
         let to_do = pending.run.process.stage != Stage::Requested;
-        if to_do && self.caught_up && pending.state == State::Resting {
+        let ours = self.ledger.made(pending.run.process.transfer.transfer_id);
+        if to_do && ours && self.caught_up && pending.state == State::Resting {
             pending.state = State::Ready;
             self.ready.push_back(Arc::clone(pending.run.stream()));
         }
@@ -159,7 +186,7 @@ impl ProcessManager {
         if !self.caught_up && self.has_room() {
             return;
         }
-        self.take_up(|pending| pending.since.elapsed() >= REST_MAX);
+        self.take_up(|pending| pending.since.elapsed() >= pending.rest);
     }
 
     fn take_up(&mut self, wanted: impl Fn(&Pending) -> bool) {

@@ -128,6 +128,8 @@ registry! {
     "AccountDebited", 1, Account::Debited, AccountEvent, account::AccountDebited, ACCOUNT;
     "AccountCredited", 1, Account::Credited, AccountEvent, account::AccountCredited, ACCOUNT;
     "DebitReversed", 1, Account::DebitReversed, AccountEvent, account::DebitReversed, ACCOUNT;
+    "DebitRefused", 1, Account::DebitRefused, AccountEvent, account::DebitRefused, ACCOUNT;
+    "CreditRefused", 1, Account::CreditRefused, AccountEvent, account::CreditRefused, ACCOUNT;
     "OverdraftLimitChanged", 1, Account::OverdraftLimitChanged, AccountEvent, account::OverdraftLimitChanged, ACCOUNT;
     "AccountFrozen", 1, Account::Frozen, AccountEvent, account::AccountFrozen, ACCOUNT;
     "AccountUnfrozen", 1, Account::Unfrozen, AccountEvent, account::AccountUnfrozen, ACCOUNT;

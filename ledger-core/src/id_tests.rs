@@ -38,6 +38,14 @@ fn two_workers_never_collide() {
 }
 
 #[test]
+fn a_transfers_id_names_its_maker() {
+    for worker in [0, 1, 1023] {
+        let id = TransferId::generate(&Snowflakes::try_new(worker, 0).unwrap(), NOW);
+        assert_eq!(id.worker(), worker);
+    }
+}
+
+#[test]
 fn workers_go_to_1023() {
     assert!(Snowflakes::try_new(1023, 0).is_some());
     assert!(Snowflakes::try_new(1024, 0).is_none());

@@ -107,17 +107,22 @@ impl Entry {
     ) -> Result<bool, StoreError> {
         loop {
             let answered = self.answered.notified();
+            // Asked without the lock: it may take a round trip.
+            let in_store = store.events_in(&self.stream).await?;
             let mut loaded = self.slot.lock().await;
             if loaded.generation != generation {
                 return Ok(false);
             }
             if loaded.durable >= seen {
-                let in_store = store.events_in(&self.stream).await?;
-                if in_store > loaded.state.events {
+                if in_store <= loaded.durable {
+                    return Ok(true);
+                }
+                if loaded.durable == loaded.state.events {
+                    // Nothing of ours is under way: somebody else has written.
                     loaded.forget();
                     return Ok(false);
                 }
-                return Ok(true);
+                // Ours or somebody else's? Our own appends tell: they fail if it was not us.
             }
             drop(loaded);
             answered.await;

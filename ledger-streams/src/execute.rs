@@ -41,6 +41,9 @@ pub(crate) struct Done {
 pub(crate) enum PlanFailure {
     /// A stream other than the account's was not as expected.
     OtherStream,
+    /// What comes before the account's part is on disk, the account's part is not: another writer was faster. Only where a batch is not
+    /// appended whole.
+    HalfWritten,
     Store(StoreError),
 }
 
@@ -68,7 +71,9 @@ impl Ledger {
         });
         let done = done.await.map_err(|failure| match failure {
             PlanFailure::Store(error) => error,
-            PlanFailure::OtherStream => StoreError::Contended(context.correlation_id.clone()),
+            PlanFailure::OtherStream | PlanFailure::HalfWritten => {
+                StoreError::Contended(context.correlation_id.clone())
+            }
         })?;
         let position = match done.position {
             Some(position) => position,
@@ -77,23 +82,34 @@ impl Ledger {
         Ok(decided.map(|events| Executed { events, position }))
     }
 
-    /// An account as it stands, appends under way included, without its memory of legs; `None` when it was never opened.
+    /// An account as this process knows it, appends under way included, without its memory of legs; `None` when it was never opened.
+    /// What never changes is right, such as its holder; its balance may be older than another process's last event.
     ///
     /// # Errors
     /// From loading it.
     pub async fn view(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
-        self.with_account(id, |state| state.account.as_ref().map(Account::summary)).await
+        self.find_in_account(id, |state| state.account.as_ref().map(Account::summary)).await
     }
 
-    /// Looks at an account's state without copying it.
-    pub(crate) async fn with_account<T>(
+    /// Looks at an account's state for something that never changes once it is there. Not seeing it is checked against the log:
+    /// another process may have written since.
+    pub(crate) async fn find_in_account<T>(
         &self,
         id: AccountId,
-        look: impl FnOnce(&AccountState) -> T,
-    ) -> Result<T, StoreError> {
+        look: impl Fn(&AccountState) -> Option<T>,
+    ) -> Result<Option<T>, StoreError> {
         let entry = self.accounts().entry(id);
-        let held = entry.hold(self.store(), None).await?;
-        Ok(look(held.state()))
+        loop {
+            let held = entry.hold(self.store(), None).await?;
+            if let Some(found) = look(held.state()) {
+                return Ok(Some(found));
+            }
+            let (generation, seen) = (held.generation(), held.state().events);
+            drop(held);
+            if entry.confirm(self.store(), generation, seen).await? {
+                return Ok(None);
+            }
+        }
     }
 
     /// Decides on an account's state and appends what was decided; decides again when another writer was faster.
@@ -134,7 +150,11 @@ impl Ledger {
             let under_way = held.submit(&entry, &events, last_own);
             match under_way.finish(submitted, account_part).await {
                 Ok(placed) => return Ok(Done::of(&placed, last_event)),
-                Err(AppendFailure::Conflict(part)) if part == account_part => {}
+                Err(AppendFailure::Conflict(part)) if part == account_part => {
+                    if part > 0 && !self.store().is_atomic() {
+                        return Err(PlanFailure::HalfWritten);
+                    }
+                }
                 Err(AppendFailure::Conflict(_)) => return Err(PlanFailure::OtherStream),
                 Err(AppendFailure::Store(error)) => return Err(error.into()),
             }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use ledger_core::id::WORKER_MAX;
-use ledger_core::{AccountId, Position, Snowflakes, TransferId, UserId};
+use ledger_core::{AccountId, Position, TransferId, UserId};
 use parking_lot::Mutex;
 
 use crate::accounts::Accounts;
-use crate::codec::{system_append, time_of};
+use crate::codec::system_append;
+use crate::ids::Ids;
 use crate::store::AppendFailure;
 use crate::transfers::Claims;
 use crate::{EventStore, StoreError};
@@ -16,8 +16,8 @@ use crate::{EventStore, StoreError};
 /// How a ledger is opened.
 #[derive(Clone, Debug, Default)]
 pub struct LedgerOptions {
-    /// Number of this process among all that make ids, 0 to 1023; two processes must not share one.
-    pub worker: u16,
+    /// Number of this process among all that make ids, 0 to 1023; two processes must not share one. `None` takes a free one.
+    pub worker: Option<u16>,
 }
 
 /// The ledger on an event store. Cheap to clone; clones share everything.
@@ -28,7 +28,7 @@ pub struct Ledger {
 
 struct Inner {
     store: EventStore,
-    snowflakes: Snowflakes,
+    ids: Arc<Ids>,
     accounts: Accounts,
     claims: Mutex<Claims>,
 }
@@ -37,13 +37,10 @@ impl Ledger {
     /// Opens the ledger.
     ///
     /// # Errors
-    /// [`StoreError::Broken`] for a worker number above 1023; anything from reading the log's last event.
+    /// [`StoreError::Broken`] for a worker number above 1023; anything from taking a free one.
     pub async fn open(store: EventStore, options: &LedgerOptions) -> Result<Self, StoreError> {
-        // Ids never go back behind what the log has seen, whatever the clock does.
-        let floor = store.read_newest().await?.map_or(0, |event| time_of(&event).timestamp_millis());
-        let snowflakes = Snowflakes::try_new(options.worker, u64::try_from(floor).unwrap_or(0))
-            .ok_or_else(|| StoreError::Broken(format!("worker numbers go from 0 to {WORKER_MAX}").into()))?;
-        let inner = Inner { store, snowflakes, accounts: Accounts::new(), claims: Mutex::default() };
+        let ids = Ids::open(&store, options.worker).await?;
+        let inner = Inner { store, ids, accounts: Accounts::new(), claims: Mutex::default() };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -72,21 +69,33 @@ impl Ledger {
     }
 
     /// A new account id.
-    #[must_use]
-    pub fn new_account_id(&self) -> AccountId {
-        AccountId::generate(&self.inner.snowflakes, self.now_ms())
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the store was away for so long that another process may make the same ids by now.
+    pub fn new_account_id(&self) -> Result<AccountId, StoreError> {
+        self.inner.ids.make(|snowflakes| AccountId::generate(snowflakes, self.now_ms()))
     }
 
     /// A new transfer id.
-    #[must_use]
-    pub fn new_transfer_id(&self) -> TransferId {
-        TransferId::generate(&self.inner.snowflakes, self.now_ms())
+    ///
+    /// # Errors
+    /// As [`Self::new_account_id`].
+    pub fn new_transfer_id(&self) -> Result<TransferId, StoreError> {
+        self.inner.ids.make(|snowflakes| TransferId::generate(snowflakes, self.now_ms()))
     }
 
     /// A new user id.
+    ///
+    /// # Errors
+    /// As [`Self::new_account_id`].
+    pub fn new_user_id(&self) -> Result<UserId, StoreError> {
+        self.inner.ids.make(|snowflakes| UserId::generate(snowflakes, self.now_ms()))
+    }
+
+    /// True when this process made the id: the transfer is its own to bring to an end, others only help when it does not.
     #[must_use]
-    pub fn new_user_id(&self) -> UserId {
-        UserId::generate(&self.inner.snowflakes, self.now_ms())
+    pub fn made(&self, id: TransferId) -> bool {
+        id.worker() == self.inner.ids.worker()
     }
 
     /// A subscriber's place as it last saved it, 0 when it never did.

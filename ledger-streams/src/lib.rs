@@ -8,6 +8,7 @@ mod accounts;
 mod codec;
 mod error;
 mod execute;
+mod ids;
 mod ledger;
 mod limits;
 mod opening;

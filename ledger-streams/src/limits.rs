@@ -10,6 +10,14 @@ pub const CONFLICT_RETRIES_MAX: usize = 64;
 pub const RETRY_DELAY_MIN: Duration = Duration::from_millis(20);
 /// The longest such wait.
 pub const RETRY_DELAY_MAX: Duration = Duration::from_secs(5);
+/// How long a process may use the worker number it took or renewed last.
+pub const WORKER_HELD_FOR: Duration = Duration::from_secs(10 * 60);
+/// How often it is renewed.
+pub const WORKER_RENEW_EVERY: Duration = Duration::from_secs(3 * 60);
+/// How often that is tried again while the store is away.
+pub const WORKER_RETRY_EVERY: Duration = Duration::from_secs(5);
+/// The age at which a worker number's last event sets it free. More than it may be used for by more than clocks differ.
+pub const WORKER_FREE_AFTER: Duration = Duration::from_secs(20 * 60);
 /// Events of one stream read at a time.
 pub const STREAM_PAGE_EVENTS: usize = 4_096;
 

@@ -56,7 +56,7 @@ impl Ledger {
                 return Ok(Err(Rejection::ReferenceTaken));
             }
             Some(account_id) => account_id,
-            None => self.new_account_id(),
+            None => self.new_account_id()?,
         };
         let command = AccountCommand::Open(OpenAccount {
             account_id,
@@ -88,6 +88,8 @@ impl Ledger {
                 Ok(decided.map(|_| Opened { account_id, position: done.position.unwrap_or_default() }))
             }
             Err(PlanFailure::OtherStream) => Ok(Err(Rejection::ReferenceTaken)),
+            // Somebody else came between the claim and the account; whoever asks again finds the claim.
+            Err(PlanFailure::HalfWritten) => Err(StoreError::Contended(Arc::clone(&context.correlation_id))),
             Err(PlanFailure::Store(error)) => Err(error),
         }
     }
@@ -116,7 +118,7 @@ impl Ledger {
         context: &Context,
     ) -> Result<AccountId, StoreError> {
         let account_id = settlement.account_id(currency);
-        if self.with_account(account_id, |state| state.account.is_some()).await? {
+        if self.find_in_account(account_id, |state| state.account.as_ref().map(|_| ())).await?.is_some() {
             return Ok(account_id);
         }
         let command = AccountCommand::Open(OpenAccount {

@@ -76,7 +76,7 @@ impl Bank {
             Engine::Embedded => EventStore::Embedded(server.node()),
             Engine::EventStoreDb => EventStore::connect(&server.url()).unwrap(),
         };
-        Ledger::open(store, &LedgerOptions { worker }).await.unwrap()
+        Ledger::open(store, &LedgerOptions { worker: Some(worker) }).await.unwrap()
     }
 
     async fn new(engine: Engine) -> Self {

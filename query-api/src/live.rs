@@ -166,6 +166,8 @@ fn change_of(recorded: &Recorded) -> Option<Change> {
         Event::Transfer(TransferEvent::Failed(event)) => (event.transfer_id, false),
         Event::Account(
             AccountEvent::Opened(_)
+            | AccountEvent::DebitRefused(_)
+            | AccountEvent::CreditRefused(_)
             | AccountEvent::OverdraftLimitChanged(_)
             | AccountEvent::Frozen(_)
             | AccountEvent::Unfrozen(_)

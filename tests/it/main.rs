@@ -3,6 +3,7 @@
 
 mod architecture;
 mod contracts;
+mod deployment;
 mod harness;
 mod journeys;
 mod outages;

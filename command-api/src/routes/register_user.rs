@@ -67,7 +67,7 @@ pub(crate) async fn handle(
 ) -> Result<Response, Problem> {
     caller.operator()?;
     let details = body.details()?;
-    let user_id = api.ledger.new_user_id();
+    let user_id = api.ledger.new_user_id()?;
     let sealed = with_keys(&api, move |keys| keys.create(user_id, &details)).await?;
     let context = caller.context(&api, stream::user(user_id));
     let executed = api.ledger.user(user_id, &UserCommand::Register(user_id, sealed), &context).await??;

@@ -1,11 +1,14 @@
 //! Connections: accepted one by one, a bounded number at once, each served by a task until it ends or the server stops.
 
+use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::response::Response;
 use http::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -15,11 +18,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
+use tokio_rustls::TlsAcceptor;
+use tonic::Status;
 
+use super::deadline;
 use super::limits::{
-    CONNECTION_WINDOW_BYTES, FRAME_BYTES, HEADER_TIMEOUT, KEEPALIVE, MAX_CONNECTIONS, MAX_HEADER_BYTES,
-    MAX_STREAMS_PER_CONNECTION, SEND_BUFFER_BYTES, STOP_GRACE, STREAM_WINDOW_BYTES,
+    CONNECTION_WINDOW_BYTES, FIRST_CALL_TIMEOUT, FRAME_BYTES, HANDSHAKE_TIMEOUT, HEADER_TIMEOUT, KEEPALIVE,
+    MAX_CONNECTIONS, MAX_HEADER_BYTES, MAX_STREAMS_PER_CONNECTION, SEND_BUFFER_BYTES, STOP_GRACE,
+    STREAM_WINDOW_BYTES,
 };
 use super::prompt::Prompt;
 use super::server::Server;
@@ -28,7 +34,12 @@ use super::server::Server;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts and serves connections until the server stops and all of them have ended.
-pub(crate) async fn accept(server: &Arc<Server>, listener: &TcpListener, router: Router) {
+pub(crate) async fn accept(
+    server: &Arc<Server>,
+    listener: &TcpListener,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+) {
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
     let builder = builder();
@@ -54,9 +65,9 @@ pub(crate) async fn accept(server: &Arc<Server>, listener: &TcpListener, router:
                 }
             }
         };
-        let (server, router, builder) = (server.clone(), router.clone(), builder.clone());
+        let (server, tls, router, builder) = (server.clone(), tls.clone(), router.clone(), builder.clone());
         connections.spawn(async move {
-            serve(&server, socket, router, &builder).await;
+            serve(&server, socket, tls, router, &builder).await;
             drop(permit);
         });
     }
@@ -87,31 +98,76 @@ fn builder() -> Builder<TokioExecutor> {
     builder
 }
 
-async fn serve(server: &Server, socket: TcpStream, router: Router, builder: &Builder<TokioExecutor>) {
+async fn serve(
+    server: &Arc<Server>,
+    socket: TcpStream,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    builder: &Builder<TokioExecutor>,
+) {
     // Answers are small and somebody waits for each.
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!(%error, "a connection's delay cannot be turned off");
     }
-    serve_http(&server.stop, Prompt::new(socket), router, builder).await;
+    let socket = Prompt::new(socket);
+    let Some(tls) = tls else { return serve_http(server, socket, router, builder).await };
+    let handshake = tokio::select! {
+        () = server.stop.cancelled() => return,
+        handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(socket)) => handshake,
+    };
+    match handshake {
+        Ok(Ok(socket)) => serve_http(server, socket, router, builder).await,
+        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+        Err(_) => tracing::debug!("a TLS handshake took too long"),
+    }
 }
 
-async fn serve_http<I>(stop: &CancellationToken, io: I, router: Router, builder: &Builder<TokioExecutor>)
+async fn serve_http<I>(server: &Arc<Server>, io: I, router: Router, builder: &Builder<TokioExecutor>)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let called = Arc::new(AtomicBool::new(false));
+    let seen = called.clone();
+    let shared = server.clone();
     let service = tower::service_fn(move |request: Request<Incoming>| {
-        let mut router = router.clone();
-        tower::Service::call(&mut router, request.map(Body::new))
+        seen.store(true, Ordering::Relaxed);
+        answer(shared.clone(), router.clone(), request)
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(io), TowerToHyperService::new(service)));
+    let silent = async {
+        tokio::time::sleep(FIRST_CALL_TIMEOUT).await;
+        if called.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+    };
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
+        () = async { tokio::select! { () = server.stop.cancelled() => {}, () = silent => {} } } => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection failed");
+    }
+}
+
+/// Answers a request of somebody who may make it, within the time given.
+async fn answer(
+    server: Arc<Server>,
+    mut router: Router,
+    request: Request<Incoming>,
+) -> Result<Response, Infallible> {
+    if let Some(refusal) = server.gate.refusal(&request) {
+        return Ok(refusal);
+    }
+    let time = deadline::of(request.headers());
+    let answer = tower::Service::call(&mut router, request.map(Body::new));
+    match time {
+        None => answer.await,
+        Some(time) => match tokio::time::timeout(time, answer).await {
+            Ok(answer) => answer,
+            Err(_) => Ok(Status::deadline_exceeded("Deadline Exceeded").into_http()),
+        },
     }
 }

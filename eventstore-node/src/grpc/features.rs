@@ -13,8 +13,19 @@ type Method = (&'static str, &'static [&'static str]);
 
 /// Implemented methods by service.
 const METHODS: &[(&str, &[Method])] = &[
-    ("event_store.client.streams.streams", &[("append", &[]), ("read", &["position", "events"])]),
+    (
+        "event_store.client.streams.streams",
+        &[
+            ("append", &[]),
+            ("batchappend", &["deadline_duration"]),
+            ("delete", &[]),
+            ("read", &["position", "events"]),
+            ("tombstone", &[]),
+        ],
+    ),
     ("event_store.client.server_features.serverfeatures", &[("getsupportedmethods", &[])]),
+    ("event_store.client.gossip.gossip", &[("read", &[])]),
+    ("event_store.client.monitoring.monitoring", &[("stats", &[])]),
 ];
 
 /// The service.

@@ -33,6 +33,9 @@ pub(crate) const MAX_BATCH_APPENDS_IN_FLIGHT: usize = 1024;
 /// Time a connection has for the TLS handshake.
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Time a connection has until its first call; then it is closed, and the client opens another when it has one.
+pub(crate) const FIRST_CALL_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// Time an HTTP/1.1 client has to send a request's head.
 pub(crate) const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -10,6 +10,24 @@ use super::server::Server;
 use super::status;
 use crate::event::ProposedEvent;
 
+/// Why no more is received.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum TooMuch {
+    /// The append is larger than one may be.
+    Append { limit: usize },
+    /// All appends together are.
+    Busy,
+}
+
+impl From<TooMuch> for Status {
+    fn from(error: TooMuch) -> Self {
+        match error {
+            TooMuch::Append { limit } => status::append_too_large(limit),
+            TooMuch::Busy => status::too_busy(),
+        }
+    }
+}
+
 /// Bytes of one append, counted until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Receiving {
@@ -25,14 +43,14 @@ impl Receiving {
     }
 
     /// Counts an event, as EventStoreDB does.
-    pub(crate) fn add(&mut self, event: &ProposedEvent) -> Result<(), Status> {
+    pub(crate) fn add(&mut self, event: &ProposedEvent) -> Result<(), TooMuch> {
         let size = event.data.len() + event.metadata.len() + 2 * event.event_type.len();
         self.bytes += size;
         let all = self.all.fetch_add(size, Ordering::Relaxed) + size;
         if self.bytes > self.limit {
-            return Err(status::append_too_large(self.limit));
+            return Err(TooMuch::Append { limit: self.limit });
         }
-        if all > MAX_RECEIVING_BYTES { Err(status::too_busy()) } else { Ok(()) }
+        if all > MAX_RECEIVING_BYTES { Err(TooMuch::Busy) } else { Ok(()) }
     }
 }
 

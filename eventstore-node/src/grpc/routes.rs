@@ -6,8 +6,13 @@ use axum::Router;
 use tonic::service::Routes;
 
 use super::features::FeaturesService;
+use super::gossip::GossipService;
+use super::http1;
 use super::limits::MAX_MESSAGE_BYTES;
+use super::monitoring::MonitoringService;
 use super::server::Server;
+use super::services::gossip_server::GossipServer;
+use super::services::monitoring_server::MonitoringServer;
 use super::services::server_features_server::ServerFeaturesServer;
 use super::services::streams_server::StreamsServer;
 use super::streams::StreamsService;
@@ -16,8 +21,9 @@ use super::streams::StreamsService;
 pub(crate) fn router(server: &Arc<Server>) -> Router {
     let streams =
         StreamsServer::new(StreamsService(server.clone())).max_decoding_message_size(MAX_MESSAGE_BYTES);
-    Routes::new(streams)
+    let services = Routes::new(streams)
         .add_service(ServerFeaturesServer::new(FeaturesService))
-        .into_axum_router()
-        .with_state(())
+        .add_service(GossipServer::new(GossipService(server.clone())))
+        .add_service(MonitoringServer::new(MonitoringService(server.clone())));
+    services.into_axum_router().merge(http1::pages(server)).with_state(())
 }

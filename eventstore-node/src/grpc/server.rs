@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use tonic::Status;
 
 use super::GrpcOptions;
+use super::auth::Gate;
 use super::limits::MAX_READS;
 use super::status;
 use crate::Node;
@@ -28,6 +29,7 @@ pub(crate) struct Server {
     pub(crate) tasks: TaskTracker,
     /// Bytes of appends being received.
     pub(crate) receiving: Arc<AtomicUsize>,
+    pub(crate) gate: Gate,
     reads: Arc<Semaphore>,
 }
 
@@ -41,6 +43,7 @@ impl Server {
     ) -> Self {
         Self {
             node,
+            gate: Gate::new(options.credentials.as_ref()),
             options,
             address,
             instance: uuid::Uuid::new_v4(),
@@ -49,6 +52,12 @@ impl Server {
             receiving: Arc::default(),
             reads: Arc::new(Semaphore::new(MAX_READS)),
         }
+    }
+
+    /// Host and port by which clients reach this server.
+    pub(crate) fn advertised(&self) -> (String, u16) {
+        let listening = || (self.address.ip().to_string(), self.address.port());
+        self.options.advertised.clone().unwrap_or_else(listening)
     }
 
     /// A place among the reads and subscriptions there may be at once.

@@ -123,6 +123,7 @@ pub(crate) fn from_append(error: AppendError) -> Status {
         AppendError::TooLarge { .. } => Status::invalid_argument(error.to_string()),
         AppendError::Busy { .. } => too_busy(),
         AppendError::ShuttingDown => stopping(),
+        AppendError::StreamDeleted { stream } => stream_deleted(&stream),
         AppendError::Read(error) => from_read(error),
         AppendError::WrongExpectedRevision { .. } => Status::failed_precondition(error.to_string()),
         AppendError::Corrupt(_) => Status::data_loss(error.to_string()),
@@ -137,6 +138,7 @@ pub(crate) fn from_append(error: AppendError) -> Status {
 pub(crate) fn from_read(error: ReadError) -> Status {
     match error {
         ReadError::ShuttingDown => stopping(),
+        ReadError::StreamDeleted { stream } => stream_deleted(&stream),
         ReadError::Corrupt(_) => Status::data_loss(error.to_string()),
         ReadError::File(_) | ReadError::Index { .. } => Status::internal(error.to_string()),
     }

@@ -2,14 +2,17 @@
 
 use super::{
     Account, AccountClosed, AccountCommand, AccountCredited, AccountDebited, AccountEvent, AccountFrozen,
-    AccountKind, AccountOpened, AccountState, AccountStatus, AccountUnfrozen, DebitReversed, Funds, Leg,
-    LegKind, OpenAccount, OverdraftLimitChanged,
+    AccountKind, AccountOpened, AccountState, AccountStatus, AccountUnfrozen, CreditRefused, DebitRefused,
+    DebitReversed, Funds, Leg, LegKind, OpenAccount, OverdraftLimitChanged,
 };
 use crate::{Money, Rejection};
 
 /// Decides a command: the events to append, none when the command has had its effect before, or the reason for saying no.
 ///
 /// For a leg, [`AccountState::remembers`] must hold for [`AccountCommand::legs_since`].
+///
+/// A debit or a credit is answered by an event either way, booked or refused, so that the answer stands: two drivers of one transfer may
+/// ask at different times and must not hear different things. Asked again, a refused leg is refused for the same reason.
 ///
 /// # Errors
 /// The first [`Rejection`] that applies.
@@ -54,48 +57,66 @@ fn open(state: &AccountState, command: &OpenAccount) -> Result<Vec<AccountEvent>
 }
 
 fn debit(account: &Account, leg: &Leg, funds: Funds) -> Result<Vec<AccountEvent>, Rejection> {
-    if account.legs.contains(leg.transfer_id, LegKind::Debit) {
-        return Ok(vec![]);
+    if let Some(answer) = account.legs.answer(leg.transfer_id, LegKind::Debit) {
+        return answer.map(|()| vec![]);
     }
+    Ok(vec![match after_debit(account, leg, funds) {
+        Ok(balance_after) => AccountEvent::Debited(AccountDebited {
+            transfer_id: leg.transfer_id,
+            counterparty: leg.counterparty,
+            amount: leg.amount,
+            balance_after,
+            description: leg.description.clone(),
+            reference: leg.reference.clone(),
+        }),
+        Err(reason) => AccountEvent::DebitRefused(DebitRefused {
+            transfer_id: leg.transfer_id,
+            counterparty: leg.counterparty,
+            amount: leg.amount,
+            reason,
+        }),
+    }])
+}
+
+fn after_debit(account: &Account, leg: &Leg, funds: Funds) -> Result<Money, Rejection> {
     takes_legs(account, leg)?;
     let balance_after = account.balance.minus(leg.amount).map_err(|_| Rejection::BalanceOutOfRange)?;
     let covered = account.kind == AccountKind::Settlement
         || funds == Funds::AlreadyBooked
         || balance_after.minor >= account.overdraft_limit.minor.saturating_neg();
-    if !covered {
-        return Err(Rejection::InsufficientFunds);
-    }
-    // After this point, the money leaves the account.
-    Ok(vec![AccountEvent::Debited(AccountDebited {
-        transfer_id: leg.transfer_id,
-        counterparty: leg.counterparty,
-        amount: leg.amount,
-        balance_after,
-        description: leg.description.clone(),
-        reference: leg.reference.clone(),
-    })])
+    if covered { Ok(balance_after) } else { Err(Rejection::InsufficientFunds) }
 }
 
 fn credit(account: &Account, leg: &Leg) -> Result<Vec<AccountEvent>, Rejection> {
-    if account.legs.contains(leg.transfer_id, LegKind::Credit) {
-        return Ok(vec![]);
+    if let Some(answer) = account.legs.answer(leg.transfer_id, LegKind::Credit) {
+        return answer.map(|()| vec![]);
     }
+    Ok(vec![match after_credit(account, leg) {
+        Ok(balance_after) => AccountEvent::Credited(AccountCredited {
+            transfer_id: leg.transfer_id,
+            counterparty: leg.counterparty,
+            amount: leg.amount,
+            balance_after,
+            description: leg.description.clone(),
+            reference: leg.reference.clone(),
+        }),
+        Err(reason) => AccountEvent::CreditRefused(CreditRefused {
+            transfer_id: leg.transfer_id,
+            counterparty: leg.counterparty,
+            amount: leg.amount,
+            reason,
+        }),
+    }])
+}
+
+fn after_credit(account: &Account, leg: &Leg) -> Result<Money, Rejection> {
     takes_legs(account, leg)?;
-    let balance_after = account.balance.plus(leg.amount).map_err(|_| Rejection::BalanceOutOfRange)?;
-    // After this point, the money arrives on the account.
-    Ok(vec![AccountEvent::Credited(AccountCredited {
-        transfer_id: leg.transfer_id,
-        counterparty: leg.counterparty,
-        amount: leg.amount,
-        balance_after,
-        description: leg.description.clone(),
-        reference: leg.reference.clone(),
-    })])
+    account.balance.plus(leg.amount).map_err(|_| Rejection::BalanceOutOfRange)
 }
 
 /// Frozen and closed accounts take their own money back: there is no other place for it.
 fn reverse(account: &Account, leg: &Leg, reason: Rejection) -> Result<Vec<AccountEvent>, Rejection> {
-    if account.legs.contains(leg.transfer_id, LegKind::Reversal) {
+    if account.legs.answer(leg.transfer_id, LegKind::Reversal).is_some() {
         return Ok(vec![]);
     }
     let balance_after = account.balance.plus(leg.amount).map_err(|_| Rejection::BalanceOutOfRange)?;

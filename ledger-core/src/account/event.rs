@@ -107,6 +107,34 @@ pub struct DebitReversed {
     pub reference: Option<String>,
 }
 
+/// The account said no to a debit, once and for all: whoever asks for this leg again gets the same answer.
+///
+/// Only a transfer that is already in the log needs it. A wish that is refused before that leaves its trace in the transfer's stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DebitRefused {
+    /// The transfer this would have been a leg of.
+    pub transfer_id: TransferId,
+    /// The account on the other side.
+    pub counterparty: AccountId,
+    /// How much was asked for.
+    pub amount: Money,
+    /// Why not.
+    pub reason: Rejection,
+}
+
+/// The account said no to a credit, once and for all: the transfer's money goes back, and no later credit can bring it here as well.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CreditRefused {
+    /// The transfer this would have been a leg of.
+    pub transfer_id: TransferId,
+    /// The account on the other side.
+    pub counterparty: AccountId,
+    /// How much was offered.
+    pub amount: Money,
+    /// Why not.
+    pub reason: Rejection,
+}
+
 /// The account may go this far below zero from here on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OverdraftLimitChanged {
@@ -141,6 +169,10 @@ pub enum AccountEvent {
     Credited(AccountCredited),
     /// See [`DebitReversed`].
     DebitReversed(DebitReversed),
+    /// See [`DebitRefused`].
+    DebitRefused(DebitRefused),
+    /// See [`CreditRefused`].
+    CreditRefused(CreditRefused),
     /// See [`OverdraftLimitChanged`].
     OverdraftLimitChanged(OverdraftLimitChanged),
     /// See [`AccountFrozen`].

@@ -1,11 +1,11 @@
-//! The account's memory of legs, so that no leg of a transfer is ever booked twice.
+//! The account's memory of legs, so that no leg of a transfer is ever booked twice, or refused once and booked later.
 //!
 //! Remembering every transfer for ever would grow without limit. So the memory is a window: the recent legs, and the position from
 //! which it is complete. A question about an older transfer first widens the window back to that transfer's request.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
-use crate::{Position, TransferId};
+use crate::{Position, Rejection, TransferId};
 
 /// How much of the log, in positions (bytes), an account keeps in mind: some 30,000 transfers.
 const WINDOW: Position = 64 * 1024 * 1024;
@@ -24,6 +24,9 @@ pub enum LegKind {
     Reversal,
 }
 
+/// What the account said to a leg: booked, or not and why.
+pub type Answer = Result<(), Rejection>;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Entry {
     transfer_id: TransferId,
@@ -38,7 +41,7 @@ struct Entry {
 pub struct Legs {
     entries: VecDeque<Entry>,
     /// The legs of `entries`: a hot account holds tens of thousands and asks on every one.
-    known: HashSet<(TransferId, LegKind)>,
+    known: HashMap<(TransferId, LegKind), Answer>,
     /// Every leg at or after this position is in `entries`.
     complete_from: Position,
     /// How far back the last question went: while a backlog is worked off, what it asks about is not let go.
@@ -48,15 +51,15 @@ pub struct Legs {
 impl Default for Legs {
     fn default() -> Self {
         let nothing_asked = Position::MAX;
-        Self { entries: VecDeque::new(), known: HashSet::new(), complete_from: 0, asked: nothing_asked }
+        Self { entries: VecDeque::new(), known: HashMap::new(), complete_from: 0, asked: nothing_asked }
     }
 }
 
 impl Legs {
-    /// True when this leg is in the window.
+    /// What the account said to this leg; `None` when it is not in the window.
     #[must_use]
-    pub fn contains(&self, transfer_id: TransferId, kind: LegKind) -> bool {
-        self.known.contains(&(transfer_id, kind))
+    pub fn answer(&self, transfer_id: TransferId, kind: LegKind) -> Option<Answer> {
+        self.known.get(&(transfer_id, kind)).copied()
     }
 
     /// True when the window reaches back to `position`. From now on it keeps reaching there, until a later place is asked about.
@@ -84,9 +87,9 @@ impl Legs {
         self.entries.is_empty()
     }
 
-    pub(super) fn push(&mut self, transfer_id: TransferId, kind: LegKind, revision: u64) {
+    pub(super) fn push(&mut self, transfer_id: TransferId, kind: LegKind, answer: Answer, revision: u64) {
         self.entries.push_back(Entry { transfer_id, kind, revision, position: None });
-        self.known.insert((transfer_id, kind));
+        self.known.insert((transfer_id, kind), answer);
     }
 
     /// Everything up to `revision` is on disk, at or before `position`: legs older than the window are let go.
@@ -107,15 +110,15 @@ impl Legs {
         }
     }
 
-    /// Widens the window back to `position` with the legs found there, oldest first: transfer, kind, revision and position of each.
+    /// Widens the window back to `position` with the legs found there, oldest first: transfer, kind, answer, revision and position of each.
     pub(super) fn widen(
         &mut self,
         position: Position,
-        older: impl DoubleEndedIterator<Item = (TransferId, LegKind, u64, Position)>,
+        older: impl DoubleEndedIterator<Item = (TransferId, LegKind, Answer, u64, Position)>,
     ) {
-        for (transfer_id, kind, revision, place) in older.rev() {
+        for (transfer_id, kind, answer, revision, place) in older.rev() {
             self.entries.push_front(Entry { transfer_id, kind, revision, position: Some(place) });
-            self.known.insert((transfer_id, kind));
+            self.known.insert((transfer_id, kind), answer);
         }
         self.complete_from = self.complete_from.min(position);
     }

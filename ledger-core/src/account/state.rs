@@ -1,6 +1,6 @@
 //! What an account's decisions need to know, and no more.
 
-use super::{AccountEvent, LegKind, Legs};
+use super::{AccountEvent, Answer, LegKind, Legs};
 use crate::account::AccountKind;
 use crate::{AccountId, Currency, Money, Position, TransferId, UserId};
 
@@ -87,6 +87,12 @@ impl AccountState {
             AccountEvent::DebitReversed(reversed) => {
                 account.book(reversed.balance_after, reversed.transfer_id, LegKind::Reversal, revision);
             }
+            AccountEvent::DebitRefused(refused) => {
+                account.legs.push(refused.transfer_id, LegKind::Debit, Err(refused.reason), revision);
+            }
+            AccountEvent::CreditRefused(refused) => {
+                account.legs.push(refused.transfer_id, LegKind::Credit, Err(refused.reason), revision);
+            }
             AccountEvent::OverdraftLimitChanged(changed) => account.overdraft_limit = changed.limit,
             AccountEvent::Frozen(_) => account.status = AccountStatus::Frozen,
             AccountEvent::Unfrozen(_) => account.status = AccountStatus::Open,
@@ -118,8 +124,8 @@ impl AccountState {
         let Some(account) = &mut self.account else { return };
         let complete_from = account.legs.complete_from();
         let legs = events.filter_map(|(event, revision, place)| {
-            let (transfer_id, kind) = leg_of(event)?;
-            (place < complete_from).then_some((transfer_id, kind, revision, place))
+            let (transfer_id, kind, answer) = leg_of(event)?;
+            (place < complete_from).then_some((transfer_id, kind, answer, revision, place))
         });
         account.legs.widen(position, legs);
     }
@@ -128,15 +134,21 @@ impl AccountState {
 impl Account {
     fn book(&mut self, balance_after: Money, transfer_id: TransferId, kind: LegKind, revision: u64) {
         self.balance = balance_after;
-        self.legs.push(transfer_id, kind, revision);
+        self.legs.push(transfer_id, kind, Ok(()), revision);
     }
 }
 
-fn leg_of(event: &AccountEvent) -> Option<(TransferId, LegKind)> {
+fn leg_of(event: &AccountEvent) -> Option<(TransferId, LegKind, Answer)> {
     match event {
-        AccountEvent::Debited(debited) => Some((debited.transfer_id, LegKind::Debit)),
-        AccountEvent::Credited(credited) => Some((credited.transfer_id, LegKind::Credit)),
-        AccountEvent::DebitReversed(reversed) => Some((reversed.transfer_id, LegKind::Reversal)),
+        AccountEvent::Debited(debited) => Some((debited.transfer_id, LegKind::Debit, Ok(()))),
+        AccountEvent::Credited(credited) => Some((credited.transfer_id, LegKind::Credit, Ok(()))),
+        AccountEvent::DebitReversed(reversed) => Some((reversed.transfer_id, LegKind::Reversal, Ok(()))),
+        AccountEvent::DebitRefused(refused) => {
+            Some((refused.transfer_id, LegKind::Debit, Err(refused.reason)))
+        }
+        AccountEvent::CreditRefused(refused) => {
+            Some((refused.transfer_id, LegKind::Credit, Err(refused.reason)))
+        }
         AccountEvent::Opened(_)
         | AccountEvent::OverdraftLimitChanged(_)
         | AccountEvent::Frozen(_)

@@ -64,6 +64,8 @@ impl Process {
             Event::Account(AccountEvent::Debited(_)) => Stage::Debited,
             Event::Account(AccountEvent::Credited(_)) => Stage::Credited,
             Event::Account(AccountEvent::DebitReversed(reversed)) => Stage::Reversed(reversed.reason),
+            Event::Account(AccountEvent::DebitRefused(refused)) => Stage::DebitRefused(refused.reason),
+            Event::Account(AccountEvent::CreditRefused(refused)) => Stage::CreditRefused(refused.reason),
             Event::Transfer(TransferEvent::Completed(_)) => Stage::Ended(TransferStatus::Completed),
             Event::Transfer(TransferEvent::Failed(failed)) => {
                 Stage::Ended(TransferStatus::Failed(failed.reason))

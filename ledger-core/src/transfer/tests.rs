@@ -2,7 +2,7 @@
 
 use super::process::{Process, Stage, Step};
 use super::*;
-use crate::account::{AccountCommand, Funds};
+use crate::account::{AccountCommand, AccountEvent, CreditRefused, DebitRefused, Funds};
 use crate::testing::given_transfer;
 use crate::{AccountId, Currency, Money, Rejection, TransferId};
 
@@ -162,6 +162,22 @@ fn the_way_of_a_transfer_whose_debit_is_refused() {
     assert_eq!(next(&process), "reject");
     process.succeed();
     assert_eq!(process.status(), TransferStatus::Rejected(Rejection::InsufficientFunds));
+}
+
+#[test]
+fn what_an_account_refused_is_learned_from_its_event() {
+    let reason = Rejection::AccountClosed;
+    let (transfer_id, counterparty, amount) = (transfer_id(), account(1), eur(500));
+    let mut process = Process::new(requested(), 10);
+    process.evolve(
+        &AccountEvent::DebitRefused(DebitRefused { transfer_id, counterparty, amount, reason }).into(),
+    );
+    assert_eq!(next(&process), "reject");
+    process.stage = Stage::Debited;
+    process.evolve(
+        &AccountEvent::CreditRefused(CreditRefused { transfer_id, counterparty, amount, reason }).into(),
+    );
+    assert_eq!(next(&process), "reverse");
 }
 
 #[test]

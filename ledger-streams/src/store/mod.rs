@@ -45,7 +45,7 @@ impl EventStore {
     /// Why the store is not available, for people.
     pub fn health(&self) -> Result<Position, String> {
         match self {
-            Self::Embedded(node) => Ok(node.head()),
+            Self::Embedded(node) => node.failure().map_or_else(|| Ok(node.head()), |failure| Err(failure.to_string())),
             Self::EventStoreDb(remote) => remote.health(),
         }
     }
@@ -59,7 +59,6 @@ impl EventStore {
     }
 
     /// True when a batch is appended whole or not at all; otherwise one part after the other is.
-    #[allow(dead_code, reason = "for callers to come")]
     pub(crate) const fn is_atomic(&self) -> bool {
         match self {
             Self::Embedded(_) => true,

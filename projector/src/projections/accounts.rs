@@ -59,6 +59,7 @@ pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<AccountId, Change<'_>
             AccountEvent::Debited(entry) => change.balance = Some(entry.balance_after.minor),
             AccountEvent::Credited(entry) => change.balance = Some(entry.balance_after.minor),
             AccountEvent::DebitReversed(entry) => change.balance = Some(entry.balance_after.minor),
+            AccountEvent::DebitRefused(_) | AccountEvent::CreditRefused(_) => {}
             AccountEvent::OverdraftLimitChanged(changed) => {
                 change.overdraft_limit = Some(changed.limit.minor);
             }

@@ -76,6 +76,8 @@ impl<'a> Entry<'a> {
             Event::Account(AccountEvent::DebitReversed(leg)) => entry!(recorded, Reversal, leg),
             Event::Account(
                 AccountEvent::Opened(_)
+                | AccountEvent::DebitRefused(_)
+                | AccountEvent::CreditRefused(_)
                 | AccountEvent::OverdraftLimitChanged(_)
                 | AccountEvent::Frozen(_)
                 | AccountEvent::Unfrozen(_)

@@ -1,6 +1,9 @@
 //! `event_store.client.streams.Streams`, one file per RPC.
 
 mod append;
+mod batch_append;
+mod batch_error;
+mod delete;
 mod pages;
 mod read;
 mod request;
@@ -14,7 +17,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::server::Server;
 use super::services::streams_server::Streams;
-use super::wire::{AppendReq, AppendResp, BatchAppendReq, BatchAppendResp, DeleteReq, DeleteResp, ReadReq};
+use super::wire::{AppendReq, AppendResp, BatchAppendReq, DeleteReq, DeleteResp, ReadReq};
 
 pub(crate) use pages::Messages;
 
@@ -24,7 +27,7 @@ pub(crate) struct StreamsService(pub(crate) Arc<Server>);
 #[tonic::async_trait]
 impl Streams for StreamsService {
     type ReadStream = Messages;
-    type BatchAppendStream = futures::stream::Empty<Result<BatchAppendResp, Status>>;
+    type BatchAppendStream = batch_append::Answers;
 
     async fn append(&self, request: Request<Streaming<AppendReq>>) -> Result<Response<AppendResp>, Status> {
         append::append(&self.0, request.into_inner()).await.map(Response::new)
@@ -32,20 +35,20 @@ impl Streams for StreamsService {
 
     async fn batch_append(
         &self,
-        _: Request<Streaming<BatchAppendReq>>,
-    ) -> Result<Response<Self::BatchAppendStream>, Status> {
-        Err(Status::unimplemented(""))
+        request: Request<Streaming<BatchAppendReq>>,
+    ) -> Result<Response<batch_append::Answers>, Status> {
+        Ok(Response::new(batch_append::batch_append(&self.0, request.into_inner())))
     }
 
     async fn read(&self, request: Request<ReadReq>) -> Result<Response<Messages>, Status> {
         read::read(&self.0, request.into_inner()).await.map(Response::new)
     }
 
-    async fn delete(&self, _: Request<DeleteReq>) -> Result<Response<DeleteResp>, Status> {
-        Err(Status::unimplemented(""))
+    async fn delete(&self, request: Request<DeleteReq>) -> Result<Response<DeleteResp>, Status> {
+        delete::delete(&self.0, request.into_inner()).await.map(Response::new)
     }
 
-    async fn tombstone(&self, _: Request<DeleteReq>) -> Result<Response<DeleteResp>, Status> {
-        Err(Status::unimplemented(""))
+    async fn tombstone(&self, request: Request<DeleteReq>) -> Result<Response<DeleteResp>, Status> {
+        delete::tombstone(&self.0, request.into_inner()).await.map(Response::new)
     }
 }

@@ -126,7 +126,7 @@ impl Reader {
         }
         let bounds = cursor.wants_bounds;
         if bounds && !begun && self.direction == Direction::Forward {
-            page.extend(first_position(cursor.from, 0, read.last_revision));
+            page.extend(first_position(cursor.from, read.first_revision, read.last_revision));
         }
         let next = read.events.last().and_then(|last| match self.direction {
             Direction::Forward => last.revision.checked_add(1),
@@ -169,8 +169,8 @@ impl Reader {
 }
 
 /// A forward read that begins where there is nothing to read is told where there is.
-fn first_position(from: StreamFrom, first: u64, last: Option<u64>) -> Option<ReadResp> {
-    let next = last.map_or(0, |last| last.saturating_add(1));
+fn first_position(from: StreamFrom, first: Option<u64>, last: Option<u64>) -> Option<ReadResp> {
+    let (first, next) = (first?, last?.saturating_add(1));
     let start = match from {
         StreamFrom::Start => 0,
         StreamFrom::Revision(revision) => revision,

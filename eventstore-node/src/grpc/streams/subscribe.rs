@@ -13,7 +13,7 @@ use super::pages::{Messages, Page};
 use super::request::After;
 use super::resolve::Shape;
 use crate::error::ReadError;
-use crate::event::{Direction, Position, ReadLimit, RecordedEvent, StreamFrom};
+use crate::event::{DELETED_REVISION, Direction, Position, ReadLimit, RecordedEvent, StreamFrom};
 use crate::grpc::filter::Filter;
 use crate::grpc::limits::{PAGE_EVENTS, SLOW_CONSUMER};
 use crate::grpc::server::Server;
@@ -86,6 +86,11 @@ impl Source {
         }
     }
 
+    /// Whether there can be something after this place.
+    fn goes_on_after(&self, seen: Option<u64>) -> bool {
+        matches!(self, Self::All(_)) || seen != Some(DELETED_REVISION)
+    }
+
     /// An event's place, as the client resumes by it.
     fn place(&self, event: &RecordedEvent) -> u64 {
         match self {
@@ -129,7 +134,8 @@ impl Follower {
     async fn run(mut self, pages: mpsc::Sender<Page>) -> Result<(), Status> {
         let stop = self.server.stop.clone();
         loop {
-            if !self.live && self.source.caught_up().map_err(status::from_read)? {
+            let behind = !self.live && self.source.goes_on_after(self.seen);
+            if behind && self.source.caught_up().map_err(status::from_read)? {
                 self.live = true;
                 let page = self.caught_up();
                 self.send(&pages, page).await?;

@@ -58,7 +58,8 @@ impl Calls {
         let mut why = None;
         while let Ok(lease) = timeout_at(deadline, self.pool.lease()).await {
             let in_time = deadline.min(Instant::now() + CALL_TIMEOUT);
-            match timeout_at(in_time, attempt(lease.client.clone())).await {
+            // The client's futures are large.
+            match timeout_at(in_time, Box::pin(attempt(lease.client.clone()))).await {
                 Ok(Ok(value)) => {
                     lease.answered();
                     return Ok(value);
