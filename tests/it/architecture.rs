@@ -23,7 +23,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("sqlx", &["projector", "query-api", "daybook"]),
     ("fjall", &["eventstore-node"]),
     ("kurrentdb", &["ledger-streams"]),
-    ("axum", &["command-api", "query-api", "daybook"]),
+    ("axum", &["command-api", "query-api", "eventstore-node", "daybook"]),
     ("async-graphql", &["query-api"]),
     ("jsonwebtoken", &["daybook"]),
 ];
