@@ -23,7 +23,9 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("sqlx", &["projector", "query-api", "daybook"]),
     ("fjall", &["eventstore-node"]),
     ("kurrentdb", &["ledger-streams"]),
-    ("axum", &["command-api", "query-api", "eventstore-node", "daybook"]),
+    ("axum", &["eventstore-node", "command-api", "query-api", "daybook"]),
+    ("tonic", &["eventstore-node", "ledger-streams"]),
+    ("prost", &["eventstore-node"]),
     ("async-graphql", &["query-api"]),
     ("jsonwebtoken", &["daybook"]),
 ];

@@ -15,6 +15,7 @@ mod http1;
 pub mod limits;
 mod monitoring;
 mod options;
+mod prompt;
 mod receiving;
 mod routes;
 mod server;
@@ -43,7 +44,7 @@ pub fn check_tls(options: &GrpcOptions) -> Result<(), GrpcError> {
 }
 
 /// Serves a node until `stop` is cancelled. Then nothing new is accepted, subscriptions end with `Unavailable`, and
-/// calls under way have [`STOP_GRACE`](limits) to end. The node goes on.
+/// calls under way have five seconds to end. The node goes on.
 ///
 /// # Errors
 /// The listener has no address, or the certificate or its key cannot be used.

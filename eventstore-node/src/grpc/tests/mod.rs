@@ -2,7 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod access;
 mod appends;
+mod batches;
+mod deletes;
+mod filters;
+mod raw;
 mod reads;
+mod refusals;
+mod stops;
 mod subscriptions;
 mod support;
+mod wire;
