@@ -36,7 +36,7 @@ use server::Server;
 pub use options::{Credentials, GrpcError, GrpcOptions, TlsOptions, check_exposure};
 
 /// Serves a node until `stop` is cancelled. Then nothing new is accepted, subscriptions end with `Unavailable`, and
-/// calls under way have [`STOP_GRACE`](limits) to end. The node goes on.
+/// calls under way have five seconds to end. The node goes on.
 ///
 /// # Errors
 /// The listener has no address, or the certificate or its key cannot be used.
