@@ -404,3 +404,22 @@ async fn a_cluster_is_asked_for_its_leader_again_when_it_was_gone() {
         assert_eq!(seen, ["a", "b"]);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_server_that_says_nothing_is_not_waited_for_for_ever() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let store = EventStore::connect(&format!("esdb://{}?tls=false", listener.local_addr().unwrap())).unwrap();
+    let silent = tokio::spawn(async move {
+        let mut connections = Vec::new();
+        loop {
+            connections.push(listener.accept().await.unwrap());
+        }
+    });
+    let asked =
+        timeout(CALL_PATIENCE + Duration::from_secs(5), store.append(vec![part("account-1", 0, "a")]));
+    let answer = asked.await.unwrap();
+    assert!(matches!(answer, Err(AppendFailure::Store(StoreError::Unavailable(_)))), "{answer:?}");
+    assert!(!store.health().unwrap_err().is_empty());
+    timeout(Duration::from_secs(5), store.close()).await.unwrap();
+    silent.abort();
+}
