@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::harness::{Client, Daybook, euros, text, until};
+use crate::harness::{Bank, Client, euros, text, until};
 
 const CLIENTS: usize = 8;
 /// Accounts that pay and are paid; one more is only paid, and frozen, so that its transfers fail.
@@ -40,8 +40,8 @@ pub(super) struct Load {
 
 impl Load {
     /// Opens the accounts.
-    pub(super) async fn prepare(daybook: &Daybook) -> Self {
-        let bank = daybook.operator("load").await;
+    pub(super) async fn prepare(daybook: &impl Bank) -> Self {
+        let bank = daybook.teller("load").await;
         let (mut accounts, mut deposits) = (Vec::new(), BTreeSet::new());
         for _ in 0..ACCOUNTS {
             let account = bank.open("EUR").await;
@@ -55,14 +55,14 @@ impl Load {
     }
 
     /// Offers load; when `enough` transfers are acknowledged, `ends` the daybook while the load goes on, until every client has noticed.
-    pub(super) async fn until_the_end(
+    pub(super) async fn until_the_end<B: Bank>(
         &mut self,
-        daybook: &mut Daybook,
+        daybook: &mut B,
         enough: usize,
-        end: impl FnOnce(&mut Daybook),
+        end: impl FnOnce(&mut B),
     ) {
         self.rounds += 1;
-        let bank = daybook.operator("load").await;
+        let bank = daybook.teller("load").await;
         let (tell, mut told) = mpsc::unbounded_channel();
         for number in 0..CLIENTS {
             let name = format!("{}-{number}", self.rounds);
@@ -90,8 +90,8 @@ impl Load {
     }
 
     /// Asks everything again and holds the books to it: every acknowledged transfer is there, once, and has ended; nothing else is.
-    pub(super) async fn holds(&mut self, daybook: &Daybook) {
-        let bank = daybook.operator("load").await;
+    pub(super) async fn holds(&mut self, daybook: &impl Bank) {
+        let bank = daybook.teller("load").await;
         for (wish, heard) in &mut self.heard {
             let again = bank
                 .transfer(&wish.key, &self.accounts[wish.from], &self.accounts[wish.to], &amount(wish.cents))
