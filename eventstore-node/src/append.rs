@@ -11,8 +11,9 @@ use crate::error::AppendError;
 use crate::event::{Appended, StreamAppend};
 use crate::limits::{MAX_BATCH_EVENTS, MAX_BATCH_STREAMS, MAX_EVENT_TYPE_BYTES, MAX_STREAM_NAME_BYTES};
 use crate::log::record::encoded_len;
+use crate::metadata::original;
 use crate::shared::Shared;
-use crate::writer::{Message, Request};
+use crate::writer::{Change, Deletion, Message, Request};
 
 /// Bounds of what waits for the writer.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +37,19 @@ impl Slot {
     /// checked against the streams as the ones before it leave them. The batch is written whatever becomes of the
     /// returned future.
     pub fn submit(self, batch: Vec<StreamAppend>) -> Pending {
-        let bytes = match checked_len(&batch, self.limits.batch_bytes) {
+        let bytes = checked_len(&batch, self.limits.batch_bytes);
+        self.queue(Change::Append(batch), bytes)
+    }
+
+    /// Queues the deletion of a stream.
+    pub(crate) fn submit_deletion(self, deletion: Deletion) -> Pending {
+        let bytes = deletion.checked_len();
+        self.queue(Change::Delete(deletion), bytes)
+    }
+
+    /// `bytes`: what the change takes in the log.
+    fn queue(self, change: Change, bytes: Result<usize, AppendError>) -> Pending {
+        let bytes = match bytes {
             Ok(bytes) => bytes,
             Err(error) => return Pending::refused(self.shared, error),
         };
@@ -56,7 +69,7 @@ impl Slot {
             let error = self.shared.why_ended();
             return Pending::refused(self.shared, error);
         }
-        self.permit.send(Message::Append(Request { batch, bytes, answer }));
+        self.permit.send(Message::Change(Request { change, bytes, answer }));
         drop(gone);
         Pending { shared: self.shared, state: State::Queued(outcome) }
     }
@@ -107,25 +120,32 @@ impl std::fmt::Debug for Pending {
     }
 }
 
+fn at_most(what: &'static str, size: usize, limit: usize) -> Result<(), AppendError> {
+    if size > limit { Err(AppendError::TooLarge { what, size, limit }) } else { Ok(()) }
+}
+
+/// A stream with the longest name can have metadata, too.
+pub(crate) fn check_name(stream: &str) -> Result<(), AppendError> {
+    let name = original(stream).unwrap_or(stream);
+    if name.is_empty() {
+        return Err(AppendError::Invalid { reason: "a stream needs a name" });
+    }
+    at_most("the stream name's length in bytes", name.len(), MAX_STREAM_NAME_BYTES)
+}
+
 /// Bytes the batch takes in the log, if it keeps to the limits.
 fn checked_len(batch: &[StreamAppend], limit: usize) -> Result<usize, AppendError> {
     let invalid = |reason| Err(AppendError::Invalid { reason });
-    let at_most = |what, size, limit| {
-        if size > limit { Err(AppendError::TooLarge { what, size, limit }) } else { Ok(()) }
-    };
     if batch.is_empty() {
         return invalid("a batch needs at least one stream");
     }
     at_most("the batch's number of streams", batch.len(), MAX_BATCH_STREAMS)?;
     let (mut events, mut bytes) = (0_usize, 0_usize);
     for part in batch {
-        if part.stream.is_empty() {
-            return invalid("a stream needs a name");
-        }
+        check_name(&part.stream)?;
         if part.events.is_empty() {
             return invalid("an append needs at least one event");
         }
-        at_most("the stream name's length in bytes", part.stream.len(), MAX_STREAM_NAME_BYTES)?;
         events += part.events.len();
         for event in &part.events {
             if event.id.is_nil() {

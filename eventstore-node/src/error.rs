@@ -92,7 +92,10 @@ impl From<ReadError> for OpenError {
             ReadError::Corrupt(corruption) => Self::Corrupt(corruption),
             ReadError::File(error) => Self::File(error),
             ReadError::Index { reason } => Self::Index { dir: PathBuf::from("index"), reason },
-            ReadError::ShuttingDown => Self::Index { dir: PathBuf::from("index"), reason: "closed".into() },
+            // No stream is read at start.
+            ReadError::StreamDeleted { .. } | ReadError::ShuttingDown => {
+                Self::Index { dir: PathBuf::from("index"), reason: "closed".into() }
+            }
         }
     }
 }
@@ -114,6 +117,12 @@ pub enum AppendError {
         expected: ExpectedRevision,
         /// Its last revision, counting batches queued before this one; `None`: the stream has no event.
         current: Option<u64>,
+    },
+    /// A stream, or the one it is the metadata of, is deleted for good; or it was expected to exist and is deleted.
+    #[error("stream {stream} is deleted")]
+    StreamDeleted {
+        /// The first one that is.
+        stream: Arc<str>,
     },
     /// Something is larger than allowed.
     #[error("{what} is {size}, at most {limit} are allowed")]
@@ -178,6 +187,12 @@ pub enum ReadError {
     Index {
         /// What the index engine said.
         reason: String,
+    },
+    /// The stream, or the one it is the metadata of, is deleted for good.
+    #[error("stream {stream} is deleted")]
+    StreamDeleted {
+        /// The stream that was to be read.
+        stream: Arc<str>,
     },
     /// The node is being shut down, or was.
     #[error("the node is shutting down")]

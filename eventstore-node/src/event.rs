@@ -11,14 +11,17 @@ use uuid::Uuid;
 /// Strictly increasing from event to event, with gaps; always greater than 0; opaque to clients.
 pub type Position = u64;
 
+/// Revision of the event that ends a stream for good.
+pub const DELETED_REVISION: u64 = i64::MAX as u64;
+
 /// The state a stream must be in for an append to it to be accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ExpectedRevision {
     /// Any state.
     Any,
-    /// The stream has no event.
+    /// The stream has no event, or is deleted (but not for good).
     NoStream,
-    /// The stream has at least one event.
+    /// The stream has at least one event, or metadata; and is not deleted.
     StreamExists,
     /// The stream's last event has this revision (counted from 0).
     Exact(u64),
@@ -65,7 +68,7 @@ pub struct RecordedEvent {
     pub id: Uuid,
     /// The stream it belongs to.
     pub stream: Arc<str>,
-    /// Place in the stream, from 0, without gaps.
+    /// Place in the stream, from 0, without gaps; [`DELETED_REVISION`] for the event that ends it.
     pub revision: u64,
     /// Place in the log.
     pub position: Position,
@@ -99,6 +102,13 @@ pub struct StreamAppended {
     pub replayed: bool,
 }
 
+/// A stream's deletion that is on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deleted {
+    /// Position of the event that says so.
+    pub position: Position,
+}
+
 /// Which way to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
@@ -111,7 +121,7 @@ pub enum Direction {
 /// Where to begin reading a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamFrom {
-    /// At revision 0.
+    /// At the first event that can be read; backward: at revision 0.
     Start,
     /// Backward: at the last event. Forward: after it, so nothing is read.
     End,
@@ -158,9 +168,12 @@ impl ReadLimit {
 pub struct StreamRead {
     /// The events, in the direction of the read.
     pub events: Vec<RecordedEvent>,
-    /// Whether the stream has ever had an event.
+    /// Whether the stream has ever had an event and is not deleted.
     pub exists: bool,
-    /// Revision of the stream's last event when the read began.
+    /// Revision of the first event that can be read, which the stream's metadata may say; the one after the last
+    /// event's if none can. `None` if the stream does not exist.
+    pub first_revision: Option<u64>,
+    /// Revision of the stream's last event when the read began, also if the stream is deleted: it goes on from there.
     pub last_revision: Option<u64>,
     /// Nothing more in this direction (as of when the read began).
     pub end: bool,

@@ -10,18 +10,25 @@
 //! the log whole or not at all; events of a stream have the revisions 0, 1, 2, … without gaps, and every reader sees
 //! them in that order; damage is reported with file and offset and never passed over.
 //!
-//! What it is not: replicated, or able to delete events.
+//! Streams can be deleted, for good or until the next append, and metadata (`$$name`) may truncate what can be read of one.
+//! Both only hide events from the readers of the stream; the log, and who reads all of it, keeps them.
+//!
+//! What it is not: replicated, or able to give back the space of deleted events.
 
 mod append;
+mod clock;
 mod error;
 mod event;
 mod faults;
+mod followers;
 mod index;
 pub mod limits;
 mod lock;
 mod log;
+mod metadata;
 mod node;
 mod options;
+mod readable;
 mod reads;
 mod shared;
 mod stats;
@@ -34,8 +41,8 @@ mod writer;
 pub use append::{Pending, Slot};
 pub use error::{AppendError, Corruption, FileError, OpenError, ReadError};
 pub use event::{
-    AllFrom, AllRead, Appended, Direction, ExpectedRevision, Position, ProposedEvent, ReadLimit,
-    RecordedEvent, StreamAppend, StreamAppended, StreamFrom, StreamRead,
+    AllFrom, AllRead, Appended, DELETED_REVISION, Deleted, Direction, ExpectedRevision, Position,
+    ProposedEvent, ReadLimit, RecordedEvent, StreamAppend, StreamAppended, StreamFrom, StreamRead,
 };
 pub use node::Node;
 pub use options::NodeOptions;

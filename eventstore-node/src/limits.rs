@@ -10,7 +10,7 @@ pub const MIN_SEGMENT_BYTES: u64 = 64 * 1024;
 /// Largest segment file, in bytes: starting reads the last segments in full.
 pub const MAX_SEGMENT_BYTES: u64 = 1024 * 1024 * 1024;
 
-/// Longest stream name, in bytes of UTF-8.
+/// Longest stream name, in bytes of UTF-8; that of its metadata is longer by the two bytes `$$`.
 pub const MAX_STREAM_NAME_BYTES: usize = 1024;
 
 /// Longest event type, in bytes of UTF-8.
@@ -45,6 +45,13 @@ pub(crate) const INTERNED_TYPES: usize = 4096;
 
 /// A subscription this close to the head, in bytes, reads on the caller's thread: the bytes are in the page cache.
 pub(crate) const WARM_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Streams with metadata or a tombstone that are kept in memory (10 bytes each); beyond, every append and read looks
+/// whether its stream has any.
+pub(crate) const MAX_MARKS: usize = 450_000;
+
+/// Metadata of streams kept in memory as read from its event (about 80 bytes each).
+pub(crate) const CACHED_METADATA: usize = 16_384;
 
 /// Parts (streams, counted as often as they occur) in one batch.
 pub const MAX_BATCH_STREAMS: usize = 1024;

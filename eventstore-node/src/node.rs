@@ -13,10 +13,12 @@ use tokio::sync::{mpsc, watch};
 use crate::append::{QueueLimits, Slot};
 use crate::error::{AppendError, FileError, OpenError, ReadError};
 use crate::event::{
-    AllFrom, AllRead, Appended, Direction, Position, ReadLimit, StreamAppend, StreamFrom, StreamRead,
+    AllFrom, AllRead, Appended, Deleted, Direction, ExpectedRevision, Position, ReadLimit, StreamAppend,
+    StreamFrom, StreamRead,
 };
+use crate::followers::Followers;
 use crate::index::Index;
-use crate::limits::{MAX_BATCH_BYTES, SEGMENT_HEADER_BYTES};
+use crate::limits::{CACHED_METADATA, MAX_BATCH_BYTES, SEGMENT_HEADER_BYTES};
 use crate::lock::lock_dir;
 use crate::log::Log;
 use crate::log::allocator::Allocator;
@@ -29,7 +31,7 @@ use crate::streams::Streams;
 use crate::subscription::{AllSubscription, StreamSubscription};
 use crate::threads::Threads;
 use crate::type_names::TypeNames;
-use crate::writer::{Message, Writer};
+use crate::writer::{Deletion, DeletionKind, Message, Writer};
 
 /// An open event store. Clones are handles of the same node; end it with [`Node::shutdown`].
 ///
@@ -104,13 +106,16 @@ impl Node {
             log,
             index: Arc::new(index),
             streams,
+            metadata: quick_cache::sync::Cache::new(CACHED_METADATA),
             types: TypeNames::default(),
             durable: watch::Sender::new(durable),
+            followers: Followers::default(),
             failure: OnceLock::new(),
             writer_gone: false.into(),
             queued_bytes: 0.into(),
             counters: Counters::default(),
         });
+        let batch_bytes = MAX_BATCH_BYTES.min((smallest - SEGMENT_HEADER_BYTES) as usize);
         let allocator = Arc::new(Allocator::new(ready));
         // One place more, for the stop.
         let (queue, requests) = mpsc::channel(options.queue_batches + 1);
@@ -120,21 +125,17 @@ impl Node {
         let writer = Writer::new(
             shared.clone(),
             allocator.clone(),
-            options.faults.clone(),
             requests,
             segments[current].clone(),
             tail,
-            options.recent_ids,
+            batch_bytes,
+            options,
         )?;
         let threads = Threads::start(options, &shared, allocator, writer, stop, tail.checked_from)?;
-        let room = (smallest - SEGMENT_HEADER_BYTES) as usize;
         Ok(Self(Arc::new(Inner {
             shared,
             queue,
-            queue_limits: QueueLimits {
-                batch_bytes: MAX_BATCH_BYTES.min(room),
-                queue_bytes: options.queue_bytes,
-            },
+            queue_limits: QueueLimits { batch_bytes, queue_bytes: options.queue_bytes },
             queue_batches: options.queue_batches,
             running: Mutex::new(Some(Running { threads, _lock: lock })),
         })))
@@ -164,10 +165,48 @@ impl Node {
         self.reserve().await?.submit(batch).await
     }
 
+    /// Deletes a stream until something is appended to it: its events can no longer be read, and later ones go on with
+    /// the revisions after theirs. The log keeps them. Deleting it again is no error.
+    ///
+    /// # Errors
+    /// `WrongExpectedRevision` if the stream is not in the expected state (or never existed), `StreamDeleted` if it is
+    /// deleted for good, or deleted and expected to exist. See [`AppendError`].
+    pub async fn delete_stream(
+        &self,
+        stream: &str,
+        expected: ExpectedRevision,
+    ) -> Result<Deleted, AppendError> {
+        self.delete(stream, expected, DeletionKind::Soft).await
+    }
+
+    /// Deletes a stream for good, even one that never existed: nothing can be appended to it or read from it, nor from
+    /// its metadata, ever again. The log keeps its events.
+    ///
+    /// # Errors
+    /// As for [`Node::delete_stream`].
+    pub async fn tombstone_stream(
+        &self,
+        stream: &str,
+        expected: ExpectedRevision,
+    ) -> Result<Deleted, AppendError> {
+        self.delete(stream, expected, DeletionKind::Tombstone).await
+    }
+
+    async fn delete(
+        &self,
+        stream: &str,
+        expected: ExpectedRevision,
+        kind: DeletionKind,
+    ) -> Result<Deleted, AppendError> {
+        let deletion = Deletion { stream: stream.into(), expected, kind };
+        let appended = self.reserve().await?.submit_deletion(deletion).await?;
+        Ok(Deleted { position: appended.streams.first().map_or(0, |stream| stream.position) })
+    }
+
     /// Reads a page of a stream. Blocks, mostly at the speed of the page cache.
     ///
     /// # Errors
-    /// The log is corrupt or cannot be read, or the node is shut down.
+    /// The stream is deleted for good, the log is corrupt or cannot be read, or the node is shut down.
     pub fn read_stream(
         &self,
         stream: &str,
@@ -192,12 +231,12 @@ impl Node {
         self.open_shared()?.read_all(from, direction, limit)
     }
 
-    /// Revision of a stream's last durable event; `None` if it has none. Blocks if the stream is not cached.
+    /// Revision of a stream's last durable event, also if it is deleted (but not for good); `None` if it has none. Blocks if the stream is not cached.
     ///
     /// # Errors
-    /// The log is corrupt or cannot be read, or the node is shut down.
+    /// The stream is deleted for good, the log is corrupt or cannot be read, or the node is shut down.
     pub fn last_revision(&self, stream: &str) -> Result<Option<u64>, ReadError> {
-        Ok(self.open_shared()?.find_stream(stream)?.map(|head| head.revision))
+        Ok(self.open_shared()?.find_live(stream)?.map(|head| head.revision))
     }
 
     /// Position of the last durable event; 0 if there is none.
@@ -213,7 +252,7 @@ impl Node {
         AllSubscription::new(self.0.shared.clone(), after)
     }
 
-    /// All events of a stream after a revision (from the first on if `None`), now and in the future.
+    /// All events of a stream that can be read after a revision (from the first on if `None`), now and in the future.
     #[must_use]
     pub fn subscribe_stream(&self, stream: impl Into<Arc<str>>, after: Option<u64>) -> StreamSubscription {
         StreamSubscription::new(self.0.shared.clone(), stream.into(), after)

@@ -4,8 +4,9 @@ use crate::error::ReadError;
 use crate::event::{AllFrom, AllRead, Direction, Position, ReadLimit, RecordedEvent, StreamFrom, StreamRead};
 use crate::limits::{READ_CHUNK_BYTES, SEGMENT_HEADER_BYTES, STREAM_PAGE_EVENTS};
 use crate::log::reader::{Backward, Forward, first_at_or_after, last_before, read_each};
+use crate::readable::Readable;
 use crate::shared::Shared;
-use crate::streams::{Lookup, StreamHead};
+use crate::streams::StreamHead;
 
 /// Bytes read from the log per event wanted, when only few are.
 const EVENT_GUESS_BYTES: usize = 1024;
@@ -37,13 +38,6 @@ impl Budget {
 }
 
 impl Shared {
-    pub(crate) fn find_stream(&self, stream: &str) -> Result<Option<StreamHead>, ReadError> {
-        match self.streams.find(&self.log, &self.index, stream, |_| false)? {
-            Lookup::Exists(head) => Ok(Some(head)),
-            Lookup::Vacant(_) | Lookup::Crowded => Ok(None),
-        }
-    }
-
     pub(crate) fn read_stream(
         &self,
         stream: &str,
@@ -51,42 +45,62 @@ impl Shared {
         direction: Direction,
         limit: ReadLimit,
     ) -> Result<StreamRead, ReadError> {
-        let Some(head) = self.find_stream(stream)? else {
-            return Ok(StreamRead { events: Vec::new(), exists: false, last_revision: None, end: true });
+        let nothing = |last_revision| StreamRead {
+            events: Vec::new(),
+            exists: false,
+            first_revision: None,
+            last_revision,
+            end: true,
         };
-        let last = head.revision;
-        let first = match (direction, from) {
+        let readable = match self.readable(stream)? {
+            None => return Ok(nothing(None)),
+            Some(readable) if readable.soft_deleted => return Ok(nothing(Some(readable.head.revision))),
+            Some(readable) => readable,
+        };
+        let last = readable.head.revision;
+        let from = match (direction, from) {
             (_, StreamFrom::Start) => Some(0),
             (Direction::Forward, StreamFrom::End) => None,
-            (Direction::Forward, StreamFrom::Revision(revision)) => {
-                Some(revision).filter(|first| *first <= last)
-            }
+            (Direction::Forward, StreamFrom::Revision(revision)) => Some(revision),
             (Direction::Backward, StreamFrom::End) => Some(last),
             (Direction::Backward, StreamFrom::Revision(revision)) => Some(revision.min(last)),
         };
-        let (events, end) = match first {
-            Some(first) => self.read_revisions(head, first, direction, limit)?,
+        let (events, end) = match from {
+            Some(from) => self.read_revisions(readable, from, direction, limit)?,
             None => (Vec::new(), true),
         };
-        Ok(StreamRead { events, exists: true, last_revision: Some(last), end })
+        Ok(StreamRead {
+            events,
+            exists: true,
+            first_revision: Some(readable.first.min(last + 1)),
+            last_revision: Some(last),
+            end,
+        })
     }
 
     /// Events of a stream up to its head; and whether nothing is left in this direction.
-    fn read_revisions(
+    pub(crate) fn read_revisions(
         &self,
-        head: StreamHead,
-        first: u64,
+        readable: Readable,
+        from: u64,
         direction: Direction,
         limit: ReadLimit,
     ) -> Result<(Vec<RecordedEvent>, bool), ReadError> {
+        let Readable { head, first, .. } = readable;
         let mut budget = Budget::new(limit);
         let mut events: Vec<RecordedEvent> = Vec::new();
-        let mut next = Some(first);
+        let mut next = match direction {
+            Direction::Forward => Some(from.max(first)).filter(|from| *from <= head.revision),
+            Direction::Backward => Some(from).filter(|from| *from >= first),
+        };
         while let Some(from) = next {
             if budget.is_spent() {
                 return Ok((events, false));
             }
-            let page = STREAM_PAGE_EVENTS.min(limit.events - budget.events);
+            let mut page = STREAM_PAGE_EVENTS.min(limit.events - budget.events);
+            if direction == Direction::Backward {
+                page = page.min(usize::try_from(from - first).map_or(page, |left| left.saturating_add(1)));
+            }
             let mut positions = self.positions(head, from, direction, page)?;
             let read = positions.len() as u64;
             if direction == Direction::Backward {
@@ -109,14 +123,14 @@ impl Shared {
             }
             next = match direction {
                 Direction::Forward => Some(from + read).filter(|next| *next <= head.revision),
-                Direction::Backward => from.checked_sub(read),
+                Direction::Backward => from.checked_sub(read).filter(|next| *next >= first),
             };
         }
         Ok((events, true))
     }
 
     /// Positions of at least one and at most `limit` events, in the direction of the read.
-    fn positions(
+    pub(crate) fn positions(
         &self,
         head: StreamHead,
         from: u64,
@@ -126,6 +140,10 @@ impl Shared {
         let found = self.index.range(head.slot, from, direction, limit)?;
         let mut positions = Vec::with_capacity(found.len());
         for (offset, (revision, position)) in (0..).zip(found) {
+            // Newer than the head: other events, or a tombstone, which leaves a gap.
+            if revision > head.revision {
+                break;
+            }
             let expected = match direction {
                 Direction::Forward => Some(from + offset),
                 Direction::Backward => from.checked_sub(offset),
@@ -134,9 +152,7 @@ impl Shared {
                 let reason = format!("revision {expected:?} of a stream is missing, {revision} was found");
                 return Err(ReadError::Index { reason });
             }
-            if revision <= head.revision {
-                positions.push(position);
-            }
+            positions.push(position);
         }
         if positions.is_empty() {
             let reason =

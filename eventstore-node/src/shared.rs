@@ -4,12 +4,15 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::RwLock;
+use quick_cache::sync::Cache;
 use tokio::sync::watch;
 
 use crate::error::AppendError;
 use crate::event::Position;
+use crate::followers::Followers;
 use crate::index::SharedIndex;
 use crate::log::Log;
+use crate::metadata::Metadata;
 use crate::stats::Counters;
 use crate::streams::Streams;
 use crate::type_names::TypeNames;
@@ -30,8 +33,12 @@ pub(crate) struct Shared {
     pub(crate) log: Log,
     pub(crate) index: SharedIndex,
     pub(crate) streams: Streams,
+    /// By the position of its event, so never out of date.
+    pub(crate) metadata: Cache<Position, Metadata>,
     pub(crate) types: TypeNames,
     pub(crate) durable: watch::Sender<Durable>,
+    /// Who waits for a stream; all others watch `durable`.
+    pub(crate) followers: Followers,
     /// Why no more appends are taken, once that is so.
     pub(crate) failure: OnceLock<AppendError>,
     /// Set before the writer empties its queue for the last time: what is queued later is never looked at. Held for

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::error::ReadError;
-use crate::event::Position;
+use crate::event::{DELETED_REVISION, Position};
 use crate::index::Index;
 use crate::limits::MAX_HASH_PROBES;
 use crate::log::Log;
@@ -46,13 +46,25 @@ pub(crate) enum Lookup {
 pub(crate) struct Streams {
     /// Only the writer adds to it, after a sync: a reader could put back what it read before.
     heads: Cache<Arc<str>, StreamHead>,
-    seed: u64,
+    log_id: u128,
     mask: u64,
+}
+
+impl StreamHead {
+    /// The stream is deleted for good.
+    pub(crate) fn is_tombstone(&self) -> bool {
+        self.revision == DELETED_REVISION
+    }
+}
+
+/// The hash of a stream's name in a log.
+pub(crate) fn name_hash(log_id: u128, name: &str) -> u64 {
+    xxh3_64_with_seed(name.as_bytes(), log_id as u64)
 }
 
 impl Streams {
     pub(crate) fn new(log_id: u128, cached_heads: usize, mask: u64) -> Self {
-        Self { heads: Cache::new(cached_heads), seed: log_id as u64, mask }
+        Self { heads: Cache::new(cached_heads), log_id, mask }
     }
 
     /// The stream as of the last published group. `taken`: slots that other streams have since.
@@ -78,15 +90,25 @@ impl Streams {
         Ok(Lookup::Crowded)
     }
 
+    /// The hash of a name, all of it.
+    pub(crate) fn hash(&self, name: &str) -> u64 {
+        name_hash(self.log_id, name)
+    }
+
     /// The slots a name may have, best first.
     fn slots(&self, name: &str) -> impl Iterator<Item = u64> + use<> {
-        let hash = xxh3_64_with_seed(name.as_bytes(), self.seed) & self.mask;
+        let hash = self.hash(name) & self.mask;
         (0..MAX_HASH_PROBES).map(move |probe| hash.wrapping_add(probe))
     }
 
     /// Remembers a head; only for the writer.
     pub(crate) fn remember(&self, name: Arc<str>, head: StreamHead) {
         self.heads.insert(name, head);
+    }
+
+    /// The next one who asks looks the stream up; only for the writer.
+    pub(crate) fn forget(&self, name: &str) {
+        self.heads.remove(name);
     }
 
     /// Heads in memory.

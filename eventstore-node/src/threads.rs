@@ -128,6 +128,7 @@ impl Drop for Threads {
             let _ = helper.join();
         }
         self.shared.durable.send_modify(|durable| durable.closed = true);
+        self.shared.followers.wake_all();
         self.index.close();
     }
 }

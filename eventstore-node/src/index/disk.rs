@@ -3,7 +3,8 @@
 //! entries and checkpoint are on disk together or not at all.
 //!
 //! Key: slot and revision, big-endian, 16 bytes; value: position, 8 bytes. The checkpoint has a key of one byte, which
-//! sorts before all others.
+//! sorts before all others. The marks are in a keyspace of their own, as keys without values: they are added first, and
+//! one without its event does no harm.
 
 use std::path::{Path, PathBuf};
 
@@ -15,8 +16,9 @@ use crate::event::{Direction, Position};
 
 const CHECKPOINT_KEY: [u8; 1] = [0];
 const KEYSPACE: &str = "events";
+const MARKS_KEYSPACE: &str = "marks";
 /// Changed when keys or values change: an index of another format is rebuilt.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// What the index on disk is complete up to, and of which log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +31,7 @@ pub(crate) struct Checkpoint {
 pub(crate) struct Disk {
     // Dropped before the database it belongs to.
     events: Keyspace,
+    marks: Keyspace,
     database: Database,
     dir: PathBuf,
 }
@@ -51,7 +54,8 @@ impl Disk {
                 .data_block_compression_policy(CompressionPolicy::all(CompressionType::None))
                 .data_block_size_policy(BlockSizePolicy::all(4096))
         })?;
-        Ok(Self { events, database, dir: dir.to_owned() })
+        let marks = database.keyspace(MARKS_KEYSPACE, KeyspaceCreateOptions::default)?;
+        Ok(Self { events, marks, database, dir: dir.to_owned() })
     }
 
     pub(crate) fn checkpoint(&self) -> fjall::Result<Option<Checkpoint>> {
@@ -59,12 +63,18 @@ impl Disk {
         Ok(value.and_then(|value| {
             let (format, rest) = value.split_first()?;
             let (log_id, position) = rest.split_first_chunk::<16>()?;
-            (*format == FORMAT).then_some(())?;
-            Some(Checkpoint {
-                log_id: u128::from_be_bytes(*log_id),
-                position: u64::from_be_bytes(position.try_into().ok()?),
-            })
+            // One of another format is of no known log.
+            let log_id = if *format == FORMAT { u128::from_be_bytes(*log_id) } else { 0 };
+            Some(Checkpoint { log_id, position: u64::from_be_bytes(position.try_into().ok()?) })
         }))
+    }
+
+    /// The marks, at most `limit`.
+    pub(crate) fn marks(&self, limit: usize) -> fjall::Result<Vec<u64>> {
+        let mark = |guard: fjall::Guard| {
+            Ok(guard.key()?.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes)))
+        };
+        self.marks.iter().take(limit).map(mark).collect()
     }
 
     /// Adds a table of entries and moves the checkpoint, atomically.
@@ -72,17 +82,25 @@ impl Disk {
         let mut value = vec![FORMAT];
         value.extend_from_slice(&checkpoint.log_id.to_be_bytes());
         value.extend_from_slice(&checkpoint.position.to_be_bytes());
+        if !table.marks.is_empty() {
+            let mut ingestion = self.marks.start_ingestion()?;
+            for mark in &table.marks {
+                ingestion.write(mark.to_be_bytes(), [])?;
+            }
+            ingestion.finish()?;
+        }
         let mut ingestion = self.events.start_ingestion()?;
         ingestion.write(CHECKPOINT_KEY, value)?;
-        for (&(slot, revision), position) in table {
+        for (&(slot, revision), position) in &table.entries {
             ingestion.write(key(slot, revision), position.to_be_bytes())?;
         }
         ingestion.finish()
     }
 
-    /// The last event of a stream. Asks for its first event before, which a filter answers at once if there is none.
-    pub(crate) fn last(&self, slot: u64) -> fjall::Result<Option<(u64, Position)>> {
-        if self.events.get(key(slot, 0))?.is_none() {
+    /// The last event of a stream. Asks for its first event before, which a filter answers at once if there is none;
+    /// unless the stream may have a tombstone and no first event.
+    pub(crate) fn last(&self, slot: u64, may_have_tombstone: bool) -> fjall::Result<Option<(u64, Position)>> {
+        if !may_have_tombstone && self.events.get(key(slot, 0))?.is_none() {
             return Ok(None);
         }
         Ok(self.range(slot, u64::MAX, Direction::Backward, 1)?.pop())

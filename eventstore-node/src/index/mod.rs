@@ -2,6 +2,7 @@
 //! up to a checkpoint on disk, the rest is in memory and read again from the log at start.
 
 pub(crate) mod disk;
+mod marks;
 pub(crate) mod recent;
 
 use std::path::Path;
@@ -12,13 +13,16 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex, RwLock};
 
 use crate::error::{FileError, OpenError, ReadError};
-use crate::event::{Direction, Position};
+use crate::event::{DELETED_REVISION, Direction, Position};
 use crate::faults::{DiskOperation, Faults};
-use crate::limits::{MAX_UNMERGED_RUNS, READ_CHUNK_BYTES};
+use crate::limits::{MAX_MARKS, MAX_UNMERGED_RUNS, READ_CHUNK_BYTES};
 use crate::log::Log;
 use crate::log::reader::Forward;
+use crate::metadata::original;
 use crate::options::NodeOptions;
+use crate::streams::name_hash;
 use disk::{Checkpoint, Disk};
+use marks::Marks;
 use recent::{Entry, Recent};
 
 /// How long to wait after the index could not be written.
@@ -30,6 +34,7 @@ pub(crate) struct Index {
     batch_events: usize,
     batch_bytes: u64,
     recent: RwLock<Recent>,
+    marks: Marks,
     /// `None` once the node is shut down: the files are closed then, whoever still has a handle of the node.
     disk: RwLock<Option<Disk>>,
     mover: Mutex<Mover>,
@@ -71,11 +76,14 @@ impl Index {
                 (remake(dir, options)?, 0)
             }
         };
+        let marks = Marks::default();
+        marks.extend(disk.marks(MAX_MARKS + 1).map_err(|error| unusable(dir, &error))?);
         let index = Self {
             log_id,
             batch_events: options.index_batch_events,
             batch_bytes: options.index_batch_bytes,
             recent: RwLock::new(Recent::new(checkpoint)),
+            marks,
             disk: RwLock::new(Some(disk)),
             mover: Mutex::default(),
             changed: Condvar::new(),
@@ -91,17 +99,17 @@ impl Index {
         let mut events = 0_u64;
         let mut told = Instant::now();
         loop {
-            let (entry, entry_end) = match reader.next()? {
+            let (entry, mark, entry_end) = match reader.next()? {
                 None => break,
                 Some(found) => {
                     let place = found.record.place;
                     let entry =
                         Entry { slot: place.slot, revision: place.revision, position: place.position };
-                    (entry, found.record.end())
+                    (entry, mark(self.log_id, entry, found.record.content.stream), found.record.end())
                 }
             };
             events += 1;
-            self.recent.write().add(&[entry], entry_end);
+            self.add(&[entry], mark.as_slice(), entry_end);
             if self.is_due() {
                 self.move_to_disk()?;
                 if told.elapsed() > Duration::from_secs(2) {
@@ -114,9 +122,17 @@ impl Index {
         Ok(events)
     }
 
-    /// Makes entries of synced events visible. `end`: the log's end with them.
-    pub(crate) fn publish(&self, entries: &[Entry], end: Position) {
-        self.recent.write().add(entries, end);
+    fn add(&self, entries: &[Entry], marks: &[u64], end: Position) {
+        // Whoever sees an entry must see its mark.
+        if !marks.is_empty() {
+            self.marks.extend(marks.iter().copied());
+        }
+        self.recent.write().add(entries, marks, end);
+    }
+
+    /// Makes entries of synced events, and what [`mark`] says about them, visible. `end`: the log's end with them.
+    pub(crate) fn publish(&self, entries: &[Entry], marks: &[u64], end: Position) {
+        self.add(entries, marks, end);
         if self.is_due() {
             // The lock orders this with the mover's decision to sleep.
             drop(self.mover.lock());
@@ -201,7 +217,7 @@ impl Index {
 
     fn move_to_disk(&self) -> Result<(), ReadError> {
         let (table, position) = self.recent.write().start_move();
-        if !table.is_empty() {
+        if !table.entries.is_empty() {
             let disk = self.disk.read();
             let disk = disk.as_ref().ok_or(ReadError::ShuttingDown)?;
             self.faults
@@ -237,11 +253,17 @@ impl Index {
         let recent = self.recent.read().last(slot);
         match recent {
             Some(last) => Ok(Some(last)),
-            None => self.on_disk(|disk| disk.last(slot)),
+            None => self.on_disk(|disk| disk.last(slot, self.marks.may_contain(slot))),
         }
     }
 
-    /// The events of a stream from a revision, in a direction, at most `limit`, without gaps.
+    /// False if the stream with this hash has no metadata for sure.
+    pub(crate) fn may_have_metadata(&self, hash: u64) -> bool {
+        self.marks.may_contain(hash)
+    }
+
+    /// The events of a stream from a revision, in a direction, at most `limit`, without gaps but the one before a
+    /// tombstone.
     pub(crate) fn range(
         &self,
         slot: u64,
@@ -292,10 +314,23 @@ impl Index {
     }
 }
 
+/// What is to be noted beside the entry of an event, so that it is found: the slot of a stream with a tombstone, the
+/// hash of the name of one that gets metadata.
+pub(crate) fn mark(log_id: u128, entry: Entry, stream: &str) -> Option<u64> {
+    match original(stream) {
+        _ if entry.revision == DELETED_REVISION => Some(entry.slot),
+        Some(original) if entry.revision == 0 => Some(name_hash(log_id, original)),
+        _ => None,
+    }
+}
+
+fn unusable(dir: &Path, error: &fjall::Error) -> OpenError {
+    OpenError::Index { dir: dir.to_owned(), reason: error.to_string() }
+}
+
 fn remake(dir: &Path, options: &NodeOptions) -> Result<Disk, OpenError> {
     std::fs::remove_dir_all(dir).map_err(FileError::on("remove", dir))?;
-    Disk::open(dir, options.index_cache_bytes)
-        .map_err(|error| OpenError::Index { dir: dir.to_owned(), reason: error.to_string() })
+    Disk::open(dir, options.index_cache_bytes).map_err(|error| unusable(dir, &error))
 }
 
 /// Shared with the thread.

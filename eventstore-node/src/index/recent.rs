@@ -1,6 +1,6 @@
 //! The index's newest entries, in memory until they are moved to disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::event::{Direction, Position};
@@ -13,8 +13,13 @@ pub(crate) struct Entry {
     pub(crate) position: Position,
 }
 
-/// Entries in the order of the index on disk.
-pub(crate) type Table = BTreeMap<(u64, u64), Position>;
+/// Entries and marks in the order of the index on disk.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    pub(crate) entries: BTreeMap<(u64, u64), Position>,
+    /// See [`Marks`](super::marks::Marks).
+    pub(crate) marks: BTreeSet<u64>,
+}
 
 /// Two tables: one grows, the other is on its way to disk.
 #[derive(Debug)]
@@ -30,22 +35,24 @@ pub(crate) struct Recent {
 impl Recent {
     /// Empty; everything before `end` is on disk.
     pub(crate) fn new(end: Position) -> Self {
-        Self { growing: Table::new(), moving: None, end, growing_from: end }
+        Self { growing: Table::default(), moving: None, end, growing_from: end }
     }
 
-    pub(crate) fn add(&mut self, entries: &[Entry], end: Position) {
-        self.growing.extend(entries.iter().map(|entry| ((entry.slot, entry.revision), entry.position)));
+    pub(crate) fn add(&mut self, entries: &[Entry], marks: &[u64], end: Position) {
+        let places = entries.iter().map(|entry| ((entry.slot, entry.revision), entry.position));
+        self.growing.entries.extend(places);
+        self.growing.marks.extend(marks);
         self.end = end;
     }
 
     /// Entries that grow, and the bytes of log they stand for.
     pub(crate) fn growth(&self) -> (usize, u64) {
-        (self.growing.len(), self.end - self.growing_from)
+        (self.growing.entries.len(), self.end - self.growing_from)
     }
 
     /// Entries in memory.
     pub(crate) fn len(&self) -> usize {
-        self.growing.len() + self.moving.as_ref().map_or(0, |table| table.len())
+        self.growing.entries.len() + self.moving.as_ref().map_or(0, |table| table.entries.len())
     }
 
     /// Begins to move what has grown, or goes on with a move that failed. Tells up to where the log is then on disk.
@@ -67,13 +74,13 @@ impl Recent {
     /// The last event of a stream.
     pub(crate) fn last(&self, slot: u64) -> Option<(u64, Position)> {
         let all = (slot, 0)..=(slot, u64::MAX);
-        let last = self.growing.range(all.clone()).next_back();
-        last.or_else(|| self.moving.as_ref()?.range(all).next_back())
+        let last = self.growing.entries.range(all.clone()).next_back();
+        last.or_else(|| self.moving.as_ref()?.entries.range(all).next_back())
             .map(|((_, revision), position)| (*revision, *position))
     }
 
-    /// The events of a stream from a revision, in a direction, at most `limit`. They have no gap; events before the
-    /// first one in memory are on disk.
+    /// The events of a stream from a revision, in a direction, at most `limit`. They have no gap but the one before
+    /// a tombstone; events before the first one in memory are on disk.
     pub(crate) fn range(
         &self,
         slot: u64,
@@ -82,7 +89,8 @@ impl Recent {
         limit: usize,
     ) -> Vec<(u64, Position)> {
         // All entries of `moving` are older than those of `growing`.
-        let (moving, growing) = (self.moving.iter().map(|table| &**table), std::iter::once(&self.growing));
+        let (moving, growing) =
+            (self.moving.iter().map(|table| &table.entries), std::iter::once(&self.growing.entries));
         let found = |((_, revision), position): (&(u64, u64), &Position)| (*revision, *position);
         match direction {
             Direction::Forward => moving

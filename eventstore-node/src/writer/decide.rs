@@ -1,86 +1,78 @@
-//! May a batch be written? Compares what it expects with the streams as they are after everything queued before it.
+//! May a change be written? Compares what it expects with the streams as they are after everything queued before it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use uuid::Uuid;
-
+use super::check::{Verdict, check, check_deletion};
 use super::group::Group;
 use super::recent_ids::RecentIds;
-use crate::error::{AppendError, ReadError};
-use crate::event::{Appended, Direction, ExpectedRevision, ProposedEvent, StreamAppend, StreamAppended};
-use crate::log::reader::read_each;
+use super::request::{Change, Deletion, DeletionKind};
+use super::view::{View, Write};
+use crate::error::AppendError;
+use crate::event::{Appended, DELETED_REVISION, StreamAppend};
+use crate::metadata::{Metadata, metadata_stream, original};
 use crate::shared::Shared;
-use crate::streams::{Lookup, StreamHead};
 
-/// What to do with a batch.
+/// What to do with a change.
 #[derive(Debug)]
-pub(crate) enum Decision {
-    /// Write it: for each part the slot and the revision of its first event.
-    Write(Vec<(u64, u64)>),
+pub(super) enum Decision<'b> {
+    /// Write these, in this order.
+    Write(Vec<Write<'b>>),
     /// All of it is in the log already.
     Replayed(Appended),
 }
 
-/// A stream as the next part of the batch will find it.
-#[derive(Debug)]
-struct Staged {
-    name: Arc<str>,
-    slot: u64,
-    last: Option<Last>,
-}
-
-/// The last event of a stream.
-#[derive(Clone, Copy, Debug)]
-struct Last {
-    revision: u64,
-    id: Uuid,
-}
-
-impl From<StreamHead> for Last {
-    fn from(head: StreamHead) -> Self {
-        Self { revision: head.revision, id: head.id }
-    }
-}
-
-/// Decides about one batch. Changes nothing.
-pub(crate) fn decide(
+/// Decides about one change. Changes nothing.
+pub(super) fn decide<'b>(
     shared: &Shared,
     group: &Group,
     recent: &RecentIds,
-    batch: &[StreamAppend],
-) -> Result<Decision, AppendError> {
-    let mut staged: Vec<Staged> = Vec::with_capacity(batch.len());
+    change: &'b Change,
+) -> Result<Decision<'b>, AppendError> {
+    match change {
+        Change::Append(batch) => decide_batch(View::new(shared, group, batch.len()), recent, batch),
+        Change::Delete(deletion) => decide_deletion(View::new(shared, group, 2), deletion),
+    }
+}
+
+fn decide_batch<'b>(
+    mut view: View<'_>,
+    recent: &RecentIds,
+    batch: &'b [StreamAppend],
+) -> Result<Decision<'b>, AppendError> {
     let mut writes = Vec::with_capacity(batch.len());
     let mut replays = Vec::new();
     let mut refusal = None;
     for (append_index, part) in batch.iter().enumerate() {
-        let at = match staged.iter().position(|stream| *stream.name == *part.stream) {
-            Some(at) => at,
-            None => {
-                let (slot, last) = find(shared, group, &staged, &part.stream)?;
-                staged.push(Staged { name: part.stream.clone(), slot, last });
-                staged.len() - 1
-            }
-        };
-        let stream = &mut staged[at];
+        let deleted = deleted_part(&mut view, &part.stream)?;
+        let metadata = view.metadata(&part.stream)?;
+        let at = view.find(&part.stream)?;
         let wrong = || AppendError::WrongExpectedRevision {
             stream: part.stream.clone(),
             append_index,
             expected: part.expected,
-            current: stream.last.map(|last| last.revision),
+            current: view.stream(at).last.map(|last| last.revision),
         };
-        match check(shared, group, recent, stream, part).map_err(AppendError::Read)? {
+        match check(&view, recent, view.stream(at), metadata, part).map_err(AppendError::Read)? {
             Verdict::Write => {
-                let first = stream.last.map_or(0, |last| last.revision + 1);
-                writes.push((stream.slot, first));
-                let id = part.events.last().map_or(Uuid::nil(), |event| event.id);
-                stream.last = Some(Last { revision: first + part.events.len() as u64 - 1, id });
+                let write = view.append(at, Cow::Borrowed(&part.events), true);
+                let first = write.first;
+                writes.push(write);
+                if metadata.is_some_and(|metadata| metadata.is_soft_deleted()) {
+                    writes.push(view.restore(&part.stream, first)?);
+                } else if let Some(next) = deleted
+                    && let Some(original) = original(&part.stream)
+                    && !view.metadata(original)?.is_some_and(|metadata| metadata.is_soft_deleted())
+                {
+                    writes.push(view.restore(original, next)?);
+                }
             }
             Verdict::Replayed(appended) => {
                 refusal.get_or_insert(wrong());
                 replays.push(appended);
             }
             Verdict::Wrong => return Err(wrong()),
+            Verdict::Deleted => return Err(AppendError::StreamDeleted { stream: part.stream.clone() }),
         }
     }
     match refusal {
@@ -91,108 +83,43 @@ pub(crate) fn decide(
     }
 }
 
-/// Slot and last revision of a stream after the group.
-fn find(
-    shared: &Shared,
-    group: &Group,
-    staged: &[Staged],
-    name: &Arc<str>,
-) -> Result<(u64, Option<Last>), AppendError> {
-    if let Some(head) = group.heads.get(name) {
-        return Ok((head.slot, Some((*head).into())));
-    }
-    // Slots of streams that begin with this group or batch are not in the index yet.
-    let taken = |slot: u64| {
-        group.new_slots.contains_key(&slot)
-            || staged.iter().any(|stream| stream.last.is_some() && stream.slot == slot)
+/// If a part is metadata of a deleted stream, which it may bring back: the revision that stream goes on with.
+fn deleted_part(view: &mut View<'_>, stream: &Arc<str>) -> Result<Option<u64>, AppendError> {
+    let Some(original) = original(stream) else { return Ok(None) };
+    let at = view.find(original)?;
+    let next = match view.stream(at).last {
+        Some(last) if last.revision == DELETED_REVISION => {
+            return Err(AppendError::StreamDeleted { stream: stream.clone() });
+        }
+        Some(last) => last.revision + 1,
+        None => 0,
     };
-    match shared.streams.find(&shared.log, &shared.index, name, taken).map_err(AppendError::Read)? {
-        Lookup::Exists(head) => Ok((head.slot, Some(head.into()))),
-        Lookup::Vacant(slot) => Ok((slot, None)),
-        Lookup::Crowded => {
-            Err(AppendError::Invalid { reason: "too many streams have the same hash as this name" })
+    let deleted = view.metadata(original)?.is_some_and(|metadata| metadata.is_soft_deleted());
+    Ok(deleted.then_some(next))
+}
+
+fn decide_deletion(mut view: View<'_>, deletion: &Deletion) -> Result<Decision<'static>, AppendError> {
+    let Deletion { stream, expected, kind } = deletion;
+    let metadata: Option<Metadata> = view.metadata(stream)?;
+    let at = view.find(stream)?;
+    match check_deletion(view.stream(at), metadata, *expected, *kind) {
+        Verdict::Write => {}
+        Verdict::Deleted => return Err(AppendError::StreamDeleted { stream: stream.clone() }),
+        Verdict::Wrong | Verdict::Replayed(_) => {
+            return Err(AppendError::WrongExpectedRevision {
+                stream: stream.clone(),
+                append_index: 0,
+                expected: *expected,
+                current: view.stream(at).last.map(|last| last.revision),
+            });
         }
     }
-}
-
-enum Verdict {
-    Write,
-    Replayed(StreamAppended),
-    Wrong,
-}
-
-fn check(
-    shared: &Shared,
-    group: &Group,
-    recent: &RecentIds,
-    stream: &Staged,
-    part: &StreamAppend,
-) -> Result<Verdict, ReadError> {
-    use ExpectedRevision::{Any, Exact, NoStream, StreamExists};
-    match (part.expected, stream.last) {
-        (Any | NoStream, None) => Ok(Verdict::Write),
-        (StreamExists | Exact(_), None) => Ok(Verdict::Wrong),
-        (Any | StreamExists, Some(_)) => Ok(check_recent(recent, stream.slot, &part.events)),
-        (NoStream, Some(last)) => check_log(shared, group, stream.slot, 0, last.revision, &part.events),
-        (Exact(expected), Some(last)) if expected < last.revision => {
-            check_log(shared, group, stream.slot, expected + 1, last.revision, &part.events)
+    let write = match kind {
+        DeletionKind::Tombstone => view.end(at, deletion.event()),
+        DeletionKind::Soft => {
+            let at = view.find(&metadata_stream(stream))?;
+            view.append(at, Cow::Owned(vec![deletion.event()]), true)
         }
-        (Exact(expected), Some(last)) if expected == last.revision => {
-            // The revision may be another event's than the one the caller knows.
-            let follows = part.follows.is_none_or(|id| id == last.id);
-            Ok(if follows { Verdict::Write } else { Verdict::Wrong })
-        }
-        (Exact(_), Some(_)) => Ok(Verdict::Wrong),
-    }
-}
-
-/// No revision to compare at: a repeat is known only as long as its ids are remembered.
-fn check_recent(recent: &RecentIds, slot: u64, events: &[ProposedEvent]) -> Verdict {
-    let mut known = events.iter().map(|event| recent.get(slot, event.id));
-    let Some(Some(mut last)) = known.next() else {
-        return Verdict::Write;
     };
-    for place in known {
-        let Some(place) = place else {
-            return Verdict::Wrong;
-        };
-        last = place;
-    }
-    Verdict::Replayed(StreamAppended { revision: last.0, position: last.1, replayed: true })
-}
-
-/// The events would have had the revisions from `first` on: it is a repeat if exactly they are there.
-fn check_log(
-    shared: &Shared,
-    group: &Group,
-    slot: u64,
-    first: u64,
-    last: u64,
-    events: &[ProposedEvent],
-) -> Result<Verdict, ReadError> {
-    let Some(last_wanted) = first.checked_add(events.len() as u64 - 1).filter(|wanted| *wanted <= last)
-    else {
-        return Ok(Verdict::Wrong);
-    };
-    let positions: Vec<_> = shared
-        .index
-        .range(slot, first, Direction::Forward, events.len())?
-        .into_iter()
-        .map(|(_, position)| position)
-        .collect();
-    let mut there: Vec<(Uuid, u64)> = Vec::with_capacity(events.len());
-    read_each(&shared.log, &positions, |found| {
-        there.push((found.record.content.id, found.record.place.position));
-        Ok(())
-    })?;
-    let synced = there.len() as u64;
-    there.extend((first + synced..=last_wanted).map_while(|revision| group.event(slot, revision)));
-    let same =
-        there.len() == events.len() && there.iter().zip(events).all(|((id, _), event)| *id == event.id);
-    Ok(match there.last() {
-        Some((_, position)) if same => {
-            Verdict::Replayed(StreamAppended { revision: last_wanted, position: *position, replayed: true })
-        }
-        _ => Verdict::Wrong,
-    })
+    Ok(Decision::Write(vec![write]))
 }

@@ -1,19 +1,17 @@
 //! The batches that will be written and synced together.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use super::request::Answer;
 use crate::error::AppendError;
 use crate::event::{Appended, Position};
 use crate::index::recent::Entry;
 use crate::limits::{GROUP_BATCHES, GROUP_BYTES};
+use crate::log::record::{Record, decode};
 use crate::streams::StreamHead;
-
-/// Who waits for a batch.
-pub(crate) type Answer = oneshot::Sender<Result<Appended, AppendError>>;
 
 /// Everything about a group until it is synced. Nobody but the writer sees any of it before.
 #[derive(Debug, Default)]
@@ -28,7 +26,9 @@ pub(crate) struct Group {
     /// Streams changed by the group, as they are after it.
     pub(crate) heads: HashMap<Arc<str>, StreamHead>,
     /// Slots of streams that the group begins.
-    pub(crate) new_slots: HashMap<u64, Arc<str>>,
+    pub(crate) new_slots: HashSet<u64>,
+    /// What the index has to note beside the entries.
+    pub(crate) marks: Vec<u64>,
     /// What to answer once the group is synced; also refusals, which may rest on batches of the group.
     pub(crate) answers: Vec<(Answer, Result<Appended, AppendError>)>,
     /// Batches that write something.
@@ -47,6 +47,7 @@ impl Group {
         self.ids.shrink_to(GROUP_BATCHES * 4);
         self.heads.clear();
         self.new_slots.clear();
+        self.marks.clear();
         self.answers.clear();
         self.batches = 0;
     }
@@ -58,6 +59,12 @@ impl Group {
 
     pub(crate) fn is_full(&self) -> bool {
         self.bytes.len() >= GROUP_BYTES || self.answers.len() >= GROUP_BATCHES
+    }
+
+    /// The record at a position, if it is one of the group's.
+    pub(crate) fn record(&self, position: Position) -> Option<Record<'_>> {
+        let at = position.checked_sub(self.start)?;
+        decode(self.bytes.get(at as usize..)?, position).ok()
     }
 
     /// Id and position of an event of the group.

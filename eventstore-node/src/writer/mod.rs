@@ -1,54 +1,47 @@
 //! The one thread that writes the log. It takes what is queued, decides about each batch in the order of the queue,
 //! writes all accepted ones at once, syncs once, shows them to readers, and only then answers.
 
+mod check;
+mod commit;
 mod decide;
 mod group;
 mod recent_ids;
+mod request;
+mod view;
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use crate::clock::now;
 use crate::error::AppendError;
-use crate::event::{Appended, Position, StreamAppend, StreamAppended};
-use crate::faults::{DiskOperation, Faults};
+use crate::event::{Appended, DELETED_REVISION, Position, StreamAppended};
+use crate::faults::Faults;
+use crate::index::mark;
 use crate::index::recent::Entry;
 use crate::log::allocator::Allocator;
 use crate::log::record::{Content, Place, encode};
 use crate::log::recovery::Tail;
 use crate::log::segment::{Segment, open_file};
-use crate::shared::{Durable, Shared};
+use crate::options::NodeOptions;
+use crate::shared::Shared;
 use crate::stats::Counters;
 use crate::streams::StreamHead;
 use decide::{Decision, decide};
-pub(crate) use group::Answer;
 use group::Group;
 use recent_ids::RecentIds;
-
-/// A batch on its way to the log. Its lengths are within limits.
-pub(crate) struct Request {
-    pub(crate) batch: Vec<StreamAppend>,
-    /// Bytes it takes in the log.
-    pub(crate) bytes: usize,
-    pub(crate) answer: Answer,
-}
-
-/// What is in the writer's queue.
-pub(crate) enum Message {
-    Append(Request),
-    /// Finish what is queued before this and end.
-    Stop,
-}
+pub(crate) use request::{Change, Deletion, DeletionKind, Message, Request};
+use view::Write;
 
 /// The writer's state.
 pub(crate) struct Writer {
     shared: Arc<Shared>,
     allocator: Arc<Allocator>,
     faults: Faults,
+    /// What fits into every segment.
+    batch_bytes: usize,
     queue: mpsc::Receiver<Message>,
     /// The stop was received.
     stopping: bool,
@@ -70,17 +63,18 @@ impl Writer {
     pub(crate) fn new(
         shared: Arc<Shared>,
         allocator: Arc<Allocator>,
-        faults: Faults,
         queue: mpsc::Receiver<Message>,
         segment: Arc<Segment>,
         tail: &Tail,
-        recent_ids: usize,
+        batch_bytes: usize,
+        options: &NodeOptions,
     ) -> Result<Self, crate::error::FileError> {
         let file = open_file(&segment.path)?;
         Ok(Self {
             shared,
             allocator,
-            faults,
+            faults: options.faults.clone(),
+            batch_bytes,
             queue,
             stopping: false,
             carried: None,
@@ -89,7 +83,7 @@ impl Writer {
             head: tail.head,
             end: tail.end,
             created: tail.created,
-            recent: RecentIds::new(recent_ids),
+            recent: RecentIds::new(options.recent_ids),
             group: Group::default(),
         })
     }
@@ -120,7 +114,7 @@ impl Writer {
 
     fn received(&mut self, message: Message) -> Option<Request> {
         match message {
-            Message::Append(request) => {
+            Message::Change(request) => {
                 self.shared.dequeued(request.bytes);
                 Some(request)
             }
@@ -139,9 +133,11 @@ impl Writer {
             if let Err(error) = self.make_room(&request) {
                 self.group.answers.push((request.answer, Err(error)));
             } else if self.fits(&request) {
-                self.admit(request);
+                self.carried = self.admit(request);
             } else {
                 self.carried = Some(request);
+            }
+            if self.carried.is_some() {
                 return;
             }
             if self.group.is_full() {
@@ -187,31 +183,53 @@ impl Writer {
         Ok(())
     }
 
-    /// Decides about a batch and adds it to the group.
-    fn admit(&mut self, request: Request) {
-        let Request { batch, answer, .. } = request;
-        let outcome = match decide(&self.shared, &self.group, &self.recent, &batch) {
-            Ok(Decision::Write(places)) => Ok(self.add(batch, &places)),
+    /// Decides about a request and adds what it writes to the group. Gives it back if that needs more room.
+    fn admit(&mut self, mut request: Request) -> Option<Request> {
+        let outcome = match decide(&self.shared, &self.group, &self.recent, &request.change) {
+            Ok(Decision::Write(writes)) => match self.bytes_beyond(&writes) {
+                Some(bytes) if bytes > self.batch_bytes => Err(AppendError::TooLarge {
+                    what: "the batch's length in bytes, with the metadata of streams that it brings back,",
+                    size: bytes,
+                    limit: self.batch_bytes,
+                }),
+                Some(bytes) => {
+                    request.bytes = bytes;
+                    return Some(request);
+                }
+                None => Ok(self.add(&writes)),
+            },
             Ok(Decision::Replayed(appended)) => {
                 Counters::add(&self.shared.counters.replayed, 1);
                 Ok(appended)
             }
-            Err(error) => {
-                Counters::add(&self.shared.counters.refused, 1);
-                Err(error)
-            }
+            Err(error) => Err(error),
         };
-        self.group.answers.push((answer, outcome));
+        if outcome.is_err() {
+            Counters::add(&self.shared.counters.refused, 1);
+        }
+        self.group.answers.push((request.answer, outcome));
+        None
     }
 
-    fn add(&mut self, batch: Vec<StreamAppend>, places: &[(u64, u64)]) -> Appended {
+    /// Bytes of the writes if the segment has no room for them. There is room for what was asked for, but not always for
+    /// what has to go with it.
+    fn bytes_beyond(&self, writes: &[Write<'_>]) -> Option<usize> {
+        if writes.iter().all(|write| write.asked) {
+            return None;
+        }
+        let bytes = writes.iter().map(Write::len).sum();
+        (bytes > self.batch_bytes || self.group.end() + bytes as u64 > self.segment.end()).then_some(bytes)
+    }
+
+    fn add(&mut self, writes: &[Write<'_>]) -> Appended {
         self.created = self.created.max(now());
         let batch_start = self.group.end();
-        let mut left: usize = batch.iter().map(|part| part.events.len()).sum();
-        let mut streams = Vec::with_capacity(batch.len());
-        for (part, &(slot, first)) in batch.into_iter().zip(places) {
+        let mut left: usize = writes.iter().map(|write| write.events.len()).sum();
+        let mut streams = Vec::with_capacity(writes.len());
+        for write in writes {
+            let (slot, first) = (write.slot, write.first);
             let mut last = StreamHead { slot, revision: first, position: batch_start, id: Uuid::nil() };
-            for (revision, event) in (first..).zip(&part.events) {
+            for (revision, event) in (first..).zip(write.events.iter()) {
                 left -= 1;
                 let position = self.group.end();
                 let place = Place {
@@ -227,74 +245,34 @@ impl Writer {
                 let content = Content {
                     id: event.id,
                     is_json: event.is_json,
-                    stream: &part.stream,
+                    stream: &write.stream,
                     event_type: &event.event_type,
                     data: &event.data,
                     metadata: &event.metadata,
                 };
                 encode(&mut self.group.bytes, &place, &content);
                 self.head = position;
-                self.group.entries.push(Entry { slot, revision, position });
+                let entry = Entry { slot, revision, position };
+                self.group.entries.push(entry);
+                self.group.marks.extend(mark(self.shared.log.id, entry, &write.stream));
                 self.group.ids.push(event.id);
                 self.recent.insert(slot, event.id, revision, position);
                 last = StreamHead { slot, revision, position, id: event.id };
             }
-            if first == 0 {
-                self.group.new_slots.insert(slot, part.stream.clone());
+            if first == 0 || first == DELETED_REVISION {
+                self.group.new_slots.insert(slot);
             }
-            streams.push(StreamAppended {
-                revision: last.revision,
-                position: last.position,
-                replayed: false,
-            });
-            self.group.heads.insert(part.stream, last);
+            if write.asked {
+                streams.push(StreamAppended {
+                    revision: last.revision,
+                    position: last.position,
+                    replayed: false,
+                });
+            }
+            self.group.heads.insert(write.stream.clone(), last);
         }
         self.group.batches += 1;
         Appended { streams }
-    }
-
-    /// Writes and syncs the group, shows it to readers, and answers.
-    fn commit(&mut self) {
-        let failure = if self.group.bytes.is_empty() { None } else { self.write_and_publish().err() };
-        for (answer, outcome) in self.group.answers.drain(..) {
-            let outcome = match &failure {
-                Some(failure) => Err(failure.clone()),
-                None => outcome,
-            };
-            // The caller may have gone away; the batch is in the log all the same.
-            let _ = answer.send(outcome);
-        }
-    }
-
-    fn write_and_publish(&mut self) -> Result<(), AppendError> {
-        let begun = Instant::now();
-        let written = self
-            .faults
-            .check(DiskOperation::Write)
-            .and_then(|()| self.file.write_all_at(&self.group.bytes, self.group.start - self.segment.base))
-            .and_then(|()| self.faults.check(DiskOperation::Sync))
-            .and_then(|()| self.file.sync_data());
-        if let Err(error) = written {
-            // After a failed sync the kernel may have dropped the pages and would call the next sync a success: what is
-            // on disk is not known any more, and only reading it again, at the next start, can tell.
-            let reason = format!("cannot write {}: {error}", self.segment.path.display());
-            return Err(self.shared.fail(AppendError::Poisoned { reason: reason.into() }));
-        }
-        let counters = &self.shared.counters;
-        Counters::add(&counters.syncs, 1);
-        Counters::add(&counters.sync_nanos, begun.elapsed().as_nanos() as u64);
-        Counters::add(&counters.batches, self.group.batches);
-        Counters::add(&counters.events, self.group.entries.len() as u64);
-        Counters::add(&counters.bytes, self.group.bytes.len() as u64);
-        counters.largest_group.fetch_max(self.group.batches, std::sync::atomic::Ordering::Relaxed);
-
-        self.end = self.group.end();
-        self.shared.index.publish(&self.group.entries, self.end);
-        for (name, head) in self.group.heads.drain() {
-            self.shared.streams.remember(name, head);
-        }
-        self.shared.durable.send_replace(Durable { head: self.head, end: self.end, closed: false });
-        Ok(())
     }
 }
 
@@ -308,15 +286,10 @@ impl Drop for Writer {
         self.queue.close();
         // Whoever is still in the queue took a place before the stop and came too late.
         while let Ok(message) = self.queue.try_recv() {
-            if let Message::Append(request) = message {
+            if let Message::Change(request) = message {
                 self.shared.dequeued(request.bytes);
                 let _ = request.answer.send(Err(self.shared.why_ended()));
             }
         }
     }
-}
-
-/// 100 ns ticks since the UNIX epoch.
-fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| (since.as_nanos() / 100) as i64)
 }

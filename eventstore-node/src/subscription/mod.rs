@@ -2,22 +2,25 @@
 //! place in the log and nothing else: it reads, and where there is nothing to read it waits for the log to grow. A slow
 //! one costs nothing but its own delay.
 
+mod stream;
+
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use crate::error::ReadError;
-use crate::event::{Direction, Position, ReadLimit, RecordedEvent, StreamFrom};
+use crate::event::{Position, RecordedEvent};
 use crate::limits::{READ_CHUNK_BYTES, SEGMENT_HEADER_BYTES, WARM_BYTES};
 use crate::log::reader::{Forward, after};
 use crate::shared::{Durable, Shared};
+pub use stream::StreamSubscription;
 
 /// Bytes of log one batch of events is made of at most, so that a batch on the caller's thread is short.
 const BATCH_BYTES: usize = READ_CHUNK_BYTES;
 
-/// Waits for the durable log to change.
-async fn changed(durable: &mut watch::Receiver<Durable>) -> Result<(), ReadError> {
-    durable.changed().await.map_err(|_| ReadError::ShuttingDown)
+/// Waits until there may be something new.
+async fn changed<T>(receiver: &mut watch::Receiver<T>) -> Result<(), ReadError> {
+    receiver.changed().await.map_err(|_| ReadError::ShuttingDown)
 }
 
 /// Runs a read on this thread if what it reads is in the page cache for sure, on a thread for blocking work otherwise.
@@ -116,62 +119,5 @@ impl Shared {
             events.push(found.event(&self.types));
         }
         Ok(Batch { events, next: reader.position(), last: reader.last() })
-    }
-}
-
-/// All events of one stream after a revision.
-pub struct StreamSubscription {
-    shared: Arc<Shared>,
-    durable: watch::Receiver<Durable>,
-    stream: Arc<str>,
-    /// The revision to read next.
-    next: u64,
-}
-
-impl StreamSubscription {
-    pub(crate) fn new(shared: Arc<Shared>, stream: Arc<str>, after: Option<u64>) -> Self {
-        let durable = shared.durable.subscribe();
-        Self { shared, durable, stream, next: after.map_or(0, |after| after.saturating_add(1)) }
-    }
-
-    /// The next events, at least one and at most `max_events` (0 counts as 1), waiting for one if need be. The stream
-    /// need not exist yet.
-    ///
-    /// Cancel-safe: if the future is dropped, the next call returns what this one would have.
-    ///
-    /// # Errors
-    /// As for [`AllSubscription::next_batch`].
-    pub async fn next_batch(&mut self, max_events: usize) -> Result<Vec<RecordedEvent>, ReadError> {
-        loop {
-            let durable = *self.durable.borrow_and_update();
-            let head = self.shared.find_stream(&self.stream)?;
-            if head.is_some_and(|head| head.revision >= self.next) {
-                let (shared, stream, next) = (self.shared.clone(), self.stream.clone(), self.next);
-                let limit = ReadLimit { events: max_events.max(1), bytes: BATCH_BYTES };
-                // Where the events lie is not known before they are looked up; the newest are in the page cache.
-                let warm = head.is_some_and(|head| {
-                    head.revision - next < 16 && durable.end - head.position <= WARM_BYTES
-                });
-                let from = StreamFrom::Revision(next);
-                let page =
-                    read(warm, move || shared.read_stream(&stream, from, Direction::Forward, limit)).await?;
-                if let Some(last) = page.events.last() {
-                    self.next = last.revision + 1;
-                    return Ok(page.events);
-                }
-            }
-            if durable.closed {
-                return Err(ReadError::ShuttingDown);
-            }
-            changed(&mut self.durable).await?;
-        }
-    }
-
-    /// Whether everything durable now has been returned.
-    ///
-    /// # Errors
-    /// The stream's state cannot be read.
-    pub fn caught_up(&self) -> Result<bool, ReadError> {
-        Ok(self.shared.find_stream(&self.stream)?.is_none_or(|head| head.revision < self.next))
     }
 }
