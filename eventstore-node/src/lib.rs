@@ -21,6 +21,7 @@ mod error;
 mod event;
 mod faults;
 mod followers;
+pub mod grpc;
 mod index;
 pub mod limits;
 mod lock;

@@ -1,0 +1,117 @@
+//! Filters of `$all`: by prefix or regular expression, on the stream's name or the event's type.
+
+use fancy_regex::{Regex, RegexBuilder};
+use tonic::Status;
+
+use super::limits::{
+    DEFAULT_FILTER_WINDOW, MAX_BACKTRACKS, MAX_COMPILED_REGEX_BYTES, MAX_FILTER_PREFIXES, MAX_REGEX_BYTES,
+};
+use super::wire::{FilterExpression, FilterOn, FilterOptions, FilterWindow};
+use crate::event::RecordedEvent;
+
+/// "No system events", as most clients write it.
+const NO_SYSTEM_EVENTS: &str = r"^[^\$].*";
+
+/// What the Python client asks for if it is not told otherwise.
+const PYTHON_DEFAULT: &str = r"^(?!(\$.+$|PersistentConfig\d+$|Result$))";
+
+/// Which events of `$all` a client wants.
+#[derive(Debug)]
+pub(crate) struct Filter {
+    subject: Subject,
+    matcher: Matcher,
+    /// Events considered after which a subscription gets a checkpoint.
+    pub(crate) checkpoint_interval: u64,
+}
+
+/// What of an event is looked at.
+#[derive(Clone, Copy, Debug)]
+enum Subject {
+    Stream,
+    EventType,
+}
+
+/// How it is looked at.
+#[derive(Debug)]
+enum Matcher {
+    Prefixes(Vec<String>),
+    /// Not empty and not beginning with `$`.
+    NotSystem,
+    Regex {
+        regex: Box<Regex>,
+        /// Names that do not begin with one of these match without a look at the expression.
+        suspects: Option<&'static [u8]>,
+    },
+}
+
+impl Filter {
+    /// Checks and compiles what a client asks for.
+    pub(crate) fn new(options: &FilterOptions) -> Result<Self, Status> {
+        let (subject, expression) = match &options.filter {
+            Some(FilterOn::StreamIdentifier(expression)) => (Subject::Stream, expression),
+            Some(FilterOn::EventType(expression)) => (Subject::EventType, expression),
+            None => {
+                return Err(Status::invalid_argument("The filter names neither streams nor event types."));
+            }
+        };
+        let window = match options.window {
+            Some(FilterWindow::Max(0)) => return Err(Status::invalid_argument("The filter's window is 0.")),
+            Some(FilterWindow::Max(window)) => window,
+            Some(FilterWindow::Count(_)) => DEFAULT_FILTER_WINDOW,
+            None => return Err(Status::invalid_argument("The filter has no window.")),
+        };
+        if options.checkpoint_interval_multiplier == 0 {
+            return Err(Status::invalid_argument("The checkpoint interval multiplier is 0."));
+        }
+        let checkpoint_interval = u64::from(window) * u64::from(options.checkpoint_interval_multiplier);
+        Ok(Self { subject, matcher: Matcher::new(expression)?, checkpoint_interval })
+    }
+
+    /// Whether the client wants the event.
+    pub(crate) fn matches(&self, event: &RecordedEvent) -> Result<bool, Status> {
+        self.matcher.matches(match self.subject {
+            Subject::Stream => &event.stream,
+            Subject::EventType => &event.event_type,
+        })
+    }
+}
+
+impl Matcher {
+    fn new(expression: &FilterExpression) -> Result<Self, Status> {
+        if expression.regex.is_empty() {
+            return match expression.prefix.len() {
+                0 => Err(Status::invalid_argument("The filter has neither a regex nor a prefix.")),
+                1..=MAX_FILTER_PREFIXES => Ok(Self::Prefixes(expression.prefix.clone())),
+                _ => Err(Status::invalid_argument("The filter has too many prefixes.")),
+            };
+        }
+        if expression.regex == NO_SYSTEM_EVENTS {
+            return Ok(Self::NotSystem);
+        }
+        if expression.regex.len() > MAX_REGEX_BYTES {
+            return Err(Status::invalid_argument("The filter's regex is too long."));
+        }
+        let regex = RegexBuilder::new(&expression.regex)
+            .backtrack_limit(MAX_BACKTRACKS)
+            .delegate_size_limit(MAX_COMPILED_REGEX_BYTES)
+            .build()
+            .map_err(|error| Status::invalid_argument(format!("The filter's regex is invalid: {error}")))?;
+        let suspects = (expression.regex == PYTHON_DEFAULT).then_some(&b"$PR"[..]);
+        Ok(Self::Regex { regex: Box::new(regex), suspects })
+    }
+
+    fn matches(&self, name: &str) -> Result<bool, Status> {
+        match self {
+            Self::Prefixes(prefixes) => Ok(prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()))),
+            Self::NotSystem => Ok(!name.is_empty() && !name.starts_with('$')),
+            Self::Regex { suspects: Some(suspects), .. }
+                if name.bytes().next().is_none_or(|first| !suspects.contains(&first)) =>
+            {
+                Ok(true)
+            }
+            Self::Regex { regex, .. } => regex.is_match(name).map_err(|error| {
+                Status::invalid_argument(format!("The filter's regex is too costly for '{name}': {error}"))
+            }),
+        }
+    }
+}
