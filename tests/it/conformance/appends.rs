@@ -92,9 +92,10 @@ async fn an_append_of_several_answers_with_its_last_event() {
 async fn an_append_of_several_is_in_one_piece() {
     every_door(async |door| {
         let streams = [unique("piece"), unique("piece"), unique("piece"), unique("piece")];
-        let written =
-            join_all(streams.iter().map(async |stream| door.append(stream, NoStream, events(20)).await.unwrap()))
-                .await;
+        let written = join_all(
+            streams.iter().map(async |stream| door.append(stream, NoStream, events(20)).await.unwrap()),
+        )
+        .await;
         let first = door.stream(&streams[0]).await.unwrap()[0].position;
         let earliest = written.iter().map(|written| written.position).min().unwrap();
         let latest = written.iter().map(|written| written.position).max().unwrap();
@@ -118,7 +119,9 @@ async fn of_many_writers_at_one_revision_one_wins() {
         for _ in 0..5 {
             let attempts: Vec<_> = (0..WRITERS).map(|writer| happened(&writer.to_string())).collect();
             let answers = join_all(
-                attempts.iter().map(async |event| door.append(&stream, Exact(last), vec![event.clone()]).await),
+                attempts
+                    .iter()
+                    .map(async |event| door.append(&stream, Exact(last), vec![event.clone()]).await),
             )
             .await;
             let won: Vec<_> = (0..WRITERS).filter(|writer| answers[*writer].is_ok()).collect();

@@ -276,7 +276,9 @@ pub(super) fn refused(error: Error) -> Refused {
         Error::WrongExpectedVersion { current: CurrentRevision::Current(revision), .. } => {
             Refused::WrongRevision(Some(revision))
         }
-        Error::WrongExpectedVersion { current: CurrentRevision::NoStream, .. } => Refused::WrongRevision(None),
+        Error::WrongExpectedVersion { current: CurrentRevision::NoStream, .. } => {
+            Refused::WrongRevision(None)
+        }
         Error::ResourceDeleted => Refused::Deleted,
         Error::ResourceNotFound => Refused::NotFound,
         // Of deletes the client gives no more than this.

@@ -32,7 +32,10 @@ async fn of_metadata_the_last_one_counts_and_is_read() {
         let stream = unique("described");
         let metadata = format!("$${stream}");
         assert_eq!(door.stream(&metadata).await, Err(NotFound));
-        assert_eq!(door.set_metadata(&stream, NoStream, r#"{"$maxCount":3,"ours":1}"#).await.unwrap().revision, 0);
+        assert_eq!(
+            door.set_metadata(&stream, NoStream, r#"{"$maxCount":3,"ours":1}"#).await.unwrap().revision,
+            0
+        );
         assert_eq!(door.set_metadata(&stream, NoStream, "{}").await, Err(WrongRevision(Some(0))));
         assert_eq!(door.set_metadata(&stream, Exact(0), r#"{"ours":[2]}"#).await.unwrap().revision, 1);
         let read = door.stream(&metadata).await.unwrap();
@@ -63,7 +66,8 @@ async fn truncate_before_hides_what_is_before() {
         assert_eq!(readable(&door, &stream).await, [6, 7, 8, 9]);
         let backward = door.read_stream(&stream, StreamFrom::End, Direction::Backward, 100).await.unwrap();
         assert_eq!(revisions(&backward), [9, 8, 7, 6]);
-        let from_below = door.read_stream(&stream, StreamFrom::Revision(2), Direction::Forward, 3).await.unwrap();
+        let from_below =
+            door.read_stream(&stream, StreamFrom::Revision(2), Direction::Forward, 3).await.unwrap();
         assert_eq!(revisions(&from_below), [6, 7, 8]);
     })
     .await;

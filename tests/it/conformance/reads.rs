@@ -24,9 +24,8 @@ async fn ten(door: &Door) -> String {
 async fn a_stream_is_read_forward_from_any_revision() {
     every_door(async |door| {
         let stream = &ten(&door).await;
-        let read = async |from, count| {
-            revisions(&door.read_stream(stream, from, Forward, count).await.unwrap())
-        };
+        let read =
+            async |from, count| revisions(&door.read_stream(stream, from, Forward, count).await.unwrap());
         assert_eq!(read(StreamFrom::Start, usize::MAX).await, (0..10).collect::<Vec<_>>());
         assert_eq!(read(StreamFrom::Start, 3).await, [0, 1, 2]);
         assert_eq!(read(StreamFrom::Revision(0), 1).await, [0]);
@@ -44,9 +43,8 @@ async fn a_stream_is_read_forward_from_any_revision() {
 async fn a_stream_is_read_backward_from_any_revision() {
     every_door(async |door| {
         let stream = &ten(&door).await;
-        let read = async |from, count| {
-            revisions(&door.read_stream(stream, from, Backward, count).await.unwrap())
-        };
+        let read =
+            async |from, count| revisions(&door.read_stream(stream, from, Backward, count).await.unwrap());
         assert_eq!(read(StreamFrom::End, usize::MAX).await, (0..10).rev().collect::<Vec<_>>());
         assert_eq!(read(StreamFrom::End, 1).await, [9]);
         assert_eq!(read(StreamFrom::Revision(4), 3).await, [4, 3, 2]);

@@ -38,7 +38,8 @@ impl Server {
     pub(super) fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let node = Node::open(NodeOptions::new(dir.path())).unwrap();
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let url = format!("esdb://{}?tls=false", listener.local_addr().unwrap());

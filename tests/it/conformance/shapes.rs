@@ -16,7 +16,10 @@ async fn comes_back(door: &Door, proposed: Vec<ProposedEvent>) {
     let read = door.stream(&stream).await.unwrap();
     assert_eq!(read.len(), proposed.len());
     for (read, proposed) in read.iter().zip(proposed) {
-        assert_eq!((read.id, &*read.event_type, &*read.stream), (proposed.id, &*proposed.event_type, &*stream));
+        assert_eq!(
+            (read.id, &*read.event_type, &*read.stream),
+            (proposed.id, &*proposed.event_type, &*stream)
+        );
         assert!(read.data == proposed.data, "the data is another");
         assert!(read.metadata == proposed.metadata, "the metadata is another");
         assert_eq!(read.is_json, proposed.is_json);
@@ -85,12 +88,25 @@ async fn a_type_is_any_text() {
 async fn a_stream_name_is_any_text() {
     every_door(async |door| {
         let unusual = [
-            "two words", "Účet číslo", "流", "🦀", "$ours", "a$b", "a-b-c", "a/b?c=d&e#f", "a%20b", "::", "\"'\\", "\t", "ALL",
+            "two words",
+            "Účet číslo",
+            "流",
+            "🦀",
+            "$ours",
+            "a$b",
+            "a-b-c",
+            "a/b?c=d&e#f",
+            "a%20b",
+            "::",
+            "\"'\\",
+            "\t",
+            "ALL",
             "all",
         ];
         for name in unusual {
             let stream = unique(name);
-            let written = door.append(&stream, Any, vec![happened(name.trim_matches(['"', '\'', '\\', '\t']))]).await;
+            let written =
+                door.append(&stream, Any, vec![happened(name.trim_matches(['"', '\'', '\\', '\t']))]).await;
             let written = written.unwrap();
             let read = door.stream(&stream).await.unwrap();
             assert_eq!((read.len(), &*read[0].stream), (1, &*stream));
@@ -105,7 +121,8 @@ async fn a_stream_name_is_any_text() {
 async fn names_differ_by_every_byte() {
     every_door(async |door| {
         let stream = unique("Case");
-        let others = [stream.to_lowercase(), stream.to_uppercase(), format!("{stream} "), format!(" {stream}")];
+        let others =
+            [stream.to_lowercase(), stream.to_uppercase(), format!("{stream} "), format!(" {stream}")];
         for stream in others.iter().chain([&stream]) {
             door.append(stream, NoStream, vec![happened("")]).await.unwrap();
         }

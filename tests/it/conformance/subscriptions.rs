@@ -90,7 +90,10 @@ async fn the_log_is_followed_from_its_start() {
         let stream = ten(&door).await;
         let mut following = door.subscribe_all(After::Nothing).await;
         let first = following.next().await.unwrap();
-        assert_eq!(first, door.read_all(eventstore_node::AllFrom::Start, eventstore_node::Direction::Forward, 1).await[0]);
+        assert_eq!(
+            first,
+            door.read_all(eventstore_node::AllFrom::Start, eventstore_node::Direction::Forward, 1).await[0]
+        );
         let seen = following.take(10, |event| *event.stream == *stream).await;
         assert_eq!(seen, door.stream(&stream).await.unwrap());
     })
@@ -146,7 +149,8 @@ async fn the_log_is_followed_without_a_gap_while_it_grows() {
         let mut following = door.subscribe_all(After::Place(start)).await;
         let writers = futures::future::join_all(streams.iter().map(|stream| write(&door, stream, APPENDS)));
         let all = 2 * streams.len() * write_size(APPENDS);
-        let ours = |event: &eventstore_node::RecordedEvent| streams.iter().any(|stream| **stream == *event.stream);
+        let ours =
+            |event: &eventstore_node::RecordedEvent| streams.iter().any(|stream| **stream == *event.stream);
         let (_, seen) = join(writers, following.take(all, ours)).await;
         assert!(seen.windows(2).all(|pair| pair[0].position < pair[1].position), "in the order of the log");
         for stream in &streams {
