@@ -95,7 +95,7 @@ async fn interleaved(door: &Door) -> (Vec<String>, Vec<(usize, u64)>) {
     let streams: Vec<_> = (0..3).map(|_| unique("turns")).collect();
     let mut order = Vec::new();
     for turn in 0..12 {
-        let stream = turn * turn % 5 % 3;
+        let stream = turn * 7 % 5 % 3;
         let written = door.append(&streams[stream], Any, events(1 + turn % 2)).await.unwrap();
         order.push((stream, written.position));
     }

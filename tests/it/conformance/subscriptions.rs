@@ -124,8 +124,8 @@ async fn write(door: &Door, stream: &str, appends: usize) -> usize {
 
 #[tokio::test]
 async fn a_stream_is_followed_without_a_gap_while_it_grows() {
-    const BEFORE: usize = 120;
-    const MEANWHILE: usize = 120;
+    const BEFORE: usize = 30;
+    const MEANWHILE: usize = 30;
     every_door(async |door| {
         let stream = unique("growing");
         let before = write(&door, &stream, BEFORE).await;
@@ -139,7 +139,7 @@ async fn a_stream_is_followed_without_a_gap_while_it_grows() {
 
 #[tokio::test]
 async fn the_log_is_followed_without_a_gap_while_it_grows() {
-    const APPENDS: usize = 60;
+    const APPENDS: usize = 20;
     every_door(async |door| {
         let streams = [unique("growing"), unique("growing"), unique("growing")];
         for stream in &streams {

@@ -5,7 +5,7 @@ use eventstore::{
     SubscriptionFilter,
 };
 
-use super::{append, caught_up, every_server, unique};
+use super::{append, append_many, caught_up, every_server, unique};
 
 /// Six events of three streams: types `made`, `moved`, each.
 async fn six(client: &Client) -> (String, Position) {
@@ -117,9 +117,7 @@ async fn a_filtered_subscription_says_how_far_it_looked() {
         let family = unique("nobody");
         let other = unique("other");
         let first = append(&client, &other, "happened").await.position;
-        for _ in 0..40 {
-            append(&client, &other, "happened").await;
-        }
+        append_many(&client, &other, 40).await;
         let filter = SubscriptionFilter::on_stream_name().add_prefix(&family).max(10);
         let options =
             SubscribeToAllOptions::default().position(StreamPosition::Position(first)).filter(filter);
@@ -133,10 +131,7 @@ async fn a_filtered_subscription_says_how_far_it_looked() {
             .collect();
         assert!(checkpoints.len() >= 4, "one for each ten events: {checkpoints:?}");
         assert!(checkpoints.windows(2).all(|pair| pair[0] < pair[1]), "{checkpoints:?}");
-        let mut last = first;
-        for _ in 0..40 {
-            last = append(&client, &other, "happened").await.position;
-        }
+        let last = append_many(&client, &other, 40).await.position;
         let mut told = *checkpoints.last().unwrap();
         let mut live = 0;
         while live < 4 && told < last {

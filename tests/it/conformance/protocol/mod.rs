@@ -25,6 +25,12 @@ async fn append(client: &Client, stream: &str, event_type: &str) -> WriteResult 
     client.append_to_stream(stream, &Default::default(), event(event_type)).await.unwrap()
 }
 
+/// In one append.
+async fn append_many(client: &Client, stream: &str, count: usize) -> WriteResult {
+    let events: Vec<_> = (0..count).map(|_| event("happened")).collect();
+    client.append_to_stream(stream, &Default::default(), events).await.unwrap()
+}
+
 /// What was appended: the link, where the event came by one.
 fn original(event: &ResolvedEvent) -> (&str, u64) {
     (event.get_original_stream_id(), event.get_original_event().revision)

@@ -8,7 +8,7 @@ use eventstore::{
     StreamPosition, SubscriptionFilter,
 };
 
-use super::{append, every_server, unique};
+use super::{append, append_many, every_server, unique};
 use crate::harness::until;
 
 const GROUP: &str = "group";
@@ -19,8 +19,8 @@ const STATISTICS_TIME_MAX: Duration = Duration::from_secs(30);
 /// A stream with this many events and a group that begins with the first.
 async fn group(client: &Client, events: usize, options: PersistentSubscriptionOptions) -> String {
     let stream = unique("consumed");
-    for _ in 0..events {
-        append(client, &stream, "happened").await;
+    if events > 0 {
+        append_many(client, &stream, events).await;
     }
     let options = options.start_from(StreamPosition::Start);
     client.create_persistent_subscription(&*stream, GROUP, &options).await.unwrap();
@@ -85,9 +85,7 @@ async fn consumers_share_the_events() {
     every_server(async |client| {
         let stream = group(&client, 0, Default::default()).await;
         let (mut one, mut two) = (consume(&client, &stream).await, consume(&client, &stream).await);
-        for _ in 0..EVENTS {
-            append(&client, &stream, "happened").await;
-        }
+        append_many(&client, &stream, EVENTS).await;
         let mut seen = Vec::new();
         while seen.len() < EVENTS {
             tokio::select! {
