@@ -56,6 +56,11 @@ impl Server {
     pub(super) fn url(&self) -> &str {
         &self.url
     }
+
+    /// Its connection string with the scheme that newer clients want.
+    pub(super) fn client_url(&self) -> String {
+        self.url.replacen("esdb", "kurrentdb", 1)
+    }
 }
 
 impl Drop for Server {
