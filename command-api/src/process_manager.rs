@@ -29,17 +29,27 @@ use crate::{
 
 const SUBSCRIBER: &str = "process-manager";
 
-/// Runs until shutdown, finishing what is being driven.
+/// Runs until shutdown, finishing what is being driven. Calls `ready` once: when it has seen all that the log had at its start.
 ///
 /// # Errors
 /// When the log cannot be read ([`StoreError::Undecodable`], [`StoreError::Broken`]); it must not go on past what it cannot read.
-pub async fn run(ledger: Ledger, shutdown: CancellationToken) -> Result<(), StoreError> {
+pub async fn run(
+    ledger: Ledger,
+    ready: impl FnOnce(),
+    shutdown: CancellationToken,
+) -> Result<(), StoreError> {
     let checkpoint = ledger.load_checkpoint(SUBSCRIBER).await?;
     let mut subscription = ledger.store().subscribe(Some(checkpoint));
     let everything = ledger.store().head().await?;
     let mut manager = ProcessManager::new(ledger, checkpoint, everything);
     let mut rest = tokio::time::interval(REST_MAX);
+    let mut ready = Some(ready);
     loop {
+        if manager.caught_up
+            && let Some(ready) = ready.take()
+        {
+            ready();
+        }
         tokio::select! {
             () = shutdown.cancelled() => break,
             batch = subscription.next_undecoded(PROCESS_BATCH_EVENTS), if manager.has_room() => manager.learn(batch?)?,

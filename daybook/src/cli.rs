@@ -4,7 +4,7 @@ use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{import, token, up};
+use crate::commands::{health, import, serve, token, up};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -28,6 +28,10 @@ pub struct Cli {
 pub enum Command {
     /// Run everything in one process: event store, commands, process manager, projector, queries
     Up(Box<up::UpArgs>),
+    /// Run one role in a process of its own: node, command, projector or query
+    Serve(Box<serve::ServeArgs>),
+    /// Ask a running daybook whether it is ready
+    Health(health::HealthArgs),
     /// Print a bearer token of the local issuer
     Token(token::TokenArgs),
     /// Import a bank's transactions from a CSV file, and check them to the cent

@@ -16,6 +16,15 @@ pub enum DataDirError {
         /// Why.
         source: io::Error,
     },
+    /// It is not there.
+    #[error(
+        "there is no data directory {dir}: name the one of the running daybook with --data-dir (DAYBOOK_DATA_DIR), or, to \
+         begin with new keys, make an empty one first"
+    )]
+    Missing {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// Another process has it.
     #[error("another daybook{process} runs on {dir}: stop it first, or choose another --data-dir")]
     InUse {
@@ -38,6 +47,20 @@ pub fn prepare(dir: &Path) -> Result<PathBuf, DataDirError> {
         fs::set_permissions(dir, Permissions::from_mode(0o711)).map_err(unusable)?;
     }
     dir.canonicalize().map_err(unusable)
+}
+
+/// The data directory, absolute. Never made: a mistyped path would give new keys, which nobody else has.
+///
+/// # Errors
+/// [`DataDirError::Missing`], or when it cannot be entered.
+pub fn existing(dir: &Path) -> Result<PathBuf, DataDirError> {
+    match dir.canonicalize() {
+        Ok(dir) => Ok(dir),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(DataDirError::Missing { dir: dir.to_owned() })
+        }
+        Err(source) => Err(DataDirError::Unusable { dir: dir.to_owned(), source }),
+    }
 }
 
 /// Holds the directory for this process while it is held.
@@ -74,7 +97,17 @@ impl DataDirLock {
 
 #[cfg(test)]
 mod tests {
-    use super::{DataDirError, DataDirLock, prepare};
+    use super::{DataDirError, DataDirLock, existing, prepare};
+
+    #[test]
+    fn what_only_reads_makes_no_directory() {
+        let parent = tempfile::tempdir().unwrap();
+        let mistyped = parent.path().join("daat");
+        let refused = existing(&mistyped).unwrap_err();
+        assert!(matches!(refused, DataDirError::Missing { .. }));
+        assert!(!mistyped.exists());
+        assert_eq!(existing(parent.path()).unwrap(), parent.path().canonicalize().unwrap());
+    }
 
     #[test]
     fn one_process_at_a_time() {

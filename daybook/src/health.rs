@@ -12,6 +12,10 @@ use serde::Serialize;
 pub enum Component {
     /// The log.
     EventStore,
+    /// The log, served to others in EventStoreDB's protocol.
+    Esdb,
+    /// The routes for commands.
+    Commands,
     /// The process manager.
     ProcessManager,
     /// The read models' database.
@@ -24,6 +28,8 @@ impl fmt::Display for Component {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::EventStore => "event store",
+            Self::Esdb => "EventStoreDB's protocol",
+            Self::Commands => "commands",
             Self::ProcessManager => "process manager",
             Self::Postgres => "Postgres",
             Self::Projector => "projector",

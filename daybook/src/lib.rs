@@ -1,7 +1,7 @@
 //! The one binary: every role in one process, and the commands of operators and auditors.
 //!
-//! [`commands`] has one file per command. The rest is what they stand on: callers ([`auth`]), the HTTP face ([`http`]),
-//! the private Postgres ([`postgres`]), the import of bank files ([`import`]).
+//! [`commands`] has one file per command. The rest is what they stand on: what runs in a process (`process`), callers ([`auth`]), the
+//! HTTP face ([`http`]), the private Postgres ([`postgres`]), the import of bank files ([`import`]).
 
 pub mod auth;
 mod cli;
@@ -11,6 +11,7 @@ pub mod health;
 pub mod http;
 pub mod import;
 pub mod postgres;
+mod process;
 mod shutdown;
 mod supervisor;
 mod telemetry;

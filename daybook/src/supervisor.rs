@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::health::{Component, Health, State};
 
 const PAUSE_MIN: Duration = Duration::from_millis(500);
-const PAUSE_MAX: Duration = Duration::from_secs(30);
+const PAUSE_MAX: Duration = Duration::from_secs(8);
 
 /// Runs `role` until `stop`. The role itself says when it is ready; its failures are noted and logged here, once each.
 pub(crate) async fn supervise<F, E>(

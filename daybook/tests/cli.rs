@@ -16,17 +16,28 @@ fn printed(arguments: &[&str]) -> String {
 #[test]
 fn help_names_every_command() {
     let help = printed(&["--help"]);
-    for command in ["up", "token", "import"] {
+    for command in ["up", "serve", "health", "token", "import"] {
         assert!(help.lines().any(|line| line.trim_start().starts_with(command)), "{command}: {help}");
     }
 }
 
 #[test]
 fn help_shows_the_environment_variable_of_every_flag() {
-    for command in ["up", "token", "import"] {
-        let help = printed(&[command, "--help"]);
-        let flags = help.lines().filter(|line| line.trim_start().starts_with("--")).count();
-        assert!(flags > 3, "{help}");
+    let commands: [&[&str]; 8] = [
+        &["up"],
+        &["serve", "node"],
+        &["serve", "command"],
+        &["serve", "projector"],
+        &["serve", "query"],
+        &["health"],
+        &["token"],
+        &["import"],
+    ];
+    for command in commands {
+        let help = printed(&[command, &["--help"]].concat());
+        let flags = help.lines().filter(|line| line.starts_with("      --")).count();
+        assert!(flags >= 3, "{help}");
+        assert!(help.contains("Examples:\n  daybook "), "{help}");
         let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(help.matches("[env: DAYBOOK_").count(), flags, "{help}");
     }

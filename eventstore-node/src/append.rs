@@ -7,13 +7,14 @@ use std::task::{Context, Poll};
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::deletion::Deletion;
 use crate::error::AppendError;
 use crate::event::{Appended, StreamAppend};
 use crate::limits::{MAX_BATCH_EVENTS, MAX_BATCH_STREAMS, MAX_EVENT_TYPE_BYTES, MAX_STREAM_NAME_BYTES};
 use crate::log::record::encoded_len;
 use crate::metadata::original;
 use crate::shared::Shared;
-use crate::writer::{Change, Deletion, Message, Request};
+use crate::writer::{Change, Message, Request};
 
 /// Bounds of what waits for the writer.
 #[derive(Clone, Copy, Debug)]

@@ -41,3 +41,25 @@ impl Followers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_forgotten_with_its_last_follower() {
+        let followers = Followers::default();
+        let (first, second, other) = (followers.follow(1), followers.follow(1), followers.follow(2));
+        followers.wake(1);
+        assert!(
+            first.has_changed().unwrap() && second.has_changed().unwrap() && !other.has_changed().unwrap()
+        );
+        drop(first);
+        followers.leave(1);
+        assert!(!followers.is_empty());
+        drop((second, other));
+        followers.leave(1);
+        followers.leave(2);
+        assert!(followers.is_empty());
+    }
+}

@@ -17,6 +17,7 @@
 
 mod append;
 mod clock;
+mod deletion;
 mod error;
 mod event;
 mod faults;
@@ -29,6 +30,7 @@ mod log;
 mod metadata;
 mod node;
 mod options;
+pub mod persistent;
 mod readable;
 mod reads;
 mod shared;

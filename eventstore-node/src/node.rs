@@ -13,8 +13,7 @@ use tokio::sync::{mpsc, watch};
 use crate::append::{QueueLimits, Slot};
 use crate::error::{AppendError, FileError, OpenError, ReadError};
 use crate::event::{
-    AllFrom, AllRead, Appended, Deleted, Direction, ExpectedRevision, Position, ReadLimit, StreamAppend,
-    StreamFrom, StreamRead,
+    AllFrom, AllRead, Appended, Direction, Position, ReadLimit, StreamAppend, StreamFrom, StreamRead,
 };
 use crate::followers::Followers;
 use crate::index::Index;
@@ -31,7 +30,7 @@ use crate::streams::Streams;
 use crate::subscription::{AllSubscription, StreamSubscription};
 use crate::threads::Threads;
 use crate::type_names::TypeNames;
-use crate::writer::{Deletion, DeletionKind, Message, Writer};
+use crate::writer::{Message, Writer};
 
 /// An open event store. Clones are handles of the same node; end it with [`Node::shutdown`].
 ///
@@ -163,44 +162,6 @@ impl Node {
     /// See [`AppendError`].
     pub async fn append(&self, batch: Vec<StreamAppend>) -> Result<Appended, AppendError> {
         self.reserve().await?.submit(batch).await
-    }
-
-    /// Deletes a stream until something is appended to it: its events can no longer be read, and later ones go on with
-    /// the revisions after theirs. The log keeps them. Deleting it again is no error.
-    ///
-    /// # Errors
-    /// `WrongExpectedRevision` if the stream is not in the expected state (or never existed), `StreamDeleted` if it is
-    /// deleted for good, or deleted and expected to exist. See [`AppendError`].
-    pub async fn delete_stream(
-        &self,
-        stream: &str,
-        expected: ExpectedRevision,
-    ) -> Result<Deleted, AppendError> {
-        self.delete(stream, expected, DeletionKind::Soft).await
-    }
-
-    /// Deletes a stream for good, even one that never existed: nothing can be appended to it or read from it, nor from
-    /// its metadata, ever again. The log keeps its events.
-    ///
-    /// # Errors
-    /// As for [`Node::delete_stream`].
-    pub async fn tombstone_stream(
-        &self,
-        stream: &str,
-        expected: ExpectedRevision,
-    ) -> Result<Deleted, AppendError> {
-        self.delete(stream, expected, DeletionKind::Tombstone).await
-    }
-
-    async fn delete(
-        &self,
-        stream: &str,
-        expected: ExpectedRevision,
-        kind: DeletionKind,
-    ) -> Result<Deleted, AppendError> {
-        let deletion = Deletion { stream: stream.into(), expected, kind };
-        let appended = self.reserve().await?.submit_deletion(deletion).await?;
-        Ok(Deleted { position: appended.streams.first().map_or(0, |stream| stream.position) })
     }
 
     /// Reads a page of a stream. Blocks, mostly at the speed of the page cache.

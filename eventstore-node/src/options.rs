@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::error::OpenError;
 use crate::faults::Faults;
-use crate::limits::{MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES};
+use crate::limits::{MAX_MARKS, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -41,6 +41,8 @@ pub struct NodeOptions {
     pub(crate) faults: Faults,
     /// Bits of a stream's hash that count; tests lower it to make streams collide.
     pub(crate) slot_mask: u64,
+    /// Streams with metadata kept in memory; tests lower it to make them be looked up.
+    pub(crate) marks: usize,
 }
 
 impl NodeOptions {
@@ -61,6 +63,7 @@ impl NodeOptions {
             scrub_bytes_per_second: 16 * MIB,
             faults: Faults::default(),
             slot_mask: u64::MAX,
+            marks: MAX_MARKS,
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use eventstore_node::{ExpectedRevision, ProposedEvent, RecordedEvent, StreamAppend};
-use ledger_core::{DecodeError, Event, Metadata};
+use ledger_core::{DecodeError, Event, Metadata, stream};
 use uuid::Uuid;
 
 use crate::{Recorded, StoreError};
@@ -106,12 +106,16 @@ fn event_id(stream: &str, revision: u64, name: &str, data: &[u8], metadata: &[u8
     Uuid::new_v5(&EVENT_IDS, &content)
 }
 
-/// False for the store's system events.
+/// Every category of the ledger's streams.
+pub(crate) const CATEGORIES: [&str; 4] =
+    [stream::ACCOUNT, stream::TRANSFER, stream::ACCOUNT_REFERENCE, stream::USER];
+
+/// False for the store's own events and for other clients' in the same store.
 pub(crate) fn is_the_ledgers(recorded: &RecordedEvent) -> bool {
-    !recorded.event_type.starts_with('$') && !recorded.stream.starts_with('$')
+    CATEGORIES.iter().any(|category| recorded.stream.starts_with(category))
 }
 
-/// Decodes an event of the ledger; `None` for one that is not the ledger's own (the store's system events).
+/// Decodes an event of the ledger; `None` for one that is not the ledger's own.
 pub(crate) fn decode(recorded: RecordedEvent) -> Result<Option<Recorded>, StoreError> {
     if is_the_ledgers(&recorded) { decode_own(recorded).map(Some) } else { Ok(None) }
 }

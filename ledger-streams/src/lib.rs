@@ -20,6 +20,8 @@ mod transfers;
 mod users;
 
 #[cfg(test)]
+mod test_server;
+#[cfg(test)]
 mod tests;
 
 pub use codec::Context;
@@ -30,6 +32,6 @@ pub use limits::*;
 pub use opening::{NewAccount, Opened};
 pub use personal::{KeyError, KeyStore, UserDetails};
 pub use recorded::Recorded;
-pub use store::EventStore;
+pub use store::{ConnectError, EventStore, EventStoreDb};
 pub use subscription::{Batch, Subscription, Undecoded, UndecodedBatch};
 pub use transfers::{Claim, TransferEnd, TransferReceipt, TransferRequest, TransferRun};

@@ -20,3 +20,38 @@ pub const WORKER_RETRY_EVERY: Duration = Duration::from_secs(5);
 pub const WORKER_FREE_AFTER: Duration = Duration::from_secs(20 * 60);
 /// Events of one stream read at a time.
 pub const STREAM_PAGE_EVENTS: usize = 4_096;
+
+/// Connections for calls to a store over the network; each subscription has one of its own.
+pub const CONNECTIONS: usize = 4;
+/// Calls under way on one connection. A server takes 100.
+pub const CALLS_PER_CONNECTION_MAX: usize = 90;
+/// Appends that are queued or under way to a store over the network; more wait for a place.
+pub const QUEUED_APPENDS_MAX: usize = 4_096;
+/// Events of queued appends to one stream that are written as one append.
+pub const JOINED_APPEND_EVENTS_MAX: usize = 500;
+/// Bytes of such an append. A server takes 1 MiB.
+pub const JOINED_APPEND_BYTES_MAX: usize = 512 * 1024;
+/// Failed appends that are remembered, by event, so that nothing follows them.
+pub const FAILED_EVENTS_REMEMBERED: usize = 100_000;
+/// How long one call to a store over the network may take before it is tried again.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a call is tried again before the store is called unavailable. A store away for longer is called so at once.
+pub const CALL_PATIENCE: Duration = Duration::from_secs(10);
+/// Calls in a row that take too long before a connection is taken for dead.
+pub const TIMEOUTS_MAX: u32 = 3;
+/// How long a connection may take to be made and to answer.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection that failed is left alone before it is tried again, at first.
+pub const RECONNECT_DELAY_MIN: Duration = Duration::from_millis(50);
+/// The longest such time.
+pub const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(2);
+/// Time between two looks at a store over the network.
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
+/// How long such a look may take before the store is away.
+pub const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Events that a subscription over the network reads ahead of its reader.
+pub const READ_AHEAD_EVENTS: usize = 1_024;
+/// Other clients' events after which the server tells a subscription how far it has come.
+pub const FILTER_WINDOW_EVENTS: u32 = 256;
+/// How long a subscription that is behind waits for a batch to fill up.
+pub const FILL_TIME: Duration = Duration::from_millis(20);

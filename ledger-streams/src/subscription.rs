@@ -7,6 +7,7 @@ use eventstore_node::{AllSubscription, RecordedEvent};
 use ledger_core::Position;
 
 use crate::codec::{decode, decode_metadata, decode_own, is_the_ledgers};
+use crate::store::Follower;
 use crate::{EventStore, Recorded, StoreError};
 
 /// A catch-up subscription on the whole log: every event after a position once, in order, for ever.
@@ -16,6 +17,7 @@ pub struct Subscription {
 
 enum Engine {
     Embedded(AllSubscription),
+    EventStoreDb(Box<Follower>),
 }
 
 /// Some events, in order.
@@ -31,23 +33,25 @@ pub struct Batch {
 
 impl Subscription {
     pub(crate) fn new(store: &EventStore, after: Option<Position>) -> Self {
-        match store {
-            EventStore::Embedded(node) => Self { engine: Engine::Embedded(node.subscribe_all(after)) },
-        }
+        let engine = match store {
+            EventStore::Embedded(node) => Engine::Embedded(node.subscribe_all(after)),
+            EventStore::EventStoreDb(remote) => Engine::EventStoreDb(Box::new(Follower::new(remote, after))),
+        };
+        Self { engine }
     }
 
-    /// The next events, at least one read and at most `max`; waits for them. Dropping the future loses nothing.
+    /// The next events, at least one read and at most `max`; waits for them. Dropping the future loses nothing. A store over the network
+    /// may go and come back meanwhile; [`EventStore::health`] tells.
     ///
     /// # Errors
     /// [`StoreError::Undecodable`] for an event this program does not know: the events before it were not returned, and asking again
     /// gives what follows, so a caller that must not skip makes a new subscription from its checkpoint once the cause is mended.
     /// [`StoreError::Unavailable`] and [`StoreError::Broken`] from the store.
     pub async fn next(&mut self, max: usize) -> Result<Batch, StoreError> {
-        let (recorded, caught_up) = match &mut self.engine {
-            Engine::Embedded(subscription) => {
-                let events = subscription.next_batch(max).await?;
-                (events, subscription.caught_up())
-            }
+        let recorded = self.next_recorded(max).await?;
+        let caught_up = match &self.engine {
+            Engine::Embedded(subscription) => subscription.caught_up(),
+            Engine::EventStoreDb(follower) => follower.caught_up(),
         };
         let position = recorded.last().map_or(0, |event| event.position);
         let mut events = Vec::with_capacity(recorded.len());
@@ -62,12 +66,17 @@ impl Subscription {
     /// # Errors
     /// [`StoreError::Unavailable`] and [`StoreError::Broken`] from the store.
     pub async fn next_undecoded(&mut self, max: usize) -> Result<UndecodedBatch, StoreError> {
-        let recorded = match &mut self.engine {
-            Engine::Embedded(subscription) => subscription.next_batch(max).await?,
-        };
+        let recorded = self.next_recorded(max).await?;
         let position = recorded.last().map_or(0, |event| event.position);
         let events = recorded.into_iter().filter(is_the_ledgers).map(Undecoded).collect();
         Ok(UndecodedBatch { events, position })
+    }
+
+    async fn next_recorded(&mut self, max: usize) -> Result<Vec<RecordedEvent>, StoreError> {
+        match &mut self.engine {
+            Engine::Embedded(subscription) => Ok(subscription.next_batch(max).await?),
+            Engine::EventStoreDb(follower) => follower.next(max).await,
+        }
     }
 }
 

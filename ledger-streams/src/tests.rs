@@ -1,52 +1,97 @@
-//! Transfers on a real embedded store.
+//! Transfers on real stores: the node in this process, and the same over the network.
 
 use std::sync::Arc;
 
 use chrono::Utc;
-use eventstore_node::{Node, NodeOptions};
 use ledger_core::account::{AccountCommand, AccountEvent, AccountKind};
 use ledger_core::transfer::{TransferEvent, TransferStatus};
 use ledger_core::{AccountId, Currency, Event, Money, Rejection, stream};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
+use crate::test_server::Server;
 use crate::{
     Context, EventStore, Ledger, LedgerOptions, NewAccount, Recorded, TransferEnd, TransferReceipt,
     TransferRequest,
 };
 
+/// Which engine a test runs on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Engine {
+    Embedded,
+    EventStoreDb,
+}
+
+/// Each test once on each engine.
+macro_rules! on_each_engine {
+    ($($test:ident),* $(,)?) => {
+        mod embedded {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $test() {
+                super::$test(super::Engine::Embedded).await;
+            })*
+        }
+        mod event_store_db {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $test() {
+                super::$test(super::Engine::EventStoreDb).await;
+            })*
+        }
+    };
+}
+
+on_each_engine! {
+    a_transfer_completes,
+    each_event_names_the_one_that_caused_it,
+    a_refused_credit_brings_the_money_back,
+    a_repeated_wish_gets_its_first_answer_also_after_a_restart,
+    what_can_never_be_right_leaves_no_trace,
+    many_with_one_key_at_once_make_one_transfer,
+    many_draining_one_account_never_overdraw_it,
+    two_drivers_of_one_transfer_do_no_harm,
+    a_transfer_goes_on_after_a_crash_wherever_it_stopped,
+    a_refused_request_is_not_debited_after_all,
+    references_are_unique_also_when_claimed_at_once,
+    checkpoints_are_kept_in_the_log,
+    a_log_knows_the_time_of_the_last_event_at_a_place,
+    processes_that_share_a_worker_number_are_found_out,
+}
+
 struct Bank {
     ledger: Ledger,
-    node: Node,
-    dir: TempDir,
+    engine: Engine,
+    server: Server,
 }
 
 impl Bank {
-    async fn open(dir: TempDir) -> Self {
-        let mut options = NodeOptions::new(dir.path().to_owned());
-        options.segment_bytes = 16 * 1024 * 1024;
-        let node = Node::open(options).unwrap();
-        let ledger = Ledger::open(EventStore::Embedded(node.clone()), &LedgerOptions { worker: Some(1) })
-            .await
-            .unwrap();
-        Self { ledger, node, dir }
+    async fn open(engine: Engine, server: Server) -> Self {
+        let ledger = Self::ledger(engine, &server, 1).await;
+        Self { ledger, engine, server }
     }
 
-    async fn new() -> Self {
-        Self::open(TempDir::new().unwrap()).await
+    async fn ledger(engine: Engine, server: &Server, worker: u16) -> Ledger {
+        let store = match engine {
+            Engine::Embedded => EventStore::Embedded(server.node()),
+            Engine::EventStoreDb => EventStore::connect(&server.url()).unwrap(),
+        };
+        Ledger::open(store, &LedgerOptions { worker: Some(worker) }).await.unwrap()
+    }
+
+    async fn new(engine: Engine) -> Self {
+        Self::open(engine, Server::new().await).await
     }
 
     /// Everything in memory is gone, as after a crash; the log stays.
-    async fn restart(self) -> Self {
-        self.node.shutdown().await;
-        drop((self.ledger, self.node));
-        Self::open(self.dir).await
+    async fn restart(mut self) -> Self {
+        self.server.stop().await;
+        drop(self.ledger);
+        self.server.start().await;
+        Self::open(self.engine, self.server).await
     }
 
     /// Another process on the same store: own caches, own worker number, same log.
     async fn another(&self, worker: u16) -> Ledger {
-        let store = EventStore::Embedded(self.node.clone());
-        Ledger::open(store, &LedgerOptions { worker: Some(worker) }).await.unwrap()
+        Self::ledger(self.engine, &self.server, worker).await
     }
 
     async fn second(&self) -> Ledger {
@@ -75,13 +120,14 @@ impl Bank {
     async fn log(&self) -> Vec<Recorded> {
         let mut events = Vec::new();
         let mut subscription = self.ledger.store().subscribe(None);
-        if self.node.head() == 0 {
+        let head = self.ledger.store().head().await.unwrap();
+        if head == 0 {
             return events;
         }
         loop {
             let batch = subscription.next(1_000).await.unwrap();
             events.extend(batch.events);
-            if batch.position >= self.node.head() {
+            if batch.position >= head {
                 return events;
             }
         }
@@ -124,9 +170,8 @@ async fn drive(ledger: &Ledger, receipt: &TransferReceipt) -> TransferStatus {
     run.process.status()
 }
 
-#[tokio::test]
-async fn a_transfer_completes() {
-    let bank = Bank::new().await;
+async fn a_transfer_completes(engine: Engine) {
+    let bank = Bank::new(engine).await;
     let (from, to) = (bank.account(1_000).await, bank.account(0).await);
     let receipt = request(&bank.ledger, &wish("k", from, to, 300)).await.unwrap();
     assert_eq!(receipt.status, TransferStatus::Pending);
@@ -135,9 +180,8 @@ async fn a_transfer_completes() {
     assert_eq!((bank.balance(from).await, bank.balance(to).await), (-300, 300));
 }
 
-#[tokio::test]
-async fn each_event_names_the_one_that_caused_it() {
-    let bank = Bank::new().await;
+async fn each_event_names_the_one_that_caused_it(engine: Engine) {
+    let bank = Bank::new(engine).await;
     let (from, to) = (bank.account(1_000).await, bank.account(0).await);
     let receipt = request(&bank.ledger, &wish("k", from, to, 300)).await.unwrap();
     drive(&bank.ledger, &receipt).await;
@@ -152,10 +196,9 @@ async fn each_event_names_the_one_that_caused_it() {
     }
 }
 
-#[tokio::test]
-async fn a_refused_credit_brings_the_money_back() {
+async fn a_refused_credit_brings_the_money_back(engine: Engine) {
     for stop in [AccountCommand::Freeze(None), AccountCommand::Close] {
-        let bank = Bank::new().await;
+        let bank = Bank::new(engine).await;
         let (from, to) = (bank.account(1_000).await, bank.account(0).await);
         let receipt = request(&bank.ledger, &wish("k", from, to, 300)).await.unwrap();
         bank.command(to, stop).await;
@@ -168,9 +211,8 @@ async fn a_refused_credit_brings_the_money_back() {
     }
 }
 
-#[tokio::test]
-async fn a_repeated_wish_gets_its_first_answer_also_after_a_restart() {
-    let bank = Bank::new().await;
+async fn a_repeated_wish_gets_its_first_answer_also_after_a_restart(engine: Engine) {
+    let bank = Bank::new(engine).await;
     let (from, to) = (bank.account(1_000).await, bank.account(0).await);
     let first = request(&bank.ledger, &wish("k", from, to, 300)).await.unwrap();
     let broke = request(&bank.ledger, &wish("too much", from, to, 9_000)).await.unwrap();
@@ -187,24 +229,22 @@ async fn a_repeated_wish_gets_its_first_answer_also_after_a_restart() {
     assert_eq!(bank.balance(from).await, -300);
 }
 
-#[tokio::test]
-async fn what_can_never_be_right_leaves_no_trace() {
-    let bank = Bank::new().await;
+async fn what_can_never_be_right_leaves_no_trace(engine: Engine) {
+    let bank = Bank::new(engine).await;
     let (from, nobody) = (bank.account(1_000).await, AccountId::from_i64(77).unwrap());
-    let before = bank.node.head();
+    let before = bank.server.node().head();
     let unknown = request(&bank.ledger, &wish("a", from, nobody, 1)).await.unwrap_err();
     assert_eq!(unknown, Rejection::AccountNotFound);
     let mut other = wish("b", from, bank.account(0).await, 1);
-    let after_opening = bank.node.head();
+    let after_opening = bank.server.node().head();
     other.amount = Money::new(1, Currency::from_code("CZK").unwrap());
     assert_eq!(request(&bank.ledger, &other).await.unwrap_err(), Rejection::CurrencyMismatch);
     assert_eq!(request(&bank.ledger, &wish("c", from, from, 1)).await.unwrap_err(), Rejection::SameAccount);
-    assert!(before < after_opening && bank.node.head() == after_opening);
+    assert!(before < after_opening && bank.server.node().head() == after_opening);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn many_with_one_key_at_once_make_one_transfer() {
-    let bank = Bank::new().await;
+async fn many_with_one_key_at_once_make_one_transfer(engine: Engine) {
+    let bank = Bank::new(engine).await;
     let (from, to) = (bank.account(100_000).await, bank.account(0).await);
     let second = bank.second().await;
     let mut tasks = JoinSet::new();
@@ -228,9 +268,8 @@ async fn many_with_one_key_at_once_make_one_transfer() {
     assert_eq!(debits.count(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn many_draining_one_account_never_overdraw_it() {
-    let bank = Bank::new().await;
+async fn many_draining_one_account_never_overdraw_it(engine: Engine) {
+    let bank = Bank::new(engine).await;
     let (from, to) = (bank.account(1_000).await, bank.account(0).await);
     let others = [bank.ledger.clone(), bank.another(2).await, bank.another(3).await];
     let mut tasks = JoinSet::new();
@@ -252,9 +291,8 @@ async fn many_draining_one_account_never_overdraw_it() {
     assert_eq!((bank.balance(from).await, bank.balance(to).await), (-990, 990));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn two_drivers_of_one_transfer_do_no_harm() {
-    let bank = Bank::new().await;
+async fn two_drivers_of_one_transfer_do_no_harm(engine: Engine) {
+    let bank = Bank::new(engine).await;
     let (from, to) = (bank.account(100_000).await, bank.account(0).await);
     for number in 0..40 {
         let receipt = request(&bank.ledger, &wish(&format!("k{number}"), from, to, 10)).await.unwrap();
@@ -274,10 +312,9 @@ async fn two_drivers_of_one_transfer_do_no_harm() {
     assert!(ends.len() == 40 && ends.values().all(|count| *count == 1));
 }
 
-#[tokio::test]
-async fn a_transfer_goes_on_after_a_crash_wherever_it_stopped() {
+async fn a_transfer_goes_on_after_a_crash_wherever_it_stopped(engine: Engine) {
     // The request alone; the request and the debit; with a credit whose end was lost: each as another engine might leave it.
-    let bank = Bank::new().await;
+    let bank = Bank::new(engine).await;
     let (from, to) = (bank.account(1_000).await, bank.account(0).await);
     let receipt = request(&bank.ledger, &wish("k", from, to, 300)).await.unwrap();
     let bank = bank.restart().await;
@@ -290,9 +327,8 @@ async fn a_transfer_goes_on_after_a_crash_wherever_it_stopped() {
     assert_eq!((bank.balance(from).await, bank.balance(to).await), (-300, 300));
 }
 
-#[tokio::test]
-async fn a_refused_request_is_not_debited_after_all() {
-    let bank = Bank::new().await;
+async fn a_refused_request_is_not_debited_after_all(engine: Engine) {
+    let bank = Bank::new(engine).await;
     let (from, to) = (bank.account(0).await, bank.account(1_000).await);
     let refused = request(&bank.ledger, &wish("k", from, to, 300)).await.unwrap();
     assert_eq!(refused.status, TransferStatus::Rejected(Rejection::InsufficientFunds));
@@ -305,9 +341,8 @@ async fn a_refused_request_is_not_debited_after_all() {
     assert_eq!((bank.balance(from).await, bank.balance(to).await), (500, -500));
 }
 
-#[tokio::test]
-async fn references_are_unique_also_when_claimed_at_once() {
-    let bank = Bank::new().await;
+async fn references_are_unique_also_when_claimed_at_once(engine: Engine) {
+    let bank = Bank::new(engine).await;
     let new = NewAccount {
         user_id: None,
         kind: AccountKind::Savings,
@@ -326,9 +361,8 @@ async fn references_are_unique_also_when_claimed_at_once() {
     assert_eq!(bank.ledger.account_of_reference("CZ-2378").await.unwrap(), Some(opened.account_id));
 }
 
-#[tokio::test]
-async fn checkpoints_are_kept_in_the_log() {
-    let bank = Bank::new().await;
+async fn checkpoints_are_kept_in_the_log(engine: Engine) {
+    let bank = Bank::new(engine).await;
     assert_eq!(bank.ledger.load_checkpoint("p").await.unwrap(), 0);
     bank.ledger.save_checkpoint("p", 17).await.unwrap();
     bank.ledger.save_checkpoint("p", 42).await.unwrap();
@@ -337,9 +371,8 @@ async fn checkpoints_are_kept_in_the_log() {
     assert!(bank.log().await.is_empty(), "the store's own bookkeeping is no event of the ledger");
 }
 
-#[tokio::test]
-async fn a_log_knows_the_time_of_the_last_event_at_a_place() {
-    let bank = Bank::new().await;
+async fn a_log_knows_the_time_of_the_last_event_at_a_place(engine: Engine) {
+    let bank = Bank::new(engine).await;
     let store = bank.ledger.store().clone();
     assert_eq!(store.recorded_at(1_000_000).await.unwrap(), None);
     bank.account(0).await;
@@ -353,16 +386,15 @@ async fn a_log_knows_the_time_of_the_last_event_at_a_place() {
     assert_eq!(store.recorded_at(first.position - 1).await.unwrap(), None);
     assert_eq!(store.recorded_at(first.position).await.unwrap(), Some(first.recorded_at));
     assert_eq!(store.recorded_at(last.position).await.unwrap(), Some(last.recorded_at));
-    let head = store.head().await.unwrap();
+    let head = bank.server.node().head();
     assert!(head > last.position);
     for position in [head, head + 1_000_000] {
         assert_eq!(store.recorded_at(position).await.unwrap(), Some(last.recorded_at));
     }
 }
 
-#[tokio::test]
-async fn processes_that_share_a_worker_number_are_found_out() {
-    let bank = Bank::new().await;
+async fn processes_that_share_a_worker_number_are_found_out(engine: Engine) {
+    let bank = Bank::new(engine).await;
     let (from, to) = (bank.account(1_000).await, bank.account(0).await);
     let (one, two) = (bank.another(5).await, bank.another(5).await);
     let mut answers = Vec::new();

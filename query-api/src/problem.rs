@@ -56,6 +56,10 @@ pub(crate) enum Problem {
     Live(#[from] LiveError),
     #[error("This connection has all the subscriptions it may have.")]
     TooManySubscriptions,
+    #[error("The read models' database does not answer at the moment. Try again in a moment.")]
+    DatabaseUnavailable,
+    #[error("The event store does not answer at the moment. Try again in a moment.")]
+    EventStoreUnavailable,
     #[error("Something is broken on our side; it is logged.")]
     Internal,
 }
@@ -83,6 +87,8 @@ impl Problem {
             Self::Live(LiveError::TooSlow) => (StatusCode::SERVICE_UNAVAILABLE, "subscriber_too_slow"),
             Self::Live(LiveError::Interrupted) => (StatusCode::SERVICE_UNAVAILABLE, "interrupted"),
             Self::TooManySubscriptions => (StatusCode::TOO_MANY_REQUESTS, "too_many_subscriptions"),
+            Self::DatabaseUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable"),
+            Self::EventStoreUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "event_store_unavailable"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
     }
@@ -100,13 +106,25 @@ impl Problem {
 
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
-        tracing::error!(%error, "a read model could not be read");
-        Self::Internal
+        if error.is_timeout() {
+            tracing::warn!(%error, "a read model took too long to read");
+            Self::Timeout
+        } else if error.is_outage() {
+            tracing::warn!(%error, "a read model could not be read now");
+            Self::DatabaseUnavailable
+        } else {
+            tracing::error!(%error, "a read model could not be read");
+            Self::Internal
+        }
     }
 }
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
+        if error.is_transient() {
+            tracing::warn!(%error, "the event store could not be read now");
+            return Self::EventStoreUnavailable;
+        }
         tracing::error!(%error, "the event store could not be read");
         Self::Internal
     }
@@ -138,7 +156,7 @@ impl IntoResponse for Problem {
             .with_extensions(Code { code });
         let mut response = body.into_response();
         let header = match self {
-            Self::ProjectionBehind(_) => Some((header::RETRY_AFTER, "1")),
+            _ if status == StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, "1")),
             Self::Unauthenticated => Some((header::WWW_AUTHENTICATE, "Bearer")),
             Self::UpgradeRequired => Some((header::UPGRADE, "websocket")),
             _ => None,

@@ -4,7 +4,7 @@
 //! benchmark, not to a test, and these machines are shared.
 //!
 //! `BENCH_SECONDS` (60), `BENCH_RATE` (13000 transfers/s offered to the whole system), `BENCH_START_EVENTS` (10000000; 0 skips the part)
-//! and `BENCH_PARTS` (all of accept,sustain,source,destination,sql,import,start) may be set.
+//! and `BENCH_PARTS` (all of log,accept,sustain,source,destination,sql,import,start) may be set.
 
 #![allow(
     missing_docs,
@@ -18,6 +18,7 @@
 mod accounts;
 mod import;
 mod load;
+mod log;
 mod machine;
 mod parts;
 mod server;
@@ -60,6 +61,9 @@ impl Plan {
 fn main() {
     let plan = Plan::from_env();
     println!("# Daybook benchmark\n\n{}\n", machine::describe());
+    if plan.includes("log") {
+        log::run(&plan);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async {
         if plan.includes("accept") {

@@ -11,6 +11,8 @@ use serde_json::Value;
 pub struct Server {
     child: Child,
     pub address: SocketAddr,
+    /// Where EventStoreDB's protocol is spoken.
+    pub esdb: SocketAddr,
     pub token: String,
     pub client: reqwest::Client,
     pub ready_after: Duration,
@@ -28,13 +30,25 @@ pub fn binary() -> PathBuf {
 impl Server {
     /// Starts daybook and waits until it is ready.
     pub async fn start(data_dir: &Path, arguments: &[&str]) -> Self {
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut server = Self::spawn(data_dir, &["up"], arguments).await;
+        server.token = token(data_dir);
+        server
+    }
+
+    /// Starts the event store alone and waits until it is ready.
+    pub async fn node(data_dir: &Path) -> Self {
+        Self::spawn(data_dir, &["serve", "node"], &[]).await
+    }
+
+    async fn spawn(data_dir: &Path, command: &[&str], arguments: &[&str]) -> Self {
+        let (address, esdb) = (free_address(), free_address());
         let log =
             std::fs::File::options().create(true).append(true).open(data_dir.join("bench.log")).unwrap();
         let started = Instant::now();
         let child = Command::new(binary())
-            .arg("up")
+            .args(command)
             .args(["--data-dir", data_dir.to_str().unwrap(), "--http", &address.to_string()])
+            .args(["--esdb", &esdb.to_string()])
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
@@ -42,10 +56,10 @@ impl Server {
             .spawn()
             .unwrap();
         let client = reqwest::Client::new();
-        let mut server = Self { child, address, token: String::new(), client, ready_after: Duration::ZERO };
+        let mut server =
+            Self { child, address, esdb, token: String::new(), client, ready_after: Duration::ZERO };
         server.wait_until_ready(Duration::from_secs(1_200)).await;
         server.ready_after = started.elapsed();
-        server.token = token(data_dir);
         server
     }
 
@@ -114,6 +128,10 @@ impl Drop for Server {
             let _ = self.child.wait();
         }
     }
+}
+
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 fn token(data_dir: &Path) -> String {

@@ -23,7 +23,8 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("sqlx", &["projector", "query-api", "daybook"]),
     ("fjall", &["eventstore-node"]),
     ("kurrentdb", &["ledger-streams"]),
-    ("axum", &["command-api", "query-api", "daybook"]),
+    ("tonic", &["eventstore-node"]),
+    ("axum", &["eventstore-node", "command-api", "query-api", "daybook"]),
     ("async-graphql", &["query-api"]),
     ("jsonwebtoken", &["daybook"]),
 ];

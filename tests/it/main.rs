@@ -4,6 +4,7 @@
 mod architecture;
 mod conformance;
 mod contracts;
+mod deployment;
 mod harness;
 mod journeys;
 mod outages;

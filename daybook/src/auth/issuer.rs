@@ -73,6 +73,7 @@ impl Issuer {
         if let ErrorKind::NotFound = fs::metadata(&path).err().map_or(ErrorKind::Other, |error| error.kind())
         {
             make_secret(&path).map_err(failed)?;
+            tracing::info!(path = %path.display(), "made a new key for tokens; no token made before is good");
         }
         let mode = fs::metadata(&path).map_err(failed)?.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {

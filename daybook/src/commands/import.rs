@@ -167,7 +167,7 @@ fn token(args: &ImportArgs) -> Result<String, Failure> {
     if let Some(token) = &args.token {
         return Ok(token.clone());
     }
-    let issuer = Issuer::open(&data_dir::prepare(&args.data_dir.data_dir)?)?;
+    let issuer = Issuer::open(&data_dir::existing(&args.data_dir.data_dir)?)?;
     let actor = Actor { subject: "import".to_owned(), role: Role::Operator, user_id: None };
     Ok(issuer.token(&actor, unix_seconds(), TOKEN_TTL)?)
 }

@@ -1,6 +1,8 @@
 //! The commands, one file each.
 
+pub mod health;
 pub mod import;
+pub mod serve;
 pub mod token;
 pub mod up;
 
@@ -18,6 +20,8 @@ pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 pub async fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Up(args) => up::run(*args).await,
+        Command::Serve(args) => serve::run(*args).await,
+        Command::Health(args) => health::run(args).await,
         Command::Token(args) => token::run(&args),
         Command::Import(args) => import::run(args).await,
     }

@@ -45,7 +45,7 @@ pub fn run(args: &TokenArgs) -> Result<ExitCode, Failure> {
     if args.user.is_some() && args.role != Role::Customer {
         return Err(format!("--user is for customers; an {} is no user", args.role).into());
     }
-    let issuer = Issuer::open(&data_dir::prepare(&args.data_dir.data_dir)?)?;
+    let issuer = Issuer::open(&data_dir::existing(&args.data_dir.data_dir)?)?;
     let default_subject = || args.user.map_or_else(|| args.role.to_string(), |user| user.to_string());
     let actor = Actor {
         subject: args.subject.clone().unwrap_or_else(default_subject),

@@ -5,6 +5,7 @@
 use std::convert::Infallible;
 use std::fmt::Write;
 use std::panic::AssertUnwindSafe;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ use metrics::{Counter, Histogram, counter, histogram};
 use tokio::time::timeout;
 use tower::Service;
 
-use super::problem;
+use super::{problem, with_problems};
 use crate::auth::{self, Denied, Verifier, authenticate};
 
 /// No request body is longer, whatever a route allows.
@@ -32,8 +33,13 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Answers requests.
 pub struct Front {
-    router: Router,
-    verifier: Verifier,
+    /// What is there from the beginning.
+    pages: Router,
+    /// What answers until the routes are there.
+    starting: Router,
+    /// Pages and routes.
+    router: OnceLock<Router>,
+    verifier: Option<Verifier>,
     request_ids: RequestIds,
     /// By the first digit of the status.
     answers: [Counter; 5],
@@ -41,17 +47,30 @@ pub struct Front {
 }
 
 impl Front {
-    /// A front for these routes, with callers as `verifier` knows them.
+    /// A front with these pages, and with callers as `verifier` knows them. Without one nobody is asked who they are: there must
+    /// be no routes that need a caller. Until [`Self::open`] everything but the pages is answered with 503.
     #[must_use]
-    pub fn new(router: Router, verifier: Verifier) -> Self {
+    pub fn new(pages: Router, verifier: Option<Verifier>) -> Self {
         Self {
-            router,
+            starting: pages.clone().fallback(async || {
+                let detail =
+                    "the event store has not answered yet, /health/ready says why; try again in a moment";
+                problem(StatusCode::SERVICE_UNAVAILABLE, "starting", detail)
+            }),
+            pages,
+            router: OnceLock::new(),
             verifier,
             request_ids: RequestIds::new(),
             answers: ["1xx", "2xx", "3xx", "4xx", "5xx"]
                 .map(|status| counter!("daybook_http_requests_total", "status" => status)),
             seconds: histogram!("daybook_http_request_seconds"),
         }
+    }
+
+    /// Adds the routes, once.
+    pub fn open(&self, routes: Router) {
+        // A second time changes nothing.
+        let _ = self.router.set(with_problems(self.pages.clone().merge(routes)));
     }
 
     /// Answers one request.
@@ -76,8 +95,8 @@ impl Front {
     }
 
     fn admit(&self, request: &mut Request<Body>) -> Result<(), Denied> {
-        let actor =
-            authenticate(&self.verifier, request.uri().path(), request.headers(), auth::unix_seconds())?;
+        let Some(verifier) = &self.verifier else { return Ok(()) };
+        let actor = authenticate(verifier, request.uri().path(), request.headers(), auth::unix_seconds())?;
         if let Some(actor) = actor {
             request.extensions_mut().insert(actor);
         }
@@ -87,7 +106,7 @@ impl Front {
     async fn route(&self, request: Request<Body>, request_id: &HeaderValue) -> Response {
         let method = request.method().clone();
         let uri = request.uri().clone();
-        let mut router = self.router.clone();
+        let mut router = self.router.get().unwrap_or(&self.starting).clone();
         let answer = AssertUnwindSafe(router.call(request)).catch_unwind();
         match timeout(REQUEST_TIME_MAX, answer).await {
             Ok(Ok(Ok(response))) => {

@@ -8,6 +8,6 @@ mod server;
 mod tests;
 
 pub use front::Front;
-pub use pages::{openapi, pages};
+pub use pages::{description, openapi, pages};
 pub use problem::{problem, with_problems};
 pub use server::serve;

@@ -16,14 +16,19 @@ use crate::health::Health;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROMETHEUS_TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
-/// `/health/live`, `/health/ready`, `/metrics` and `/api/v1/openapi.json`.
-pub fn pages(health: Arc<Health>, metrics: PrometheusHandle, openapi: &OpenApi) -> Router {
-    // Written once: it does not change while we run.
-    let openapi: Arc<str> = openapi.to_json().unwrap_or_default().into();
+/// `/health/live`, `/health/ready` and `/metrics`.
+pub fn pages(health: Arc<Health>, metrics: PrometheusHandle) -> Router {
     Router::new()
         .route("/health/live", get(async || ([(CONTENT_TYPE, JSON)], r#"{"status":"live"}"#)))
         .route("/health/ready", get(async move || ready(&health)))
         .route("/metrics", get(async move || ([(CONTENT_TYPE, PROMETHEUS_TEXT)], metrics.render())))
+}
+
+/// `/api/v1/openapi.json`.
+pub fn description(openapi: &OpenApi) -> Router {
+    // Written once: it does not change while we run.
+    let openapi: Arc<str> = openapi.to_json().unwrap_or_default().into();
+    Router::new()
         .route("/api/v1/openapi.json", get(async move || ([(CONTENT_TYPE, JSON)], openapi.to_string())))
 }
 

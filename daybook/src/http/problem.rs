@@ -2,7 +2,8 @@
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};
-use http::{Method, StatusCode, Uri};
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, Method, StatusCode, Uri};
 use problem_details::ProblemDetails;
 use serde::Serialize;
 
@@ -14,10 +15,14 @@ struct Code {
 /// An RFC 9457 problem with a stable `code`.
 #[must_use]
 pub fn problem(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Response {
-    ProblemDetails::from_status_code(status)
+    let mut response = ProblemDetails::from_status_code(status)
         .with_detail(detail)
         .with_extensions(Code { code })
-        .into_response()
+        .into_response();
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
 }
 
 /// The same routes, with problems for unknown paths and methods. Call it when all routes are in.

@@ -3,11 +3,11 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::routing::{get, post};
-use http::header::{ALLOW, CONTENT_TYPE};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{Request, StatusCode};
 use ledger_core::{Actor, Role};
 
-use super::{Front, openapi, with_problems};
+use super::{Front, openapi};
 use crate::auth::{Issuer, unix_seconds};
 
 struct Fixture {
@@ -26,7 +26,9 @@ fn fixture() -> Fixture {
         .route("/api/who", get(who))
         .route("/broken", post(broken))
         .route("/large", post(async |body: axum::body::Bytes| body.len().to_string()));
-    Fixture { front: Front::new(with_problems(router), issuer.verifier()), token }
+    let front = Front::new(Router::new().route("/health", get(async || "well")), Some(issuer.verifier()));
+    front.open(router);
+    Fixture { front, token }
 }
 
 async fn ask(fixture: &Fixture, method: &str, path: &str) -> (http::response::Parts, serde_json::Value) {
@@ -66,6 +68,22 @@ async fn what_no_route_takes_is_a_problem() {
     }
     let (parts, _) = ask(&fixture, "PUT", "/api/who").await;
     assert_eq!(parts.headers[ALLOW], "GET,HEAD");
+}
+
+#[tokio::test]
+async fn until_the_routes_are_there_only_pages_are() {
+    let front = Front::new(Router::new().route("/health", get(async || "well")), None);
+    let fixture = Fixture { front, ..fixture() };
+    let (parts, body) = ask(&fixture, "GET", "/health").await;
+    assert_eq!((parts.status, body), (StatusCode::OK, "well".into()));
+    let (parts, body) = ask(&fixture, "GET", "/api/who").await;
+    assert_eq!((parts.status, &body["code"]), (StatusCode::SERVICE_UNAVAILABLE, &"starting".into()));
+    assert_eq!(parts.headers[RETRY_AFTER], "1");
+
+    fixture.front.open(Router::new());
+    let (parts, body) = ask(&fixture, "GET", "/api/who").await;
+    assert_eq!((parts.status, &body["code"]), (StatusCode::NOT_FOUND, &"not_found".into()));
+    assert_eq!(ask(&fixture, "GET", "/health").await.0.status, StatusCode::OK);
 }
 
 #[tokio::test]

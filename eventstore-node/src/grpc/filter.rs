@@ -8,12 +8,18 @@ use super::limits::{
 };
 use super::wire::{FilterExpression, FilterOn, FilterOptions, FilterWindow};
 use crate::event::RecordedEvent;
+use crate::persistent::hidden_from_all;
 
 /// "No system events", as most clients write it.
 const NO_SYSTEM_EVENTS: &str = r"^[^\$].*";
 
 /// What the Python client asks for if it is not told otherwise.
 const PYTHON_DEFAULT: &str = r"^(?!(\$.+$|PersistentConfig\d+$|Result$))";
+
+/// Whether `$all` leaves the event out for everybody: such a subscription would otherwise hear of itself for ever.
+pub(crate) fn is_hidden(event: &RecordedEvent) -> bool {
+    hidden_from_all(&event.stream)
+}
 
 /// Which events of `$all` a client wants.
 #[derive(Debug)]

@@ -18,8 +18,9 @@ pub(crate) const MAX_CONNECTIONS: usize = 512;
 /// appends or subscriptions in flight stall there. A call that waits costs a few kilobytes here.
 pub(crate) const MAX_STREAMS_PER_CONNECTION: u32 = 1000;
 
-/// Reads and subscriptions at once, of all clients: each may hold a few pages.
-pub(crate) const MAX_READS: usize = 4096;
+/// Reads and subscriptions at once, of all clients. One whose client takes nothing holds a few pages and a send buffer,
+/// three quarters of a megabyte; one that is at the log's head next to nothing.
+pub(crate) const MAX_READS: usize = 2048;
 
 /// Bytes of appends being received, of all clients; more are refused as busy.
 pub(crate) const MAX_RECEIVING_BYTES: usize = 256 * 1024 * 1024;
@@ -55,7 +56,7 @@ pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 8 * 1024 * 1024;
 pub(crate) const FRAME_BYTES: u32 = 256 * 1024;
 
 /// Bytes of a call's answer that may wait in its connection to be sent.
-pub(crate) const SEND_BUFFER_BYTES: usize = 512 * 1024;
+pub(crate) const SEND_BUFFER_BYTES: usize = 256 * 1024;
 
 /// First size of the buffers of a call that carries little.
 pub(crate) const SMALL_BUFFER_BYTES: usize = 512;
@@ -70,10 +71,13 @@ pub(crate) const BULK_YIELD_BYTES: usize = 64 * 1024;
 pub(crate) const PAGE_EVENTS: usize = 1024;
 
 /// Bytes read from the log at once for a call.
-pub(crate) const PAGE_BYTES: usize = 256 * 1024;
+pub(crate) const PAGE_BYTES: usize = 128 * 1024;
 
 /// Pages that are read ahead of a call's answer: a call's buffer.
 pub(crate) const PAGES_AHEAD: usize = 2;
+
+/// Events that may come together for a subscriber that has caught up; with more it has to catch up again.
+pub(crate) const LIVE_BUFFER_EVENTS: usize = 32;
 
 /// Time a subscriber may take nothing while there is something for it; then its subscription ends.
 pub(crate) const SLOW_CONSUMER: Duration = Duration::from_secs(60);

@@ -15,6 +15,7 @@ mod http1;
 pub mod limits;
 mod monitoring;
 mod options;
+mod persistent;
 mod receiving;
 mod routes;
 mod server;
@@ -30,12 +31,13 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::Node;
+use crate::persistent::PersistentSubscriptions;
 use server::Server;
 
 pub use options::{Credentials, GrpcError, GrpcOptions, TlsOptions, check_exposure};
 
 /// Serves a node until `stop` is cancelled. Then nothing new is accepted, subscriptions end with `Unavailable`, and
-/// calls under way have [`STOP_GRACE`](limits) to end. The node goes on.
+/// calls under way have five seconds to end. The node goes on.
 ///
 /// # Errors
 /// The listener has no address, or the certificate or its key cannot be used.
@@ -47,9 +49,16 @@ pub async fn serve(
 ) -> Result<(), GrpcError> {
     let address = listener.local_addr().map_err(GrpcError::Listener)?;
     let tls = options.tls.as_ref().map(tls::acceptor).transpose()?;
-    let server = Arc::new(Server::new(node, options, address, stop));
+    let groups = PersistentSubscriptions::start(node.clone()).await;
+    if let Err(error) = &groups {
+        tracing::error!(%error, "persistent subscriptions are not available");
+    }
+    let server = Arc::new(Server::new(node, options, address, stop).with_groups(groups.clone()));
     let router = routes::router(&server);
     connection::accept(&server, &listener, tls, router).await;
+    if let Ok(groups) = groups {
+        groups.stop().await;
+    }
     server.tasks.close();
     server.tasks.wait().await;
     Ok(())

@@ -5,7 +5,10 @@ use std::collections::HashSet;
 
 use parking_lot::RwLock;
 
-use crate::limits::MAX_MARKS;
+use super::recent::Entry;
+use crate::event::DELETED_REVISION;
+use crate::metadata::original;
+use crate::streams::name_hash;
 
 /// A bounded set of numbers: hashes of the names of streams with metadata, and slots of streams with a tombstone.
 #[derive(Debug)]
@@ -15,13 +18,12 @@ pub(crate) struct Marks {
     limit: usize,
 }
 
-impl Default for Marks {
-    fn default() -> Self {
-        Self { known: RwLock::new(Some(HashSet::new())), limit: MAX_MARKS }
-    }
-}
-
 impl Marks {
+    /// Empty.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { known: RwLock::new(Some(HashSet::new())), limit }
+    }
+
     pub(crate) fn extend(&self, marks: impl IntoIterator<Item = u64>) {
         let mut known = self.known.write();
         for mark in marks {
@@ -43,13 +45,23 @@ impl Marks {
     }
 }
 
+/// What is to be noted beside the entry of an event, so that it is found: the slot of a stream with a tombstone, the
+/// hash of the name of one that gets metadata.
+pub(crate) fn mark(log_id: u128, entry: Entry, stream: &str) -> Option<u64> {
+    match original(stream) {
+        _ if entry.revision == DELETED_REVISION => Some(entry.slot),
+        Some(original) if entry.revision == 0 => Some(name_hash(log_id, original)),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_full_set_contains_everything() {
-        let marks = Marks { limit: 2, ..Marks::default() };
+        let marks = Marks::new(2);
         marks.extend([1, 2, 2]);
         assert!(marks.may_contain(1) && marks.may_contain(2) && !marks.may_contain(3));
         marks.extend([4]);

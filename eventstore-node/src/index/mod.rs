@@ -13,16 +13,15 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex, RwLock};
 
 use crate::error::{FileError, OpenError, ReadError};
-use crate::event::{DELETED_REVISION, Direction, Position};
+use crate::event::{Direction, Position};
 use crate::faults::{DiskOperation, Faults};
-use crate::limits::{MAX_MARKS, MAX_UNMERGED_RUNS, READ_CHUNK_BYTES};
+use crate::limits::{MAX_UNMERGED_RUNS, READ_CHUNK_BYTES};
 use crate::log::Log;
 use crate::log::reader::Forward;
-use crate::metadata::original;
 use crate::options::NodeOptions;
-use crate::streams::name_hash;
 use disk::{Checkpoint, Disk};
 use marks::Marks;
+pub(crate) use marks::mark;
 use recent::{Entry, Recent};
 
 /// How long to wait after the index could not be written.
@@ -76,8 +75,8 @@ impl Index {
                 (remake(dir, options)?, 0)
             }
         };
-        let marks = Marks::default();
-        marks.extend(disk.marks(MAX_MARKS + 1).map_err(|error| unusable(dir, &error))?);
+        let marks = Marks::new(options.marks);
+        marks.extend(disk.marks(options.marks + 1).map_err(|error| unusable(dir, &error))?);
         let index = Self {
             log_id,
             batch_events: options.index_batch_events,
@@ -311,16 +310,6 @@ impl Index {
     /// Times entries were moved to disk.
     pub(crate) fn moves(&self) -> usize {
         self.moves.load(Ordering::Relaxed)
-    }
-}
-
-/// What is to be noted beside the entry of an event, so that it is found: the slot of a stream with a tombstone, the
-/// hash of the name of one that gets metadata.
-pub(crate) fn mark(log_id: u128, entry: Entry, stream: &str) -> Option<u64> {
-    match original(stream) {
-        _ if entry.revision == DELETED_REVISION => Some(entry.slot),
-        Some(original) if entry.revision == 0 => Some(name_hash(log_id, original)),
-        _ => None,
     }
 }
 

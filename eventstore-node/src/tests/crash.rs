@@ -32,6 +32,9 @@ fn victim() {
                         let appended = node.append(batch).await.unwrap();
                         let StreamAppended { revision, position, .. } = appended.streams[0];
                         writeln!(std::io::stdout(), "acked {stream} {revision} {position} {data}").unwrap();
+                        let gone = format!("gone-{data}");
+                        node.tombstone_stream(&gone, Any).await.unwrap();
+                        writeln!(std::io::stdout(), "gone {gone}").unwrap();
                     }
                 })
             })
@@ -46,6 +49,7 @@ fn victim() {
 fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
     let dir = tempfile::tempdir().unwrap();
     let mut acked = BTreeMap::new();
+    let mut tombstones = Vec::new();
     for round in 1..=3 {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["tests::crash::victim", "--exact", "--nocapture"])
@@ -66,6 +70,9 @@ fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
                     .insert(position, (words[0].clone(), words[1].parse::<u64>().unwrap(), words[3].clone()));
                 count += 1;
             }
+            if let Some(stream) = line.strip_prefix("gone ").and_then(|stream| stream.strip_suffix('\n')) {
+                tombstones.push(stream.to_owned());
+            }
             if count == 300 * round {
                 child.kill().unwrap();
             }
@@ -84,7 +91,11 @@ fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
                 (stream.as_str(), *revision, text.clone())
             );
         }
+        for stream in &tombstones {
+            gone(&node, stream);
+        }
         // Whole batches only, and streams without gaps.
+        let events: Vec<_> = events.into_iter().filter(|event| event.revision != DELETED_REVISION).collect();
         assert_eq!(events.len() % 3, 0);
         for batch in events.chunks(3) {
             assert!(batch.iter().all(|event| event.data == batch[0].data));

@@ -4,8 +4,11 @@
 
 mod appends;
 mod crash;
+mod deletes;
 mod disk_faults;
+mod following;
 mod index;
+mod metadata;
 mod model;
 mod recovery;
 mod subscriptions;

@@ -95,3 +95,77 @@ pub(super) fn wrong(result: Result<Appended, AppendError>) -> (Arc<str>, usize, 
 pub(super) async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(std::time::Duration::from_secs(20), future).await.expect("this hangs")
 }
+
+/// Copies a directory. That of an open node is copied as if it had been killed.
+pub(super) fn copy(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// The stream of an append or a deletion that must fail because it is deleted.
+pub(super) fn deleted<T: std::fmt::Debug>(result: Result<T, AppendError>) -> Arc<str> {
+    match result {
+        Err(AppendError::StreamDeleted { stream }) => stream,
+        other => panic!("expected a deleted stream, got {other:?}"),
+    }
+}
+
+/// Reading must fail because the stream is deleted for good.
+pub(super) fn gone(node: &Node, stream: &str) {
+    for direction in [Direction::Forward, Direction::Backward] {
+        match node.read_stream(stream, StreamFrom::Start, direction, ReadLimit::default()) {
+            Err(ReadError::StreamDeleted { stream: name }) => assert_eq!(&*name, stream),
+            other => panic!("expected a deleted stream, got {other:?}"),
+        }
+    }
+    assert!(matches!(node.last_revision(stream), Err(ReadError::StreamDeleted { .. })));
+}
+
+pub(super) fn delete(node: &Node, stream: &str, expected: ExpectedRevision) -> Result<Deleted, AppendError> {
+    run(node.delete_stream(stream, expected))
+}
+
+pub(super) fn tombstone(
+    node: &Node,
+    stream: &str,
+    expected: ExpectedRevision,
+) -> Result<Deleted, AppendError> {
+    run(node.tombstone_stream(stream, expected))
+}
+
+/// Writes a stream's metadata.
+pub(super) fn set_metadata(node: &Node, stream: &str, json: &str) {
+    append(node, vec![part(&format!("$${stream}"), ExpectedRevision::Any, vec![fresh(json)])]).unwrap();
+}
+
+/// All of a stream that can be read.
+pub(super) fn page(node: &Node, stream: &str) -> StreamRead {
+    let limit = ReadLimit::events(usize::MAX);
+    node.read_stream(stream, StreamFrom::Start, Direction::Forward, limit).unwrap()
+}
+
+/// Opens the node again in three ways: after a shutdown, as after a kill, and without its index.
+pub(super) fn reopened(node: Node, options: &NodeOptions, check: impl Fn(&Node)) {
+    check(&node);
+    let copied = tempfile::tempdir().unwrap();
+    copy(&options.dir, copied.path());
+    let after_kill = Node::open(NodeOptions { dir: copied.path().to_owned(), ..options.clone() }).unwrap();
+    check(&after_kill);
+    stop(after_kill);
+    stop(node);
+    let node = Node::open(options.clone()).unwrap();
+    check(&node);
+    stop(node);
+    std::fs::remove_dir_all(options.dir.join("index")).unwrap();
+    let node = Node::open(options.clone()).unwrap();
+    check(&node);
+    stop(node);
+}

@@ -3,8 +3,8 @@
 use uuid::Uuid;
 
 use super::recent_ids::RecentIds;
-use super::request::DeletionKind;
 use super::view::{Staged, View};
+use crate::deletion::DeletionKind;
 use crate::error::ReadError;
 use crate::event::{
     DELETED_REVISION, Direction, ExpectedRevision, ProposedEvent, StreamAppend, StreamAppended,

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use super::check::{Verdict, check, check_deletion};
 use super::group::Group;
 use super::recent_ids::RecentIds;
-use super::request::{Change, Deletion, DeletionKind};
+use super::request::Change;
 use super::view::{View, Write};
+use crate::deletion::{Deletion, DeletionKind};
 use crate::error::AppendError;
 use crate::event::{Appended, DELETED_REVISION, StreamAppend};
-use crate::metadata::{Metadata, metadata_stream, original};
+use crate::metadata::{metadata_stream, original};
 use crate::shared::Shared;
 
 /// What to do with a change.
@@ -44,7 +45,7 @@ fn decide_batch<'b>(
     let mut replays = Vec::new();
     let mut refusal = None;
     for (append_index, part) in batch.iter().enumerate() {
-        let deleted = deleted_part(&mut view, &part.stream)?;
+        let original_goes_on_at = check_original(&mut view, &part.stream)?;
         let metadata = view.metadata(&part.stream)?;
         let at = view.find(&part.stream)?;
         let wrong = || AppendError::WrongExpectedRevision {
@@ -60,7 +61,7 @@ fn decide_batch<'b>(
                 writes.push(write);
                 if metadata.is_some_and(|metadata| metadata.is_soft_deleted()) {
                     writes.push(view.restore(&part.stream, first)?);
-                } else if let Some(next) = deleted
+                } else if let Some(next) = original_goes_on_at
                     && let Some(original) = original(&part.stream)
                     && !view.metadata(original)?.is_some_and(|metadata| metadata.is_soft_deleted())
                 {
@@ -83,10 +84,11 @@ fn decide_batch<'b>(
     }
 }
 
-/// If a part is metadata of a deleted stream, which it may bring back: the revision that stream goes on with.
-fn deleted_part(view: &mut View<'_>, stream: &Arc<str>) -> Result<Option<u64>, AppendError> {
+/// Metadata cannot be written for a stream that is deleted for good. If it is written for one that is deleted otherwise,
+/// it may bring it back: with this revision.
+fn check_original(view: &mut View<'_>, stream: &Arc<str>) -> Result<Option<u64>, AppendError> {
     let Some(original) = original(stream) else { return Ok(None) };
-    let at = view.find(original)?;
+    let at = view.find(&original.into())?;
     let next = match view.stream(at).last {
         Some(last) if last.revision == DELETED_REVISION => {
             return Err(AppendError::StreamDeleted { stream: stream.clone() });
@@ -100,7 +102,7 @@ fn deleted_part(view: &mut View<'_>, stream: &Arc<str>) -> Result<Option<u64>, A
 
 fn decide_deletion(mut view: View<'_>, deletion: &Deletion) -> Result<Decision<'static>, AppendError> {
     let Deletion { stream, expected, kind } = deletion;
-    let metadata: Option<Metadata> = view.metadata(stream)?;
+    let metadata = view.metadata(stream)?;
     let at = view.find(stream)?;
     match check_deletion(view.stream(at), metadata, *expected, *kind) {
         Verdict::Write => {}
@@ -117,7 +119,7 @@ fn decide_deletion(mut view: View<'_>, deletion: &Deletion) -> Result<Decision<'
     let write = match kind {
         DeletionKind::Tombstone => view.end(at, deletion.event()),
         DeletionKind::Soft => {
-            let at = view.find(&metadata_stream(stream))?;
+            let at = view.find(&metadata_stream(stream).into())?;
             view.append(at, Cow::Owned(vec![deletion.event()]), true)
         }
     };

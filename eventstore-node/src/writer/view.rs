@@ -74,20 +74,29 @@ impl<'w> View<'w> {
         Self { shared, group, staged: Vec::with_capacity(streams) }
     }
 
-    /// Looks a stream up, once.
-    pub(super) fn find(&mut self, name: &str) -> Result<usize, AppendError> {
-        if let Some(at) = self.staged.iter().position(|stream| *stream.name == *name) {
+    /// Looks a stream up. One that has no event is looked up each time: another may have taken its slot.
+    pub(super) fn find(&mut self, name: &Arc<str>) -> Result<usize, AppendError> {
+        let at = self.staged.iter().position(|stream| stream.name == *name);
+        if let Some(at) = at.filter(|at| self.staged[*at].last.is_some()) {
             return Ok(at);
         }
-        let (name, slot, last) = match self.group.heads.get_key_value(name) {
-            Some((name, head)) => (name.clone(), head.slot, Some((*head).into())),
+        let (slot, last) = match self.group.heads.get(name) {
+            Some(head) => (head.slot, Some((*head).into())),
             None => self.look_up(name)?,
         };
-        self.staged.push(Staged { name, slot, last, metadata: None });
-        Ok(self.staged.len() - 1)
+        match at {
+            Some(at) => {
+                self.staged[at].slot = slot;
+                Ok(at)
+            }
+            None => {
+                self.staged.push(Staged { name: name.clone(), slot, last, metadata: None });
+                Ok(self.staged.len() - 1)
+            }
+        }
     }
 
-    fn look_up(&self, name: &str) -> Result<(Arc<str>, u64, Option<Last>), AppendError> {
+    fn look_up(&self, name: &str) -> Result<(u64, Option<Last>), AppendError> {
         // Slots of streams that begin with this group or batch are not in the index yet.
         let taken = |slot: u64| {
             self.group.new_slots.contains(&slot)
@@ -95,8 +104,8 @@ impl<'w> View<'w> {
         };
         let shared = self.shared;
         match shared.streams.find(&shared.log, &shared.index, name, taken).map_err(AppendError::Read)? {
-            Lookup::Exists(head) => Ok((name.into(), head.slot, Some(head.into()))),
-            Lookup::Vacant(slot) => Ok((name.into(), slot, None)),
+            Lookup::Exists(head) => Ok((head.slot, Some(head.into()))),
+            Lookup::Vacant(slot) => Ok((slot, None)),
             Lookup::Crowded => {
                 Err(AppendError::Invalid { reason: "too many streams have the same hash as this name" })
             }
@@ -136,7 +145,7 @@ impl<'w> View<'w> {
 
     /// What brings a deleted stream back: its metadata, as it is by now, with only the events before `revision` hidden.
     pub(super) fn restore(&mut self, name: &str, revision: u64) -> Result<Write<'static>, AppendError> {
-        let at = self.find(&metadata_stream(name))?;
+        let at = self.find(&metadata_stream(name).into())?;
         let data = self.metadata_bytes(at).map_err(AppendError::Read)?;
         let event = metadata_event(truncated_before(&data, revision));
         Ok(self.append(at, Cow::Owned(vec![event]), false))
@@ -154,7 +163,7 @@ impl<'w> View<'w> {
         if !may_have_metadata {
             return Ok(None);
         }
-        let at = self.find(&metadata_stream(name))?;
+        let at = self.find(&metadata_stream(name).into())?;
         let Some(last) = self.staged[at].last else { return Ok(None) };
         let on_disk = self.staged[at].metadata.is_none() && last.position < self.group.start;
         let metadata = if on_disk {

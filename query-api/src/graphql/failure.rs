@@ -37,6 +37,8 @@ impl Failure {
             | Problem::Timeout
             | Problem::Live(_)
             | Problem::TooManySubscriptions
+            | Problem::DatabaseUnavailable
+            | Problem::EventStoreUnavailable
             | Problem::Internal => self.0.code(),
         }
     }

@@ -13,6 +13,7 @@ pub(crate) mod transfer;
 pub(crate) mod trial_balance;
 pub(crate) mod user;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use async_graphql::dataloader::DataLoader;
@@ -42,8 +43,53 @@ impl ReadModels {
 #[error("{0}")]
 pub(crate) struct ReadError(Arc<sqlx::Error>);
 
+/// Classes of SQLSTATE that speak of the server's condition and not of the statement: connection, resources, operator intervention,
+/// system; and tables or a database that nobody has made yet.
+const OUTAGES: [&str; 6] = ["08", "53", "57", "58", "42P01", "3D000"];
+/// A statement ran into its time-out.
+const CANCELED: &str = "57014";
+
+impl ReadError {
+    /// True when the statement took too long.
+    pub(crate) fn is_timeout(&self) -> bool {
+        self.code().is_some_and(|code| code == CANCELED)
+    }
+
+    /// True when the same question may be answered later: the database is away, or not set up yet.
+    pub(crate) fn is_outage(&self) -> bool {
+        match &*self.0 {
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => true,
+            _ => self.code().is_some_and(|code| OUTAGES.iter().any(|class| code.starts_with(class))),
+        }
+    }
+
+    fn code(&self) -> Option<Cow<'_, str>> {
+        self.0.as_database_error()?.code()
+    }
+}
+
 impl From<sqlx::Error> for ReadError {
     fn from(error: sqlx::Error) -> Self {
         Self(Arc::new(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ReadError;
+
+    #[test]
+    fn who_is_away_may_come_back() {
+        let refused = sqlx::Error::Io(std::io::ErrorKind::ConnectionRefused.into());
+        for error in [refused, sqlx::Error::PoolTimedOut, sqlx::Error::PoolClosed] {
+            assert!(ReadError::from(error).is_outage());
+        }
+        let broken = ReadError::from(sqlx::Error::RowNotFound);
+        assert!(!broken.is_outage() && !broken.is_timeout());
     }
 }

@@ -18,21 +18,32 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub(crate) struct Client {
     http: reqwest::Client,
+    /// Where commands go, and where questions go.
     url: String,
+    reads: String,
     token: Option<String>,
     position: Arc<AtomicU64>,
 }
 
 impl Client {
     pub(super) fn new(url: String, token: Option<String>) -> Self {
+        Self::divided(url.clone(), url, token)
+    }
+
+    /// One that sends commands to one process and questions to another.
+    pub(super) fn divided(url: String, reads: String, token: Option<String>) -> Self {
         // Of this test's own runtime: a client's connections end with the runtime that made them.
         let http = reqwest::Client::builder().timeout(ANSWER_TIME_MAX).build().unwrap();
-        Self { http, url, token, position: Arc::default() }
+        Self { http, url, reads, token, position: Arc::default() }
     }
 
     /// A request with nothing in it but the caller's token.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self.http.request(method, format!("{}{path}", self.url));
+        self.request_at(&self.url, method, path)
+    }
+
+    fn request_at(&self, url: &str, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{url}{path}"));
         match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,
@@ -94,7 +105,8 @@ impl Client {
     }
 
     fn reading(&self, method: Method, path: &str) -> RequestBuilder {
-        self.request(method, path).header(POSITION, self.position.load(Ordering::Relaxed))
+        let request = self.request_at(&self.reads, method, path);
+        request.header(POSITION, self.position.load(Ordering::Relaxed))
     }
 }
 

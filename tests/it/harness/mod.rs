@@ -3,11 +3,15 @@
 mod bank;
 mod client;
 mod daybook;
+mod program;
+mod separate;
 mod shared;
 mod wait;
 
 pub(crate) use bank::euros;
 pub(crate) use client::{Client, POSITION, text};
-pub(crate) use daybook::{Daybook, run};
+pub(crate) use daybook::{Daybook, scratch};
+pub(crate) use program::{Program, run};
+pub(crate) use separate::{Separate, node};
 pub(crate) use shared::shared;
 pub(crate) use wait::until;

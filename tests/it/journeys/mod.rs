@@ -7,3 +7,4 @@ mod money;
 mod overdraft;
 mod paging;
 mod refusals;
+mod separate;

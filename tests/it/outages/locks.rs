@@ -14,7 +14,7 @@ const NOTICE_TIME_MAX: Duration = Duration::from_secs(30);
 async fn a_second_daybook_on_the_same_data_directory_is_refused() {
     let mut daybook = Daybook::start().await;
     let dir = daybook.dir().to_str().unwrap().to_owned();
-    let second = run(&["up", "--data-dir", &dir, "--http", "127.0.0.1:0"]).await;
+    let second = run(&["up", "--data-dir", &dir, "--http", "127.0.0.1:0", "--esdb", "off"]).await;
     assert_eq!(second.status.code(), Some(1), "{second:?}");
     assert!(second.stdout.is_empty(), "{second:?}");
     let said = String::from_utf8(second.stderr).unwrap();
@@ -68,8 +68,9 @@ async fn references(bank: &Client) -> Vec<String> {
 async fn two_logs_never_mix_in_one_database() {
     // Its Postgres is the database; it projects nothing.
     let mut database = Daybook::start_with(&["--roles", "query"]).await;
-    let url = format!("postgres://daybook@localhost/daybook?host={}", database.cluster().display());
-    let mut first = Daybook::start_with(&["--database-url", &url]).await;
+    let url = database.database_url();
+    // With numbers given, neither log has anything in it at first.
+    let mut first = Daybook::start_with(&["--database-url", &url, "--worker", "0"]).await;
     let mut second = Daybook::start_with(&["--database-url", &url, "--worker", "1"]).await;
 
     // The second one's log is longer, and its first events stand at the same positions: only what they are tells the logs apart.

@@ -1,12 +1,17 @@
 //! The first lines a newcomer reads.
 
 use std::env;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
+use crate::process::{Reachable, reachable_here};
+
 /// Where everything is, and commands to try that work as they stand, in any directory.
-pub(super) fn text(address: SocketAddr, data_dir: &Path, postgres: &str) -> String {
-    let url = format!("http://{}", reachable(address));
+pub(super) fn text(reachable: &Reachable, data_dir: &Path, postgres: &str) -> String {
+    let url = format!("http://{}", reachable_here(reachable.http));
+    let log = match &reachable.esdb {
+        Some(esdb) => esdb.to_string(),
+        None => "not served to others".to_owned(),
+    };
     let program = env::current_exe().map_or_else(|_| "daybook".to_owned(), |path| quoted(&path));
     let data = data_dir.display();
     let quoted_data = quoted(data_dir);
@@ -17,6 +22,7 @@ Daybook listens.
   API       {url}/api/v1         (described at /api/v1/openapi.json)
   GraphQL   {url}/graphql        (in the browser at /graphiql)
   Health    {url}/health/ready   (measurements at /metrics)
+  Log       {log}
   Data      {data}
   Postgres  {postgres}
 
@@ -34,16 +40,6 @@ Try it in another terminal:
     )
 }
 
-/// An address to connect to: listening everywhere includes this machine.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        ip if !ip.is_unspecified() => ip,
-        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-    };
-    SocketAddr::new(ip, address.port())
-}
-
 /// As a shell reads it back.
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
@@ -58,19 +54,21 @@ fn quoted(path: &Path) -> String {
 mod tests {
     use std::path::Path;
 
-    use super::{quoted, reachable, text};
+    use super::{quoted, text};
+    use crate::process::{EsdbAddress, Reachable};
 
     #[test]
     fn commands_work_for_this_address_and_directory() {
-        let text = text("0.0.0.0:8181".parse().unwrap(), Path::new("/data dir"), "none");
+        let esdb = EsdbAddress { address: "127.0.0.1:2113".parse().unwrap(), tls: false };
+        let reachable = Reachable { http: "0.0.0.0:8181".parse().unwrap(), esdb: Some(esdb) };
+        let text = text(&reachable, Path::new("/data dir"), "none");
         assert!(text.contains("token --role operator --data-dir '/data dir')"), "{text}");
         assert!(text.contains("curl -s http://127.0.0.1:8181/graphql"), "{text}");
+        assert!(text.contains("esdb://127.0.0.1:2113?tls=false"), "{text}");
     }
 
     #[test]
-    fn addresses_and_paths() {
-        assert_eq!(reachable("[::]:1".parse().unwrap()).to_string(), "[::1]:1");
-        assert_eq!(reachable("10.0.0.1:1".parse().unwrap()).to_string(), "10.0.0.1:1");
+    fn paths() {
         assert_eq!(quoted(Path::new("/a/b-1")), "/a/b-1");
         assert_eq!(quoted(Path::new("/it's")), r"'/it'\''s'");
     }

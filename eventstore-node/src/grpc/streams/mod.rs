@@ -7,7 +7,7 @@ mod delete;
 mod pages;
 mod read;
 mod request;
-mod resolve;
+pub(crate) mod resolve;
 mod subscribe;
 mod write;
 
@@ -51,4 +51,13 @@ impl Streams for StreamsService {
     async fn tombstone(&self, request: Request<DeleteReq>) -> Result<Response<DeleteResp>, Status> {
         delete::tombstone(&self.0, request.into_inner()).await.map(Response::new)
     }
+}
+
+#[cfg(test)]
+pub(crate) fn follow_all_for_test(server: &Arc<Server>, after: Option<crate::Position>) -> Messages {
+    let shape =
+        resolve::Shape { resolve_links: false, uuids: super::wire::UuidForm::String(super::wire::Empty {}) };
+    let after = after.map_or(request::After::Nothing, request::After::Place);
+    #[allow(clippy::unwrap_used)]
+    subscribe::follow_all(server, server.admit_read().unwrap(), shape, after, None)
 }

@@ -12,7 +12,7 @@ use super::subscribe::{follow_all, follow_stream};
 use crate::Node;
 use crate::error::ReadError;
 use crate::event::{AllFrom, Direction, ReadLimit, RecordedEvent, StreamFrom};
-use crate::grpc::filter::Filter;
+use crate::grpc::filter::{Filter, is_hidden};
 use crate::grpc::limits::{PAGE_BYTES, PAGE_EVENTS};
 use crate::grpc::server::Server;
 use crate::grpc::status;
@@ -158,6 +158,9 @@ impl Reader {
         for event in read.events {
             if self.left == 0 {
                 break;
+            }
+            if is_hidden(&event) {
+                continue;
             }
             if filter.as_ref().map_or(Ok(true), |filter| filter.matches(&event))? {
                 self.push(page, event).map_err(status::from_read)?;

@@ -14,8 +14,8 @@ use super::request::After;
 use super::resolve::Shape;
 use crate::error::ReadError;
 use crate::event::{DELETED_REVISION, Direction, Position, ReadLimit, RecordedEvent, StreamFrom};
-use crate::grpc::filter::Filter;
-use crate::grpc::limits::{PAGE_EVENTS, SLOW_CONSUMER};
+use crate::grpc::filter::{Filter, is_hidden};
+use crate::grpc::limits::{LIVE_BUFFER_EVENTS, PAGE_EVENTS, SLOW_CONSUMER};
 use crate::grpc::server::Server;
 use crate::grpc::status;
 use crate::grpc::wire::{
@@ -112,6 +112,8 @@ struct Follower {
     considered: u64,
     /// The client was told that it has caught up.
     live: bool,
+    /// A page had to wait for the client.
+    waited: bool,
 }
 
 impl Follower {
@@ -122,7 +124,16 @@ impl Follower {
         seen: Option<u64>,
         filter: Option<Filter>,
     ) -> Self {
-        Self { server: server.clone(), shape, source, filter, seen, considered: 0, live: false }
+        Self {
+            server: server.clone(),
+            shape,
+            source,
+            filter,
+            seen,
+            considered: 0,
+            live: false,
+            waited: false,
+        }
     }
 
     fn confirmation(&self) -> Page {
@@ -146,6 +157,9 @@ impl Follower {
                 () = pages.closed() => return Err(Status::cancelled("The client is gone.")),
                 batch = self.source.next_batch() => batch.map_err(status::from_read)?,
             };
+            if std::mem::take(&mut self.waited) && batch.len() > LIVE_BUFFER_EVENTS {
+                self.live = false;
+            }
             let page = self.page(batch).await?;
             if !page.is_empty() {
                 self.send(&pages, page).await?;
@@ -153,10 +167,10 @@ impl Follower {
         }
     }
 
-    /// Hands a page over. A client that is behind is told again when it has caught up.
+    /// Hands a page over. A client that lets too much come together is told again when it has caught up.
     async fn send(&mut self, pages: &mpsc::Sender<Page>, page: Page) -> Result<(), Status> {
         let Err(mpsc::error::TrySendError::Full(page)) = pages.try_send(page) else { return Ok(()) };
-        self.live = false;
+        self.waited = true;
         tokio::select! {
             biased;
             () = self.server.stop.cancelled() => Err(status::stopping()),
@@ -174,7 +188,7 @@ impl Follower {
         for event in batch {
             self.seen = Some(self.source.place(&event));
             self.considered += 1;
-            if self.filter.as_ref().map_or(Ok(true), |filter| filter.matches(&event))? {
+            if self.wants(&event).await? {
                 let event = if self.shape.is_link(&event) {
                     self.resolve(event).await?
                 } else {
@@ -187,6 +201,17 @@ impl Follower {
             }
         }
         Ok(page)
+    }
+
+    async fn wants(&self, event: &RecordedEvent) -> Result<bool, Status> {
+        let Source::All(_) = self.source else { return Ok(true) };
+        if is_hidden(event) {
+            return Ok(false);
+        }
+        let Some(filter) = &self.filter else { return Ok(true) };
+        // A regular expression may be costly, and a batch long.
+        tokio::task::coop::consume_budget().await;
+        filter.matches(event)
     }
 
     async fn resolve(&self, event: RecordedEvent) -> Result<ReadEvent, Status> {

@@ -1,14 +1,15 @@
 //! Where the read models are.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::{RoleName, UpArgs};
+use sqlx::postgres::PgConnectOptions;
+
+use crate::commands::Failure;
 use crate::postgres::{PostgresError, PrivatePostgres};
 
 /// The read models' database.
 #[derive(Clone)]
-pub(super) enum Database {
+pub(crate) enum Database {
     /// No role here needs one.
     Unneeded,
     /// Somebody else runs it.
@@ -18,23 +19,26 @@ pub(super) enum Database {
 }
 
 impl Database {
-    /// Decides; starts nothing.
-    pub(super) fn plan(
-        args: &UpArgs,
-        roles: &BTreeSet<RoleName>,
-        data_dir: &Path,
-    ) -> Result<Self, PostgresError> {
-        if !roles.contains(&RoleName::Projector) && !roles.contains(&RoleName::Query) {
-            return Ok(Self::Unneeded);
-        }
-        Ok(match &args.database_url {
-            Some(url) => Self::Given(url.clone()),
-            None => Self::Private(PrivatePostgres::plan(data_dir, args.postgres_bin.as_deref())?),
-        })
+    /// Somebody else's; nobody is asked yet.
+    ///
+    /// # Errors
+    /// When that is no URL of a Postgres database.
+    pub(crate) fn given(url: &str) -> Result<Self, Failure> {
+        // The URL may hold a password, so it is not repeated.
+        url.parse::<PgConnectOptions>().map_err(|error| format!("--database-url: {error}"))?;
+        Ok(Self::Given(url.to_owned()))
+    }
+
+    /// Our own in this data directory; starts nothing.
+    ///
+    /// # Errors
+    /// When there are no server programs, or none that fit the data.
+    pub(crate) fn private(data_dir: &Path, bin: Option<&Path>) -> Result<Self, PostgresError> {
+        Ok(Self::Private(PrivatePostgres::plan(data_dir, bin)?))
     }
 
     /// Where to connect to; nobody may answer there yet.
-    pub(super) fn url(&self) -> Option<String> {
+    pub(crate) fn url(&self) -> Option<String> {
         match self {
             Self::Unneeded => None,
             Self::Given(url) => Some(url.clone()),
@@ -43,7 +47,7 @@ impl Database {
     }
 
     /// For people; a given URL may hold a password.
-    pub(super) fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         match self {
             Self::Unneeded => "none, no role here needs it".to_owned(),
             Self::Given(_) => "as --database-url says".to_owned(),
@@ -52,7 +56,7 @@ impl Database {
     }
 
     /// Waits until the server has answered once, if it is ours: a newcomer should not read of failed connections.
-    pub(super) async fn answers(&self) {
+    pub(crate) async fn answers(&self) {
         if let Self::Private(postgres) = self {
             postgres.answers().await;
         }

@@ -1,0 +1,50 @@
+//! `daybook serve query`: queries by HTTP.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::listening;
+use crate::commands::Failure;
+use crate::data_dir;
+use crate::process::flags::{DatabaseFlags, EventStoreFlags, HostFlags, KeysFlags};
+use crate::process::{Database, EventStorePlan, Host, Plan, RoleName};
+
+const EXAMPLES: &str = "\
+Examples:
+  daybook serve query --event-store 'esdb://127.0.0.1:2113?tls=false' --database-url postgres://bank@db/daybook
+  daybook serve query --event-store 'esdb+discover://bank:SECRET@cluster.example.com:2113' \\
+    --database-url postgres://bank:SECRET@replica/daybook --data-dir /mnt/keys --http 0.0.0.0:8082";
+
+/// What `daybook serve query` needs to know.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct QueryArgs {
+    #[command(flatten)]
+    event_store: EventStoreFlags,
+    #[command(flatten)]
+    database: DatabaseFlags,
+    #[command(flatten)]
+    keys: KeysFlags,
+    /// Where HTTP listens
+    #[arg(long, value_name = "ADDRESS", env = "DAYBOOK_HTTP", default_value = "127.0.0.1:8082")]
+    http: SocketAddr,
+    #[command(flatten)]
+    host: HostFlags,
+}
+
+pub(super) async fn run(args: QueryArgs) -> Result<ExitCode, Failure> {
+    let host = Host::start(&args.host)?;
+    let plan = Plan {
+        http: args.http,
+        event_store: EventStorePlan::Server(args.event_store.event_store),
+        roles: [RoleName::Query].into(),
+        database: Database::given(&args.database.database_url)?,
+        keys: Some(data_dir::existing(&args.keys.data_dir)?),
+        time_zone: chrono_tz::UTC,
+        worker: None,
+    };
+    let paths = [("API", "/api/v1"), ("GraphQL", "/graphql"), ("GraphiQL", "/graphiql")];
+    host.run(plan, |reachable| listening(reachable, "query role", &paths)).await
+}

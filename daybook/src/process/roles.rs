@@ -1,0 +1,227 @@
+//! The roles of this process: opened, started, and their routes.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use backon::{ExponentialBuilder, Retryable};
+use chrono_tz::Tz;
+use command_api::{CommandApi, CommandApiOptions};
+use ledger_streams::{EventStore, KeyStore, Ledger, LedgerOptions, StoreError};
+use projector::{Phase, ProjectorError, ProjectorOptions, ProjectorStatus};
+use query_api::{QueryApi, QueryOptions};
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::database::Database;
+use super::{RoleName, Running};
+use crate::health::{Component, Health, State};
+use crate::http;
+
+/// Connections that queries may hold to Postgres.
+const QUERY_CONNECTIONS: u32 = 16;
+/// How long one statement of a query may run.
+const QUERY_STATEMENT_TIME_MAX: &str = "10s";
+/// How long a query waits for a connection, also while Postgres starts.
+const QUERY_CONNECTION_WAIT: Duration = Duration::from_secs(3);
+/// Between two looks at whether Postgres answers.
+const DATABASE_LOOK: Duration = Duration::from_secs(1);
+/// Between two attempts to open the ledger while the event store is away.
+const LEDGER_RETRY_MIN: Duration = Duration::from_millis(100);
+const LEDGER_RETRY_MAX: Duration = Duration::from_secs(2);
+
+/// The roles of this process, and what they stand on.
+pub(super) struct Roles {
+    pub(super) names: BTreeSet<RoleName>,
+    pub(super) store: EventStore,
+    /// There whenever a role needs it.
+    pub(super) keys: Option<KeyStore>,
+    pub(super) database: Database,
+    pub(super) time_zone: Tz,
+    pub(super) worker: Option<u16>,
+    pub(super) health: Arc<Health>,
+}
+
+impl Roles {
+    /// Starts the database, if it is ours to start.
+    pub(super) fn start_database(&self) -> Option<Running> {
+        let Database::Private(postgres) = &self.database else {
+            return None;
+        };
+        let postgres = postgres.clone();
+        let role = move |health, stop| postgres.clone().run(health, stop);
+        Some(Running::supervised(Component::Postgres, &self.health, role))
+    }
+
+    /// Looks after somebody else's database, if queries here need it.
+    ///
+    /// # Errors
+    /// When its URL is none.
+    pub(super) fn start_database_watch(&self) -> Result<Option<Running>, sqlx::Error> {
+        let Database::Given(url) = &self.database else { return Ok(None) };
+        if !self.names.contains(&RoleName::Query) {
+            return Ok(None);
+        }
+        // A connection of its own: that all others are busy is no outage.
+        let pool = pool(url, "daybook-health", 1)?;
+        let health = Arc::clone(&self.health);
+        Ok(Some(Running::start(async move |stop: CancellationToken| {
+            stop.run_until_cancelled(watch_database(&pool, &health)).await;
+            health.set(Component::Postgres, State::Stopped);
+        })))
+    }
+
+    /// Opens the ledger, if a role here commands it; waits for the event store.
+    ///
+    /// # Errors
+    /// What waiting cannot mend.
+    pub(super) async fn open_ledger(&self) -> Result<Option<Ledger>, StoreError> {
+        if !self.names.contains(&RoleName::Command) && !self.names.contains(&RoleName::ProcessManager) {
+            return Ok(None);
+        }
+        let options = LedgerOptions { worker: self.worker };
+        let backoff = ExponentialBuilder::default()
+            .with_min_delay(LEDGER_RETRY_MIN)
+            .with_max_delay(LEDGER_RETRY_MAX)
+            .with_jitter()
+            .without_max_times();
+        let mut waiting = false;
+        let open = || Ledger::open(self.store.clone(), &options);
+        let opened = open.retry(backoff).when(StoreError::is_transient).notify(|error, _| {
+            if !std::mem::replace(&mut waiting, true) {
+                tracing::warn!(%error, "the ledger cannot be opened yet; trying again until it can");
+            }
+        });
+        opened.await.map(Some)
+    }
+
+    /// Starts the process manager, if it is a role here.
+    pub(super) fn start_process_manager(&self, ledger: Option<&Ledger>) -> Option<Running> {
+        let ledger = ledger.filter(|_| self.names.contains(&RoleName::ProcessManager))?.clone();
+        let role = move |health: Arc<Health>, stop| {
+            let ready = move || health.set(Component::ProcessManager, State::Ready);
+            command_api::process_manager::run(ledger.clone(), ready, stop)
+        };
+        Some(Running::supervised(Component::ProcessManager, &self.health, role))
+    }
+
+    /// Starts the projector, if it is a role here.
+    pub(super) fn start_projector(&self) -> Option<Running> {
+        let url = self.database.url().filter(|_| self.names.contains(&RoleName::Projector))?;
+        let projector = Projector {
+            url,
+            database: self.database.clone(),
+            store: self.store.clone(),
+            time_zone: self.time_zone,
+        };
+        let role = move |health, stop| projector.clone().run(health, stop);
+        Some(Running::supervised(Component::Projector, &self.health, role))
+    }
+
+    /// The connections of queries, if these are a role here. They connect on first use: HTTP is up before Postgres is.
+    ///
+    /// # Errors
+    /// When the database's URL is none.
+    pub(super) fn query_pool(&self) -> Result<Option<PgPool>, sqlx::Error> {
+        let url = self.database.url().filter(|_| self.names.contains(&RoleName::Query));
+        url.map(|url| pool(&url, "daybook-query", QUERY_CONNECTIONS)).transpose()
+    }
+
+    /// The routes of the roles here, and their description.
+    pub(super) fn routes(&self, ledger: Option<&Ledger>, pool: Option<&PgPool>) -> Router {
+        let Some(keys) = &self.keys else { return Router::new() };
+        let mut routes = Router::new();
+        let mut descriptions = Vec::new();
+        if let Some(ledger) = ledger.filter(|_| self.names.contains(&RoleName::Command)) {
+            let options = CommandApiOptions { time_zone: self.time_zone };
+            let api = CommandApi::new(ledger.clone(), keys.clone(), options);
+            routes = routes.merge(command_api::router(api));
+            descriptions.push(command_api::openapi());
+        }
+        if let Some(pool) = pool {
+            let api = QueryApi::new(pool.clone(), self.store.clone(), keys.clone(), QueryOptions::default());
+            routes = routes.merge(query_api::router(api));
+            descriptions.push(query_api::openapi());
+        }
+        routes.merge(http::description(&http::openapi(descriptions)))
+    }
+}
+
+fn pool(url: &str, name: &str, connections: u32) -> Result<PgPool, sqlx::Error> {
+    // A question whose asker has gone away must not go on in the server.
+    let options = url
+        .parse::<PgConnectOptions>()?
+        .application_name(name)
+        .options([("statement_timeout", QUERY_STATEMENT_TIME_MAX)]);
+    let pool = PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(QUERY_CONNECTION_WAIT)
+        .connect_lazy_with(options);
+    Ok(pool)
+}
+
+/// Notes again and again whether queries could be answered.
+async fn watch_database(pool: &PgPool, health: &Health) {
+    let mut looks = tokio::time::interval(DATABASE_LOOK);
+    loop {
+        looks.tick().await;
+        let tables: Result<bool, _> =
+            sqlx::query_scalar("select to_regclass('checkpoints') is not null").fetch_one(pool).await;
+        let failed = |reason: String| State::Failed { reason };
+        health.set(
+            Component::Postgres,
+            match tables {
+                Ok(true) => State::Ready,
+                Ok(false) => failed("it has no read models yet: a projector makes them".to_owned()),
+                Err(error) => failed(error.to_string()),
+            },
+        );
+    }
+}
+
+#[derive(Clone)]
+struct Projector {
+    url: String,
+    database: Database,
+    store: EventStore,
+    time_zone: Tz,
+}
+
+impl Projector {
+    async fn run(self, health: Arc<Health>, stop: CancellationToken) -> Result<(), ProjectorError> {
+        if stop.run_until_cancelled(self.database.answers()).await.is_none() {
+            return Ok(());
+        }
+        let options = ProjectorOptions { time_zone: self.time_zone, ..ProjectorOptions::default() };
+        let report = tokio::spawn(report_projector(options.status.subscribe(), health));
+        let ended = projector::run(&self.url, self.store, options, stop).await;
+        report.abort();
+        ended
+    }
+}
+
+/// Shows in the health report what the projector tells of itself.
+async fn report_projector(mut status: watch::Receiver<ProjectorStatus>, health: Arc<Health>) {
+    loop {
+        let state = projector_state(&status.borrow_and_update());
+        health.set(Component::Projector, state);
+        if status.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+fn projector_state(status: &ProjectorStatus) -> State {
+    let stopped = status.projections.iter().find_map(|projection| {
+        let stopped = projection.stopped.as_ref()?;
+        Some(format!("{} stopped at position {}: {}", projection.name, stopped.position, stopped.reason))
+    });
+    match (stopped, status.phase) {
+        (Some(reason), _) => State::Failed { reason },
+        (None, Phase::Connecting) => State::Starting,
+        (None, Phase::Waiting | Phase::Writing) => State::Ready,
+    }
+}

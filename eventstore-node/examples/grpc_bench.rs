@@ -1,0 +1,146 @@
+//! How fast the node is over gRPC on loopback, client and server in one process: appends with many in flight, a read of
+//! all events, the delay until a subscriber has a committed event.
+//!
+//! `cargo run --release -p eventstore-node --example grpc_bench -- [events]`
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use eventstore::{
+    AppendToStreamOptions, Client, EventData, ReadAllOptions, StreamPosition, SubscribeToAllOptions,
+};
+use eventstore_node::grpc::{GrpcOptions, serve};
+use eventstore_node::{ExpectedRevision, Node, NodeOptions, ProposedEvent, StreamAppend, Uuid};
+use hdrhistogram::Histogram;
+use tokio_util::sync::CancellationToken;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const EVENT_BYTES: usize = 256;
+
+fn now_nanos() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64
+}
+
+/// An event that says when it was made.
+fn event() -> EventData {
+    let mut data = vec![b'x'; EVENT_BYTES];
+    data[..8].copy_from_slice(&now_nanos().to_le_bytes());
+    EventData::binary("happened", data.into()).id(Uuid::new_v4())
+}
+
+async fn appends(client: &Client, in_flight: u64, total: u64) {
+    let (left, begun) = (Arc::new(AtomicU64::new(total)), Instant::now());
+    let workers: Vec<_> = (0..in_flight)
+        .map(|worker| {
+            let (client, left) = (client.clone(), left.clone());
+            tokio::spawn(async move {
+                let mut delays = Histogram::<u64>::new(3).unwrap();
+                let options = AppendToStreamOptions::default();
+                while left
+                    .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
+                    .is_ok()
+                {
+                    let begun = Instant::now();
+                    client.append_to_stream(format!("s-{worker}"), &options, event()).await.unwrap();
+                    delays.record(begun.elapsed().as_micros() as u64).unwrap();
+                }
+                delays
+            })
+        })
+        .collect();
+    let mut delays = Histogram::<u64>::new(3).unwrap();
+    for worker in workers {
+        delays.add(worker.await.unwrap()).unwrap();
+    }
+    let rate = total as f64 / begun.elapsed().as_secs_f64();
+    println!(
+        "appends, {in_flight:>3} in flight: {rate:>8.0}/s   p50 {:>6} us  p99 {:>6} us",
+        delays.value_at_quantile(0.5),
+        delays.value_at_quantile(0.99)
+    );
+}
+
+async fn fill(node: &Node, events: u64) {
+    for batch in 0..events / 1000 {
+        let events = (0..1000).map(|_| ProposedEvent {
+            id: Uuid::new_v4(),
+            event_type: "happened".into(),
+            is_json: false,
+            data: vec![b'x'; EVENT_BYTES].into(),
+            metadata: Default::default(),
+        });
+        let append = StreamAppend {
+            stream: format!("fill-{}", batch % 16).into(),
+            expected: ExpectedRevision::Any,
+            follows: None,
+            events: events.collect(),
+        };
+        node.append(vec![append]).await.unwrap();
+    }
+}
+
+async fn catch_up(client: &Client) {
+    for _ in 0..3 {
+        let begun = Instant::now();
+        let options = ReadAllOptions::default().position(StreamPosition::Start).max_count(usize::MAX);
+        let mut read = client.read_all(&options).await.unwrap();
+        let mut count = 0_u64;
+        while read.next().await.unwrap().is_some() {
+            count += 1;
+        }
+        println!("read of {count} events: {:.0} events/s", count as f64 / begun.elapsed().as_secs_f64());
+    }
+}
+
+/// Delays from before the append until the event arrives, while appends go on.
+async fn deliveries(client: &Client, reader: &Client, total: u64) {
+    let options = SubscribeToAllOptions::default().position(StreamPosition::End);
+    let mut subscription = reader.subscribe_to_all(&options).await;
+    subscription.next_subscription_event().await.unwrap();
+    let listener = tokio::spawn(async move {
+        let mut delays = Histogram::<u64>::new(3).unwrap();
+        for _ in 0..total {
+            let event = subscription.next().await.unwrap();
+            let made = u64::from_le_bytes(event.get_original_event().data[..8].try_into().unwrap());
+            delays.record(now_nanos().saturating_sub(made) / 1000).unwrap();
+        }
+        delays
+    });
+    appends(client, 64, total).await;
+    let delays = listener.await.unwrap();
+    println!(
+        "made until delivered, under that load: p50 {} us  p99 {} us  max {} us",
+        delays.value_at_quantile(0.5),
+        delays.value_at_quantile(0.99),
+        delays.max()
+    );
+}
+
+#[tokio::main]
+async fn main() {
+    let events = std::env::args().nth(1).map_or(500_000, |events| events.parse().unwrap());
+    let dir = tempfile::tempdir_in(".").unwrap();
+    let node = Node::open(NodeOptions::new(dir.path())).unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("esdb://{}?tls=false&discoveryInterval=1", listener.local_addr().unwrap());
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn(serve(node.clone(), listener, GrpcOptions::default(), stop.clone()));
+    let client = || Client::new(url.parse().unwrap()).unwrap();
+    let (writer, reader) = (client(), client());
+    appends(&writer, 1, 1000).await;
+    for _ in 0..2 {
+        appends(&writer, 64, 40_000).await;
+    }
+    appends(&writer, 500, 40_000).await;
+    deliveries(&writer, &reader, 40_000).await;
+    fill(&node, events).await;
+    catch_up(&reader).await;
+    stop.cancel();
+    serving.await.unwrap().unwrap();
+    node.shutdown().await;
+}

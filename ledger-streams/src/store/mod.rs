@@ -1,0 +1,223 @@
+//! One door, with the engines behind it.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use eventstore_node::{AllFrom, Direction, Node, ReadLimit, RecordedEvent, StreamAppend, StreamFrom};
+use ledger_core::Position;
+
+use crate::codec::time_of;
+use crate::{STREAM_PAGE_EVENTS, StoreError, Subscription};
+
+mod append;
+mod embedded;
+mod remote;
+
+pub(crate) use append::{AppendFailure, Placed, Reservation, Submitted, after};
+pub(crate) use remote::Follower;
+pub use remote::{ConnectError, EventStoreDb};
+
+/// Events read at first when a log or a stream is searched backwards.
+const BACKWARD_PAGE_EVENTS: usize = 16;
+
+/// The event store. A concrete type: two real engines stand behind it, and callers need not know which.
+#[derive(Clone)]
+pub enum EventStore {
+    /// Our node, in this process.
+    Embedded(Node),
+    /// EventStoreDB's protocol through the official client: a server, a cluster, or our node in another process.
+    EventStoreDb(EventStoreDb),
+}
+
+impl EventStore {
+    /// Connects to an EventStoreDB server or cluster: `esdb://`, `esdb+discover://`, `kurrentdb://`, `kurrentdb+discover://`. Returns at
+    /// once; the server may come later, go, and come back. To be called where a tokio runtime runs.
+    ///
+    /// # Errors
+    /// [`ConnectError`] for a connection string that can never work.
+    pub fn connect(url: &str) -> Result<Self, ConnectError> {
+        EventStoreDb::connect(url).map(Self::EventStoreDb)
+    }
+
+    /// What is known of the store now, without asking it: the position of its last event, or why it is not available.
+    ///
+    /// # Errors
+    /// Why the store is not available, for people.
+    pub fn health(&self) -> Result<Position, String> {
+        match self {
+            Self::Embedded(node) => node.failure().map_or_else(|| Ok(node.head()), |failure| Err(failure.to_string())),
+            Self::EventStoreDb(remote) => remote.health(),
+        }
+    }
+
+    /// Ends connections and what runs in the background; shuts the embedded node down. Other clones fail from then on.
+    pub async fn close(&self) {
+        match self {
+            Self::Embedded(node) => node.shutdown().await,
+            Self::EventStoreDb(remote) => remote.close().await,
+        }
+    }
+
+    /// True when a batch is appended whole or not at all; otherwise one part after the other is.
+    pub(crate) const fn is_atomic(&self) -> bool {
+        match self {
+            Self::Embedded(_) => true,
+            Self::EventStoreDb(_) => false,
+        }
+    }
+
+    /// Position of the last event, 0 when there is none. Over the network it is the ledger's last event, since those are what
+    /// subscriptions are told of: no subscription waits for another client's event.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn head(&self) -> Result<Position, StoreError> {
+        match self {
+            Self::Embedded(node) => Ok(node.head()),
+            Self::EventStoreDb(remote) => remote.head().await,
+        }
+    }
+
+    /// Follows the whole log from just after a position, or from its beginning.
+    #[must_use]
+    pub fn subscribe(&self, after: Option<Position>) -> Subscription {
+        Subscription::new(self, after)
+    }
+
+    /// When the log recorded the last of the ledger's events at or before a position; `None` when there is none. A log is known by it:
+    /// no other has the same time at the same place.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] and [`StoreError::Broken`].
+    pub async fn recorded_at(&self, position: Position) -> Result<Option<DateTime<Utc>>, StoreError> {
+        match self {
+            Self::Embedded(node) => embedded::recorded_at(node, position).await,
+            Self::EventStoreDb(remote) => Ok(remote.last_at(position).await?.as_ref().map(time_of)),
+        }
+    }
+
+    /// Takes a place in the queue of appends; waits while it is full.
+    pub(crate) async fn reserve(&self) -> Result<Reservation, StoreError> {
+        match self {
+            Self::Embedded(node) => Ok(Reservation::Embedded(node.reserve().await?)),
+            Self::EventStoreDb(remote) => Ok(Reservation::EventStoreDb(remote.reserve().await?)),
+        }
+    }
+
+    /// Appends and waits until it is on disk.
+    pub(crate) async fn append(&self, batch: Vec<StreamAppend>) -> Result<Vec<Placed>, AppendFailure> {
+        let reservation = self.reserve().await.map_err(AppendFailure::Store)?;
+        reservation.submit(batch).placed().await
+    }
+
+    /// The next events of a stream from a revision on, oldest first, and whether they are the last.
+    pub(crate) async fn read_stream_page(
+        &self,
+        stream: &Arc<str>,
+        from: u64,
+    ) -> Result<(Vec<RecordedEvent>, bool), StoreError> {
+        self.stream_page(stream, StreamFrom::Revision(from), Direction::Forward, STREAM_PAGE_EVENTS).await
+    }
+
+    /// All events of a short stream from a revision on, oldest first.
+    pub(crate) async fn read_stream(
+        &self,
+        stream: &Arc<str>,
+        from: u64,
+    ) -> Result<Vec<RecordedEvent>, StoreError> {
+        let mut events = Vec::new();
+        let mut next = from;
+        loop {
+            let page = self.read_stream_page(stream, next).await?;
+            next = page.0.last().map_or(next, |event| event.revision.saturating_add(1));
+            events.extend(page.0);
+            if page.1 {
+                return Ok(events);
+            }
+        }
+    }
+
+    /// The events of a stream at or after a position, oldest first, found from the stream's end backwards.
+    pub(crate) async fn read_stream_since(
+        &self,
+        stream: &Arc<str>,
+        position: Position,
+    ) -> Result<Vec<RecordedEvent>, StoreError> {
+        let mut events = Vec::new();
+        let (mut from, mut limit) = (StreamFrom::End, BACKWARD_PAGE_EVENTS);
+        loop {
+            let (page, end) = self.stream_page(stream, from, Direction::Backward, limit).await?;
+            // Most often few are asked for; each further page is greater.
+            limit = limit.saturating_mul(4).min(STREAM_PAGE_EVENTS);
+            let oldest = page.last().map(|event| (event.revision, event.position));
+            events.extend(page.into_iter().take_while(|event| event.position >= position));
+            match oldest {
+                Some((revision, place)) if !end && place >= position && revision > 0 => {
+                    from = StreamFrom::Revision(revision.saturating_sub(1));
+                }
+                _ => break,
+            }
+        }
+        events.reverse();
+        Ok(events)
+    }
+
+    /// How many events a stream has.
+    pub(crate) async fn events_in(&self, stream: &Arc<str>) -> Result<u64, StoreError> {
+        let last = match self {
+            Self::Embedded(node) => node.last_revision(stream)?,
+            Self::EventStoreDb(_) => self.read_last(stream).await?.map(|event| event.revision),
+        };
+        Ok(last.map_or(0, |revision| revision.saturating_add(1)))
+    }
+
+    /// The last event of a stream.
+    pub(crate) async fn read_last(&self, stream: &Arc<str>) -> Result<Option<RecordedEvent>, StoreError> {
+        let (events, _) = self.stream_page(stream, StreamFrom::End, Direction::Backward, 1).await?;
+        Ok(events.into_iter().next())
+    }
+
+    /// The first events of a short stream, which most often does not exist; in this process without leaving the thread.
+    pub(crate) async fn read_short(&self, stream: &Arc<str>) -> Result<Vec<RecordedEvent>, StoreError> {
+        match self {
+            Self::Embedded(node) => embedded::read_short(node, stream, STREAM_PAGE_EVENTS),
+            Self::EventStoreDb(_) => Ok(self.read_stream_page(stream, 0).await?.0),
+        }
+    }
+
+    /// The first `max` events of the log at or after the position of an event; over the network those of the ledger.
+    pub(crate) async fn read_all_from(
+        &self,
+        position: Position,
+        max: usize,
+    ) -> Result<Vec<RecordedEvent>, StoreError> {
+        match self {
+            Self::Embedded(node) => {
+                let limit = ReadLimit::events(max);
+                Ok(node.read_all(AllFrom::Position(position), Direction::Forward, limit)?.events)
+            }
+            Self::EventStoreDb(remote) => remote.read_all_from(position, max).await,
+        }
+    }
+
+    /// The last event of the log.
+    pub(crate) async fn read_newest(&self) -> Result<Option<RecordedEvent>, StoreError> {
+        match self {
+            Self::Embedded(node) => embedded::read_newest(node),
+            Self::EventStoreDb(remote) => remote.read_newest().await,
+        }
+    }
+
+    async fn stream_page(
+        &self,
+        stream: &Arc<str>,
+        from: StreamFrom,
+        direction: Direction,
+        events_max: usize,
+    ) -> Result<(Vec<RecordedEvent>, bool), StoreError> {
+        match self {
+            Self::Embedded(node) => embedded::stream_page(node, stream, from, direction, events_max).await,
+            Self::EventStoreDb(remote) => remote.stream_page(stream, from, direction, events_max).await,
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What is known of the store without asking it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ledger_core::Position;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+
+use super::calls::Calls;
+use super::failure::Failure;
+use super::reads;
+use crate::{HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT};
+
+/// What the last look at the store saw.
+pub(super) struct Health(watch::Sender<State>);
+
+enum State {
+    /// Never seen yet, or gone, since then.
+    Away { since: Instant, reason: Arc<str>, is_told: bool },
+    /// There, with this as its last event's position.
+    There(Position),
+}
+
+impl Health {
+    pub(super) fn new() -> Self {
+        let reason = "not connected yet".into();
+        Self(watch::Sender::new(State::Away { since: Instant::now(), reason, is_told: false }))
+    }
+
+    pub(super) fn get(&self) -> Result<Position, String> {
+        match &*self.0.borrow() {
+            State::There(head) => Ok(*head),
+            State::Away { reason, .. } => Err(reason.to_string()),
+        }
+    }
+
+    /// How long the store has been away.
+    pub(super) fn away_for(&self) -> Duration {
+        match &*self.0.borrow() {
+            State::There(_) => Duration::ZERO,
+            State::Away { since, .. } => since.elapsed(),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) async fn wait_for(&self, there: bool) {
+        let mut state = self.0.subscribe();
+        state.wait_for(|state| matches!(state, State::There(_)) == there).await.unwrap();
+    }
+
+    fn there(&self, head: Position) {
+        if let State::Away { since, is_told, .. } = self.0.send_replace(State::There(head)) {
+            let seconds = since.elapsed().as_secs();
+            if is_told {
+                tracing::info!(seconds, head, "the event store is back");
+            } else {
+                tracing::info!(head, "connected to the event store");
+            }
+        }
+    }
+
+    fn away(&self, reason: Arc<str>) {
+        let (since, was_told) = match &*self.0.borrow() {
+            State::There(_) => (Instant::now(), false),
+            State::Away { since, is_told, .. } => (*since, *is_told),
+        };
+        if !was_told {
+            tracing::error!(%reason, "the event store is away; trying again until it is back");
+        }
+        self.0.send_replace(State::Away { since, reason, is_told: true });
+    }
+}
+
+/// Looks at the store again and again, on every connection in turn, so that a dead one is found out before somebody needs it.
+pub(super) async fn watch(calls: Arc<Calls>) {
+    let mut ticks = interval(HEARTBEAT_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    for number in 0.. {
+        ticks.tick().await;
+        match timeout(HEARTBEAT_TIMEOUT, look(&calls, number)).await {
+            Ok(Ok(head)) => calls.health.there(head),
+            Ok(Err(reason)) => calls.health.away(reason),
+            Err(_) => calls.health.away(calls.pool.problem()),
+        }
+    }
+}
+
+/// The store's head; the reason if no connection gives it.
+async fn look(calls: &Calls, number: usize) -> Result<Position, Arc<str>> {
+    let mut problem = "no connection".into();
+    for connection in 0..calls.pool.connections().len() {
+        let lease = calls.pool.lease_for_look(number.wrapping_add(connection)).await;
+        match reads::head(lease.client.clone()).await.map_err(Failure::from) {
+            Ok(head) => {
+                lease.answered();
+                return Ok(head);
+            }
+            Err(Failure::Passing { reason, connection }) => {
+                lease.failed(connection, &reason);
+                problem = reason;
+            }
+            Err(Failure::Lasting(error)) => return Err(error.to_string().into()),
+            Err(Failure::Conflict | Failure::NotFound) => return Err("it gives no sense".into()),
+        }
+    }
+    Err(problem)
+}
