@@ -1,6 +1,7 @@
 //! Calls that are tried again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use eventstore::{Client, Error};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -36,20 +37,23 @@ impl Calls {
     where
         F: Future<Output = Result<T, Error>>,
     {
-        match self.closed.run_until_cancelled(self.call_until(Instant::now() + CALL_PATIENCE, attempt)).await
-        {
+        let deadline = Instant::now() + self.patience();
+        match self.closed.run_until_cancelled(self.call_until(deadline, attempt)).await {
             Some(outcome) => outcome,
             None => Err(unavailable("it was closed".into())),
         }
+    }
+
+    /// How long a call may be tried: while the store is away, no longer than if it had begun when the store went.
+    fn patience(&self) -> Duration {
+        let lost = if self.pool.is_down() { self.health.away_for() } else { Duration::ZERO };
+        CALL_PATIENCE.saturating_sub(lost)
     }
 
     async fn call_until<T, F>(&self, deadline: Instant, attempt: impl Fn(Client) -> F) -> Result<T, Refusal>
     where
         F: Future<Output = Result<T, Error>>,
     {
-        if self.health.away_for() > CALL_PATIENCE {
-            return Err(unavailable(self.pool.problem()));
-        }
         let mut delays = delays();
         let mut why = None;
         while let Ok(lease) = timeout_at(deadline, self.pool.lease()).await {

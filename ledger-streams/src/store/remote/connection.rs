@@ -189,7 +189,11 @@ async fn prove(
         Ok(Err(Failure::Lasting(StoreError::Broken(_)))) => Ok(client),
         Ok(Err(Failure::Lasting(error))) => Err((error.to_string().into(), Some(client))),
         Ok(Err(Failure::Passing { reason, connection })) => {
-            let survives = connection != failure::Connection::Dead && !is_cluster(settings);
+            let survives = match connection {
+                failure::Connection::Fine => true,
+                failure::Connection::Lost => !is_cluster(settings),
+                failure::Connection::Dead => false,
+            };
             Err((reason, survives.then_some(client)))
         }
         Err(_) => Err(("it does not answer".into(), (!is_cluster(settings)).then_some(client))),
