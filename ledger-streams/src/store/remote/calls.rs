@@ -33,7 +33,7 @@ pub(super) enum Refusal {
 
 impl Calls {
     /// Makes a call, again and again while its failures may pass, and not for ever. It must not matter how often it is made.
-    pub(super) async fn call<T, F>(&self, attempt: impl Fn(Client) -> F) -> Result<T, Refusal>
+    pub(super) async fn call<T, F>(&self, attempt: impl Fn(Arc<Client>) -> F) -> Result<T, Refusal>
     where
         F: Future<Output = Result<T, Error>>,
     {
@@ -50,7 +50,11 @@ impl Calls {
         CALL_PATIENCE.saturating_sub(lost)
     }
 
-    async fn call_until<T, F>(&self, deadline: Instant, attempt: impl Fn(Client) -> F) -> Result<T, Refusal>
+    async fn call_until<T, F>(
+        &self,
+        deadline: Instant,
+        attempt: impl Fn(Arc<Client>) -> F,
+    ) -> Result<T, Refusal>
     where
         F: Future<Output = Result<T, Error>>,
     {
@@ -59,7 +63,7 @@ impl Calls {
         while let Ok(lease) = timeout_at(deadline, self.pool.lease()).await {
             let in_time = deadline.min(Instant::now() + CALL_TIMEOUT);
             // The client's futures are large.
-            match timeout_at(in_time, Box::pin(attempt(lease.client.clone()))).await {
+            match timeout_at(in_time, Box::pin(attempt(Arc::clone(&lease.client)))).await {
                 Ok(Ok(value)) => {
                     lease.answered();
                     return Ok(value);

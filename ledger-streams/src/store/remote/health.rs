@@ -99,7 +99,7 @@ async fn look(calls: &Calls, number: usize) -> Result<Position, Arc<str>> {
         }
         let lease = calls.pool.lease_for_look(number.wrapping_add(connection));
         let Ok(lease) = timeout(HEARTBEAT_TIMEOUT, lease).await else { break };
-        match timeout(HEARTBEAT_TIMEOUT, reads::head(lease.client.clone())).await {
+        match timeout(HEARTBEAT_TIMEOUT, reads::head(Arc::clone(&lease.client))).await {
             Ok(Ok(head)) => {
                 lease.answered();
                 return Ok(head);
