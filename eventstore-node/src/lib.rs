@@ -30,6 +30,7 @@ mod log;
 mod metadata;
 mod node;
 mod options;
+pub mod persistent;
 mod readable;
 mod reads;
 mod shared;

@@ -6,28 +6,9 @@ use serde_json::{Value, json};
 
 use super::client::{Answer, Client, text};
 use super::wait::until;
-use super::{Daybook, Separate};
 
 /// How long a transfer may take from its 202 to its end in the read models.
 const TRANSFER_TIME_MAX: Duration = Duration::from_secs(30);
-
-/// What takes orders: one daybook, or one in several processes.
-pub(crate) trait Bank {
-    /// An operator.
-    async fn teller(&self, name: &str) -> Client;
-}
-
-impl Bank for Daybook {
-    async fn teller(&self, name: &str) -> Client {
-        self.operator(name).await
-    }
-}
-
-impl Bank for Separate {
-    async fn teller(&self, name: &str) -> Client {
-        self.operator(name, 0, 0).await
-    }
-}
 
 impl Client {
     /// Opens an account of this currency; its id.

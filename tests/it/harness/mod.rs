@@ -8,7 +8,7 @@ mod separate;
 mod shared;
 mod wait;
 
-pub(crate) use bank::{Bank, euros};
+pub(crate) use bank::euros;
 pub(crate) use client::{Client, POSITION, text};
 pub(crate) use daybook::{Daybook, scratch};
 pub(crate) use program::{Program, run};

@@ -3,22 +3,16 @@
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
-use reqwest::Method;
 use tempfile::TempDir;
 
 use super::Daybook;
 use super::client::Client;
 use super::daybook::scratch;
 use super::program::{Program, token};
-use super::wait::until;
 
 /// Ports of nodes, below those that systems give to whoever asks for any: a node that restarts finds its own free.
 const PORTS: std::ops::Range<u16> = 21_130..29_130;
-
-/// How long a process may take to see that the event store went away.
-const NOTICE_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// All of it, ready. In the order in which it is to be stopped.
 pub(crate) struct Separate {
@@ -74,18 +68,6 @@ impl Separate {
         self.projector.ready().await;
         for program in self.commands.iter_mut().chain(&mut self.queries) {
             program.ready().await;
-        }
-    }
-
-    /// Waits until every process but the node has seen that the node is away.
-    pub(crate) async fn not_ready(&self) {
-        for program in self.commands.iter().chain(&self.queries).chain([&self.projector]) {
-            let anybody = program.anybody();
-            until("it notices", NOTICE_TIME_MAX, async || {
-                let answer = anybody.request(Method::GET, "/health/ready").send().await.unwrap();
-                (answer.status() == 503).then_some(())
-            })
-            .await;
         }
     }
 

@@ -3,5 +3,5 @@
 mod crash;
 mod load;
 mod locks;
-mod node;
+mod node_away;
 mod stop;

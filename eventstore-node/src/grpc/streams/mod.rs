@@ -7,7 +7,7 @@ mod delete;
 mod pages;
 mod read;
 mod request;
-mod resolve;
+pub(crate) mod resolve;
 mod subscribe;
 mod write;
 

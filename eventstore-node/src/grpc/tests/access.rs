@@ -27,8 +27,7 @@ async fn get(server: &Server, path: &str, headers: &str) -> (String, String) {
 
 #[tokio::test]
 async fn a_password_is_asked_for_if_there_is_one() {
-    let mut grpc = GrpcOptions::default();
-    grpc.credentials = credentials();
+    let grpc = GrpcOptions { credentials: credentials(), ..GrpcOptions::default() };
     let server = Server::with(grpc).await;
     let url = |who: &str| format!("esdb://{who}{}?tls=false&discoveryInterval=1", server.address);
     for who in ["", "admin:changedit@", "Admin:changeit@"] {
@@ -66,12 +65,11 @@ async fn without_a_password_credentials_are_ignored() {
 async fn connections_are_encrypted_if_there_is_a_certificate() {
     let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let certificate = certified.cert.pem().into_bytes();
-    let mut grpc = GrpcOptions::default();
-    grpc.tls = Some(TlsOptions {
+    let tls = TlsOptions {
         certificate: certificate.clone(),
         key: certified.signing_key.serialize_pem().into_bytes(),
-    });
-    grpc.credentials = credentials();
+    };
+    let grpc = GrpcOptions { tls: Some(tls), credentials: credentials(), ..GrpcOptions::default() };
     let server = Server::with(grpc).await;
     let authority = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(authority.path(), certificate).unwrap();
@@ -98,8 +96,8 @@ async fn a_certificate_that_is_none_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let node = crate::Node::open(crate::NodeOptions::new(dir.path())).unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut options = GrpcOptions::default();
-    options.tls = Some(TlsOptions { certificate: b"x".to_vec(), key: b"y".to_vec() });
+    let tls = TlsOptions { certificate: b"x".to_vec(), key: b"y".to_vec() };
+    let options = GrpcOptions { tls: Some(tls), ..GrpcOptions::default() };
     let served = crate::grpc::serve(node.clone(), listener, options, Default::default()).await;
     assert!(matches!(served, Err(GrpcError::Tls { .. })), "{served:?}");
     node.shutdown().await;
@@ -108,10 +106,11 @@ async fn a_certificate_that_is_none_is_refused() {
 #[test]
 fn others_are_kept_out_of_an_open_server() {
     let tls = || Some(TlsOptions { certificate: Vec::new(), key: Vec::new() });
-    let options = |tls, credentials, allow_insecure| {
-        let mut options = GrpcOptions::default();
-        (options.tls, options.credentials, options.allow_insecure) = (tls, credentials, allow_insecure);
-        options
+    let options = |tls, credentials, allow_insecure| GrpcOptions {
+        tls,
+        credentials,
+        allow_insecure,
+        ..GrpcOptions::default()
     };
     for (address, options, allowed) in [
         ("127.0.0.1:2113", options(None, None, false), true),
@@ -134,8 +133,8 @@ fn others_are_kept_out_of_an_open_server() {
 
 #[tokio::test]
 async fn the_pages_are_there_over_http_1() {
-    let mut grpc = GrpcOptions::default();
-    grpc.advertised = Some(("node.example".to_owned(), 4711));
+    let advertised = Some(("node.example".to_owned(), 4711));
+    let grpc = GrpcOptions { advertised, ..GrpcOptions::default() };
     let server = Server::with(grpc).await;
     assert_eq!(get(&server, "/health/live", "").await.0, "HTTP/1.1 204 No Content");
     let json = async |path| {

@@ -9,8 +9,7 @@ use crate::grpc::wire::*;
 
 #[tokio::test]
 async fn refused_appends_say_why_in_trailers() {
-    let mut grpc = GrpcOptions::default();
-    grpc.max_append_bytes = 1000;
+    let grpc = GrpcOptions { max_append_bytes: 1000, ..GrpcOptions::default() };
     let server = Server::with(grpc).await;
     let mut raw = Raw::new(&server).await;
     let event = AppendContent::ProposedMessage;

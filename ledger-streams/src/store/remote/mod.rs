@@ -15,6 +15,7 @@ mod connection;
 mod connection_string;
 mod failure;
 mod follower;
+mod group;
 mod health;
 mod lanes;
 mod pool;

@@ -51,6 +51,7 @@ impl Pool {
 
     /// Why there is no connection for a call.
     pub(super) fn problem(&self) -> Arc<str> {
-        self.why_down().unwrap_or_else(|| "no connection has room".into())
+        let unknown = || if self.is_down() { "not connected yet" } else { "all connections are busy" };
+        self.why_down().unwrap_or_else(|| unknown().into())
     }
 }
