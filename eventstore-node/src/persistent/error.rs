@@ -34,6 +34,7 @@ impl GroupError {
         Self::Failed { reason: reason.into() }
     }
 
+    #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
     pub(crate) fn unavailable(reason: impl ToString) -> Self {
         Self::Unavailable { reason: reason.to_string() }
     }

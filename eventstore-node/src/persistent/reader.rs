@@ -20,7 +20,7 @@ pub(super) enum Item {
         /// Where it lies.
         place: Place,
         /// The event.
-        event: ResolvedEvent,
+        event: Arc<ResolvedEvent>,
         /// What it is pinned by.
         pin: u64,
     },
@@ -77,14 +77,7 @@ impl Reader {
             };
         }
         let live = self.caught_up()?;
-        let mut items = self.resolve().await?;
-        // A batch may lie in one large chunk of log, which a single event would keep in memory.
-        for item in &mut items {
-            if let Item::Event { event, .. } = item {
-                detach(event);
-            }
-        }
-        Ok(Batch { items, live })
+        Ok(Batch { items: self.resolve().await?, live })
     }
 
     /// Whether there is nothing more to read now.
@@ -120,9 +113,10 @@ impl Reader {
         if !wanted {
             return Item::Skipped(place);
         }
-        let event = resolved(event);
+        let mut event = resolved(event);
+        detach(&mut event);
         let pin = pin(self.config.settings.strategy, &event);
-        Item::Event { place, event, pin }
+        Item::Event { place, event: Arc::new(event), pin }
     }
 }
 
@@ -145,7 +139,7 @@ pub(super) fn pin(strategy: Strategy, event: &ResolvedEvent) -> u64 {
     }
 }
 
-/// Copies an event's bytes out of the chunk of log they were read with.
+/// Copies an event's bytes out of the chunk of log they were read with, which a single event would keep in memory.
 pub(super) fn detach(event: &mut ResolvedEvent) {
     let copy = |event: &mut RecordedEvent| {
         event.data = Bytes::copy_from_slice(&event.data);

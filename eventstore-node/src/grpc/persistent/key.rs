@@ -8,7 +8,7 @@ use crate::persistent::GroupKey;
 /// The group of this name on a stream or the whole log.
 pub(super) fn of(target: Option<StreamOrAll>, group: &str) -> Result<GroupKey, Status> {
     match target {
-        Some(StreamOrAll::Stream(stream)) => Ok(GroupKey::on_stream(&*stream_name(Some(&stream))?, group)),
+        Some(StreamOrAll::Stream(stream)) => Ok(GroupKey::on_stream(&stream_name(Some(&stream))?, group)),
         Some(StreamOrAll::All(_)) => Ok(GroupKey::on_all(group)),
         None => Err(Status::invalid_argument("Required field stream_option is missing.")),
     }

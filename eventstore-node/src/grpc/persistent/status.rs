@@ -30,6 +30,7 @@ pub(super) fn of(error: GroupError, key: &GroupKey) -> Status {
 }
 
 /// Something that was not done and concerns no group in particular.
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 pub(super) fn of_all(error: GroupError) -> Status {
     unavailable(&error.to_string())
 }

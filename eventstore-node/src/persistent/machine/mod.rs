@@ -157,9 +157,9 @@ impl Machine {
     }
 
     /// The next event was read.
-    pub(crate) fn read(&mut self, place: Place, event: ResolvedEvent, pin: u64) {
+    pub(crate) fn read(&mut self, place: Place, event: impl Into<Arc<ResolvedEvent>>, pin: u64) {
         let key = Key::New(self.passed);
-        self.insert(key, event, self.last, pin);
+        self.insert(key, event.into(), self.last, pin);
         self.fresh.insert(key);
         self.skip(place);
     }
@@ -176,9 +176,9 @@ impl Machine {
     }
 
     /// A parked message was read.
-    pub(crate) fn replay(&mut self, revision: u64, event: ResolvedEvent, pin: u64) {
+    pub(crate) fn replay(&mut self, revision: u64, event: impl Into<Arc<ResolvedEvent>>, pin: u64) {
         let key = Key::Replayed(revision);
-        self.insert(key, event, None, pin);
+        self.insert(key, event.into(), None, pin);
         self.retry.insert(key);
     }
 
@@ -238,10 +238,10 @@ impl Machine {
         }
     }
 
-    fn insert(&mut self, key: Key, event: ResolvedEvent, previous: Option<Place>, pin: u64) {
+    fn insert(&mut self, key: Key, event: Arc<ResolvedEvent>, previous: Option<Place>, pin: u64) {
         let bytes = event.bytes();
         self.held_bytes += bytes;
-        let (event, state) = (Arc::new(event), State::Waiting);
+        let state = State::Waiting;
         self.messages.insert(key, Message { event, previous, pin, retries: 0, bytes, state });
     }
 

@@ -45,8 +45,11 @@ impl Health {
 
     #[cfg(test)]
     pub(super) async fn wait_for(&self, there: bool) {
-        let mut state = self.0.subscribe();
-        state.wait_for(|state| matches!(state, State::There(_)) == there).await.unwrap();
+        let is_told = |state: &State| match state {
+            State::There(_) => there,
+            State::Away { is_told, .. } => *is_told && !there,
+        };
+        self.0.subscribe().wait_for(is_told).await.unwrap();
     }
 
     fn there(&self, head: Position) {

@@ -14,6 +14,7 @@ mod calls;
 mod connection;
 mod connection_string;
 mod failure;
+mod finished;
 mod follower;
 mod group;
 mod health;

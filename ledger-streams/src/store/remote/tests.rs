@@ -5,9 +5,16 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use bytes::Bytes;
 use eventstore_node::grpc::{Credentials, GrpcOptions, TlsOptions};
 use eventstore_node::{ExpectedRevision, ProposedEvent, RecordedEvent, StreamAppend};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -88,8 +95,7 @@ async fn the_server_may_come_later() {
         async move { append_whatever_happens(&store, part("account-1", 0, "a")).await }
     });
     let mut subscription = Follower::new(remote(&store), None);
-    // One look at least finds nobody there.
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    remote(&store).calls().health.wait_for(false).await;
     server.start().await;
     appending.await.unwrap();
     let seen = subscription.next(10).await.unwrap();
@@ -422,4 +428,39 @@ async fn a_server_that_says_nothing_is_not_waited_for_for_ever() {
     assert!(!store.health().unwrap_err().is_empty());
     timeout(Duration::from_secs(5), store.close()).await.unwrap();
     silent.abort();
+}
+
+/// A server that knows no features, has no events, and ends every subscription at once, without an error.
+async fn serve_nothing(listener: tokio::net::TcpListener, reads: Arc<AtomicUsize>) {
+    let mut connections = JoinSet::new();
+    loop {
+        let (socket, _) = listener.accept().await.unwrap();
+        let reads = Arc::clone(&reads);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let is_read = request.uri().path().ends_with("/Read");
+            reads.fetch_add(usize::from(is_read), Ordering::Relaxed);
+            let status = if is_read { "0" } else { "12" };
+            let response = Response::builder().header("content-type", "application/grpc");
+            let response = response.header("grpc-status", status).body(String::new());
+            std::future::ready(response)
+        });
+        let server = http2::Builder::new(TokioExecutor::new());
+        connections.spawn(server.serve_connection(TokioIo::new(socket), service));
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_that_the_server_ends_is_made_again_and_costs_no_thread() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("esdb://{}?tls=false", listener.local_addr().unwrap());
+    let reads = Arc::new(AtomicUsize::new(0));
+    let serving = tokio::spawn(serve_nothing(listener, Arc::clone(&reads)));
+    let store = EventStore::connect(&url).unwrap();
+    let mut subscription = Follower::new(remote(&store), None);
+    // There is one thread: if it is lost, nothing below is ever reached.
+    assert!(timeout(Duration::from_secs(2), subscription.next(1)).await.is_err());
+    assert_eq!(store.head().await.unwrap(), 0);
+    assert!(reads.load(Ordering::Relaxed) > 5);
+    store.close().await;
+    serving.abort();
 }
