@@ -16,6 +16,7 @@ pub mod limits;
 mod monitoring;
 mod options;
 mod persistent;
+mod prompt;
 mod receiving;
 mod routes;
 mod server;
@@ -35,6 +36,14 @@ use crate::persistent::PersistentSubscriptions;
 use server::Server;
 
 pub use options::{Credentials, GrpcError, GrpcOptions, TlsOptions, check_exposure};
+
+/// Refuses a certificate or a key that cannot be used, before anything is served.
+///
+/// # Errors
+/// [`GrpcError::Tls`].
+pub fn check_tls(options: &GrpcOptions) -> Result<(), GrpcError> {
+    options.tls.as_ref().map(tls::acceptor).transpose().map(drop)
+}
 
 /// Serves a node until `stop` is cancelled. Then nothing new is accepted, subscriptions end with `Unavailable`, and
 /// calls under way have five seconds to end. The node goes on.
