@@ -27,6 +27,7 @@ use super::limits::{
     MAX_CONNECTIONS, MAX_HEADER_BYTES, MAX_STREAMS_PER_CONNECTION, SEND_BUFFER_BYTES, STOP_GRACE,
     STREAM_WINDOW_BYTES,
 };
+use super::prompt::Prompt;
 use super::server::Server;
 
 /// Time to wait when the system accepts no connection, as when it has no file left for one.
@@ -104,10 +105,8 @@ async fn serve(
     router: Router,
     builder: &Builder<TokioExecutor>,
 ) {
-    // Answers are small and somebody waits for each.
-    if let Err(error) = socket.set_nodelay(true) {
-        tracing::debug!(%error, "a connection's delay cannot be turned off");
-    }
+    // Messages are small and somebody waits for each.
+    let socket = Prompt::new(socket);
     let Some(tls) = tls else { return serve_http(server, socket, router, builder).await };
     let handshake = tokio::select! {
         () = server.stop.cancelled() => return,

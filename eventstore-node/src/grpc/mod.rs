@@ -15,6 +15,7 @@ mod http1;
 pub mod limits;
 mod monitoring;
 mod options;
+mod prompt;
 mod receiving;
 mod routes;
 mod server;
