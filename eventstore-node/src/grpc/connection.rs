@@ -105,10 +105,7 @@ async fn serve(
     router: Router,
     builder: &Builder<TokioExecutor>,
 ) {
-    // Answers are small and somebody waits for each.
-    if let Err(error) = socket.set_nodelay(true) {
-        tracing::debug!(%error, "a connection's delay cannot be turned off");
-    }
+    // Messages are small and somebody waits for each.
     let socket = Prompt::new(socket);
     let Some(tls) = tls else { return serve_http(server, socket, router, builder).await };
     let handshake = tokio::select! {

@@ -20,3 +20,24 @@ pub(crate) fn of(headers: &HeaderMap) -> Option<Duration> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_unit_is_understood_and_nothing_else() {
+        let of = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("grpc-timeout", text.parse().unwrap());
+            of(&headers)
+        };
+        for (text, millis) in [("1H", 3_600_000), ("2M", 120_000), ("3S", 3000), ("40m", 40), ("5000u", 5)] {
+            assert_eq!(of(text), Some(Duration::from_millis(millis)));
+        }
+        assert_eq!(of("99999999n"), Some(Duration::from_nanos(99_999_999)));
+        for text in ["", "5", "S", "x5S", "-5S", "123456789S", "5s", "5é"] {
+            assert_eq!(of(text), None, "{text}");
+        }
+    }
+}

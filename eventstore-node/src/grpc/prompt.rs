@@ -1,7 +1,8 @@
-//! Acknowledging at once what is received.
+//! A socket that acknowledges at once what it receives.
 //!
-//! The official Rust client sends a call in two small pieces and leaves Nagle's algorithm on: the second waits until the first is
-//! acknowledged, which the kernel puts off for 40 ms. Each call that is alone on its connection would take that long.
+//! Clients send a call in several small writes and may leave Nagle's algorithm on, the official Rust client among them:
+//! each write then waits for the acknowledgement of the one before. The system likes to delay that by 40 ms where it
+//! expects an answer to carry it, and the answer waits for the rest of the call.
 
 use std::io::{IoSlice, Result};
 use std::pin::Pin;
@@ -10,16 +11,17 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// A connection that acknowledges at once.
-pub(super) struct Prompt(TcpStream);
+/// The socket.
+#[derive(Debug)]
+pub(crate) struct Prompt(TcpStream);
 
 impl Prompt {
-    pub(super) const fn new(stream: TcpStream) -> Self {
-        Self(stream)
-    }
-
-    fn stream(self: Pin<&mut Self>) -> Pin<&mut TcpStream> {
-        Pin::new(&mut self.get_mut().0)
+    /// A connection that sends and acknowledges without delay.
+    pub(crate) fn new(socket: TcpStream) -> Self {
+        if let Err(error) = socket.set_nodelay(true) {
+            tracing::debug!(%error, "a connection's delay cannot be turned off");
+        }
+        Self(socket)
     }
 }
 
@@ -29,38 +31,39 @@ impl AsyncRead for Prompt {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<Result<()>> {
-        let read = self.as_mut().stream().poll_read(context, buffer);
-        // The kernel forgets it again, so after each read. Where it does not know it, the answer takes longer.
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.0).poll_read(context, buffer);
         #[cfg(target_os = "linux")]
-        if read.is_ready() {
-            rustix::net::sockopt::set_tcp_quickack(&self.0, true).ok();
+        if read.is_ready() && buffer.filled().len() > before {
+            // The system forgets it soon. A refusal costs speed only.
+            let _ = rustix::net::sockopt::set_tcp_quickack(&self.0, true);
         }
         read
     }
 }
 
 impl AsyncWrite for Prompt {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
-        self.stream().poll_write(context, bytes)
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, bytes)
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        bytes: &[IoSlice<'_>],
+        slices: &[IoSlice<'_>],
     ) -> Poll<Result<usize>> {
-        self.stream().poll_write_vectored(context, bytes)
+        Pin::new(&mut self.0).poll_write_vectored(context, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
         self.0.is_write_vectored()
     }
 
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
-        self.stream().poll_flush(context)
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
-        self.stream().poll_shutdown(context)
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
     }
 }

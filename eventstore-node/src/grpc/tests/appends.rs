@@ -1,5 +1,7 @@
 //! Append: every mode, and what it refuses.
 
+use std::time::{Duration, Instant};
+
 use eventstore::{AppendToStreamOptions, CurrentRevision, Error, StreamState};
 
 use super::support::*;
@@ -67,5 +69,20 @@ async fn a_repeated_append_answers_as_the_first_one_did() {
         assert_eq!(first.next_expected_version, again.next_expected_version);
         assert_eq!(first.position, again.position);
     }
+    server.end().await;
+}
+
+#[tokio::test]
+async fn a_call_in_several_writes_does_not_wait_for_a_delayed_acknowledgement() {
+    let server = Server::start().await;
+    let client = server.client();
+    let options = expecting(StreamState::StreamExists);
+    let begun = Instant::now();
+    for _ in 0..50 {
+        // Refused, so that the disk's speed does not matter.
+        soon(client.append_to_stream("s", &options, event("x"))).await.unwrap_err();
+    }
+    let mean = begun.elapsed() / 50;
+    assert!(mean < Duration::from_millis(30), "{mean:?}");
     server.end().await;
 }
