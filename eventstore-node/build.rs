@@ -60,9 +60,20 @@ fn main() {
     )];
     let gossip = vec![method("read", "Read", ("Empty", "ClusterInfo"), "Small", UNARY)];
     let monitoring = vec![method("stats", "Stats", ("StatsReq", "StatsResp"), "Small", SERVER_STREAMING)];
+    let persistent = vec![
+        method("create", "Create", ("ChangeGroupReq", "Empty"), "Small", UNARY),
+        method("update", "Update", ("ChangeGroupReq", "Empty"), "Small", UNARY),
+        method("delete", "Delete", ("DeleteGroupReq", "Empty"), "Small", UNARY),
+        method("read", "Read", ("GroupReadReq", "GroupReadResp"), "Bulk", BOTH_STREAMING),
+        method("get_info", "GetInfo", ("GetInfoReq", "GetInfoResp"), "Small", UNARY),
+        method("replay_parked", "ReplayParked", ("ReplayParkedReq", "Empty"), "Small", UNARY),
+        method("list", "List", ("ListReq", "ListResp"), "Small", UNARY),
+        method("restart_subsystem", "RestartSubsystem", ("Empty", "Empty"), "Small", UNARY),
+    ];
     Builder::new().build_client(false).compile(&[
         service("Streams", "streams", streams),
         service("ServerFeatures", "server_features", features),
+        service("PersistentSubscriptions", "persistent_subscriptions", persistent),
         service("Gossip", "gossip", gossip),
         service("Monitoring", "monitoring", monitoring),
     ]);

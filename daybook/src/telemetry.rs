@@ -8,8 +8,9 @@ use tracing_subscriber::filter::ParseError;
 
 /// Measurements are folded this often; until then they take memory.
 const UPKEEP_PERIOD: Duration = Duration::from_secs(2);
-/// Quiet: what an operator should know, nothing per request.
-const DEFAULT_FILTER: &str = "info,sqlx=warn,hyper=warn,fjall=warn,lsm_tree=warn";
+/// Quiet: what an operator should know, nothing per request. EventStoreDB's client tells of every attempt in an outage; we tell of
+/// the outage.
+const DEFAULT_FILTER: &str = "info,sqlx=warn,hyper=warn,fjall=warn,lsm_tree=warn,kurrentdb=off";
 /// Bounds of the buckets of every histogram in seconds.
 const SECONDS: [f64; 14] =
     [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];

@@ -5,6 +5,7 @@
 //! - `index/` finds events of a stream. It is derived from the log, checkpointed, and caught up at start; it may be
 //!   deleted.
 //! - `subscription` follows the log from any place. A position in the log is all the state there is.
+//! - [`persistent`] has groups of consumers that share events; what they know lies in streams of the log.
 //!
 //! What it promises: an acknowledged append is on disk, survives `kill -9`, and is seen by every reader; a batch is in
 //! the log whole or not at all; events of a stream have the revisions 0, 1, 2, … without gaps, and every reader sees
@@ -30,6 +31,7 @@ mod log;
 mod metadata;
 mod node;
 mod options;
+pub mod persistent;
 mod readable;
 mod reads;
 mod shared;

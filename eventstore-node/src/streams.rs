@@ -1,6 +1,6 @@
 //! From a stream's name to its slot, the key of its events in the index.
 //!
-//! The slot is the hash of the name, or the next free number if another stream has that one. Streams are never removed,
+//! The slot is the hash of the name, or the next free number if another stream has that one. No slot is ever given back,
 //! so a name is found by looking from its hash on until it is found or a slot is free. The slot is part of each record:
 //! the index can be rebuilt without looking.
 

@@ -47,8 +47,8 @@ pub const RECONNECT_DELAY_MIN: Duration = Duration::from_millis(50);
 pub const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(2);
 /// Time between two looks at a store over the network.
 pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
-/// How long such a look may take before the store is away.
-pub const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a connection may take to answer such a look before another is asked.
+pub const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Events that a subscription over the network reads ahead of its reader.
 pub const READ_AHEAD_EVENTS: usize = 1_024;
 /// Other clients' events after which the server tells a subscription how far it has come.

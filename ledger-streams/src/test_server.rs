@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Server {
     dir: TempDir,
     address: SocketAddr,
+    options: GrpcOptions,
     running: Option<Running>,
 }
 
@@ -23,7 +24,11 @@ struct Running {
 
 impl Server {
     pub(crate) async fn new() -> Self {
-        let mut server = Self::later().await;
+        Self::with(GrpcOptions::default()).await
+    }
+
+    pub(crate) async fn with(options: GrpcOptions) -> Self {
+        let mut server = Self { options, ..Self::later().await };
         server.start().await;
         server
     }
@@ -31,7 +36,8 @@ impl Server {
     /// One that is yet to be started.
     pub(crate) async fn later() -> Self {
         let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        Self { dir: TempDir::new().unwrap(), address, running: None }
+        let options = GrpcOptions::default();
+        Self { dir: TempDir::new().unwrap(), address, options, running: None }
     }
 
     pub(crate) async fn start(&mut self) {
@@ -40,7 +46,7 @@ impl Server {
         options.segment_bytes = 16 * 1024 * 1024;
         let node = Node::open(options).unwrap();
         let stop = CancellationToken::new();
-        let serving = serve(node.clone(), listener, GrpcOptions::default(), stop.clone());
+        let serving = serve(node.clone(), listener, self.options.clone(), stop.clone());
         let serving = tokio::spawn(async move { serving.await.unwrap() });
         self.running = Some(Running { node, stop, serving });
     }
@@ -55,6 +61,10 @@ impl Server {
 
     pub(crate) fn node(&self) -> Node {
         self.running.as_ref().unwrap().node.clone()
+    }
+
+    pub(crate) const fn port(&self) -> u16 {
+        self.address.port()
     }
 
     pub(crate) fn url(&self) -> String {

@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 
 use crate::test_server::Server;
 use crate::{
-    Context, EventStore, Ledger, LedgerOptions, NewAccount, Recorded, TransferEnd, TransferReceipt,
-    TransferRequest,
+    Context, EventStore, Ledger, LedgerOptions, NewAccount, Recorded, StoreError, TransferEnd,
+    TransferReceipt, TransferRequest,
 };
 
 /// Which engine a test runs on.
@@ -55,6 +55,8 @@ on_each_engine! {
     checkpoints_are_kept_in_the_log,
     a_log_knows_the_time_of_the_last_event_at_a_place,
     processes_that_share_a_worker_number_are_found_out,
+    a_hot_account_takes_all_that_come_at_once,
+    what_cannot_be_read_stops_the_ledger_unless_it_is_somebody_elses,
 }
 
 struct Bank {
@@ -410,6 +412,55 @@ async fn processes_that_share_a_worker_number_are_found_out(engine: Engine) {
         .into_iter()
         .filter(|recorded| matches!(&recorded.event, Event::Account(AccountEvent::Debited(_))));
     assert_eq!(debits.count(), answers.iter().filter(|answer| answer.is_ok()).count());
+}
+
+async fn a_hot_account_takes_all_that_come_at_once(engine: Engine) {
+    const WRITERS: i64 = 64;
+    const EACH: i64 = 5;
+    let bank = Bank::new(engine).await;
+    let (from, to) = (bank.account(100_000).await, bank.account(0).await);
+    let mut tasks = JoinSet::new();
+    for writer in 0..WRITERS {
+        let ledger = bank.ledger.clone();
+        tasks.spawn(async move {
+            for number in 0..EACH {
+                let wish = wish(&format!("{writer}/{number}"), from, to, 1);
+                let receipt = request(&ledger, &wish).await.unwrap();
+                assert_eq!(receipt.status, TransferStatus::Pending);
+            }
+        });
+    }
+    tasks.join_all().await;
+    let bank = bank.restart().await;
+    assert_eq!(bank.balance(from).await, -WRITERS * EACH);
+    let revisions: Vec<_> = bank
+        .log()
+        .await
+        .iter()
+        .filter(|recorded| *recorded.stream == *stream::account(from))
+        .map(|recorded| recorded.revision)
+        .collect();
+    assert_eq!(revisions, (0..=u64::try_from(WRITERS * EACH).unwrap()).collect::<Vec<_>>());
+}
+
+async fn what_cannot_be_read_stops_the_ledger_unless_it_is_somebody_elses(engine: Engine) {
+    let bank = Bank::new(engine).await;
+    let store = bank.ledger.store();
+    let strange = |name: &str| crate::codec::system_append(name, "Strange", b"{}".to_vec());
+    for name in ["orders-1", "accounts-1", "$settings", "user-5"] {
+        store.append(vec![strange(name)]).await.unwrap();
+    }
+    bank.account(0).await;
+    let mut subscription = store.subscribe(None);
+    let error = loop {
+        match subscription.next(1).await {
+            Ok(batch) => assert!(batch.events.is_empty(), "{batch:?}"),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(&error, StoreError::Undecodable { stream, .. } if &**stream == "user-5"), "{error}");
+    let next = subscription.next(1).await.unwrap();
+    assert_eq!(next.events.len(), 1, "asking again gives what follows");
 }
 
 #[test]

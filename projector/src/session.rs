@@ -54,7 +54,7 @@ pub(crate) async fn run(
     let Some(mut db) = shutdown.run_until_cancelled(connect(database_url)).await.transpose()? else {
         return Ok(());
     };
-    let locked = shutdown.run_until_cancelled(lock(&mut db, store, options)).await;
+    let locked = shutdown.run_until_cancelled(Box::pin(lock(&mut db, store, options))).await;
     let Some(locked) = locked else { return Ok(()) };
     locked?;
     MIGRATIONS.run_direct(None, &mut db, false).await?;

@@ -23,8 +23,9 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("sqlx", &["projector", "query-api", "daybook"]),
     ("fjall", &["eventstore-node"]),
     ("kurrentdb", &["ledger-streams"]),
-    ("tonic", &["eventstore-node"]),
     ("axum", &["eventstore-node", "command-api", "query-api", "daybook"]),
+    ("tonic", &["eventstore-node", "ledger-streams"]),
+    ("prost", &["eventstore-node"]),
     ("async-graphql", &["query-api"]),
     ("jsonwebtoken", &["daybook"]),
 ];

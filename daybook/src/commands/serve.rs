@@ -14,14 +14,16 @@ use super::Failure;
 use crate::process::{Reachable, reachable_here};
 
 const EXAMPLES: &str = "\
-Examples, each in a terminal of its own, on one machine:
+On one machine, each in a terminal of its own:
+  export DAYBOOK_EVENT_STORE='esdb://127.0.0.1:2113?tls=false'
+  export DAYBOOK_DATABASE_URL=postgres://bank@db/daybook
   daybook serve node
-  daybook serve command   --event-store 'esdb://127.0.0.1:2113?tls=false'
-  daybook serve projector --event-store 'esdb://127.0.0.1:2113?tls=false' --database-url postgres://bank@db/daybook
-  daybook serve query     --event-store 'esdb://127.0.0.1:2113?tls=false' --database-url postgres://bank@db/daybook
+  daybook serve command
+  daybook serve projector
+  daybook serve query
 
 With an EventStoreDB (KurrentDB) server or cluster as the log there is no node:
-  daybook serve command   --event-store 'esdb+discover://bank:SECRET@cluster.example.com:2113' --data-dir /mnt/keys";
+  export DAYBOOK_EVENT_STORE='esdb+discover://bank:SECRET@cluster:2113'";
 
 /// What `daybook serve` needs to know.
 #[derive(Debug, Args)]

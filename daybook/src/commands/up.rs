@@ -90,7 +90,8 @@ pub async fn run(args: UpArgs) -> Result<ExitCode, Failure> {
         time_zone: args.time_zone.time_zone,
         worker: args.worker.worker,
     };
-    host.run(plan, |reachable| welcome::text(reachable, &data_dir, &postgres)).await
+    let is_elsewhere = args.event_store.is_some();
+    host.run(plan, |reachable| welcome::text(reachable, is_elsewhere, &data_dir, &postgres)).await
 }
 
 fn database(args: &UpArgs, roles: &BTreeSet<RoleName>, data_dir: &Path) -> Result<Database, Failure> {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use eventstore_node::grpc::{self, GrpcOptions};
+use eventstore_node::grpc;
 use eventstore_node::{Node, NodeOptions};
 use ledger_streams::EventStore;
 use parking_lot::Mutex;
@@ -54,7 +54,9 @@ impl OpenEventStore {
 
     /// Where others can connect to, if anywhere.
     pub(super) fn esdb(&self) -> Option<EsdbAddress> {
-        self.esdb.as_ref().map(|esdb| EsdbAddress { address: esdb.address, tls: esdb.plan.tls.is_some() })
+        self.esdb
+            .as_ref()
+            .map(|esdb| EsdbAddress { address: esdb.address, tls: esdb.plan.options.tls.is_some() })
     }
 
     /// Starts to serve others.
@@ -89,16 +91,7 @@ impl Esdb {
             None => listen(self.address, "--esdb").await?,
         };
         health.set(Component::Esdb, State::Ready);
-        let served = grpc::serve(self.node, listener, self.plan.options()?, stop).await;
+        let served = grpc::serve(self.node, listener, self.plan.options, stop).await;
         Ok(served?)
-    }
-}
-
-impl EsdbPlan {
-    fn options(&self) -> Result<GrpcOptions, Failure> {
-        if self.tls.is_some() || self.user.is_some() || self.allow_insecure {
-            return Err("this version serves the event store on loopback only".into());
-        }
-        Ok(GrpcOptions::default())
     }
 }

@@ -1,11 +1,12 @@
 //! Flags that several commands have.
 
 use std::fs;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use chrono_tz::Tz;
 use clap::Args;
+use eventstore_node::grpc::{self, Credentials, GrpcOptions, TlsOptions};
 use ledger_core::id::WORKER_MAX;
 
 use crate::commands::Failure;
@@ -94,9 +95,12 @@ pub(crate) struct EsdbFlags {
         value_name = "ADDRESS",
         env = "DAYBOOK_ESDB",
         default_value = "127.0.0.1:2113",
-        value_parser = esdb_address
+        value_parser = listen
     )]
-    esdb: EsdbAddress,
+    esdb: Listen,
+    /// The host and port that clients are told when they ask for the cluster's members [default: where it listens]
+    #[arg(long, value_name = "HOST:PORT", env = "DAYBOOK_ESDB_ADVERTISE", value_parser = host_and_port)]
+    esdb_advertise: Option<(String, u16)>,
     /// Serve it by TLS: the certificate chain, PEM
     #[arg(long, value_name = "FILE", env = "DAYBOOK_ESDB_TLS_CERT", requires = "esdb_tls_key")]
     esdb_tls_cert: Option<PathBuf>,
@@ -116,49 +120,43 @@ pub(crate) struct EsdbFlags {
 
 /// An address, or nowhere.
 #[derive(Clone, Copy, Debug)]
-struct EsdbAddress(Option<SocketAddr>);
+enum Listen {
+    At(SocketAddr),
+    Off,
+}
 
-/// Where and how EventStoreDB's protocol is served. The files are read.
+/// Where and how EventStoreDB's protocol is served.
 #[derive(Clone)]
 pub(crate) struct EsdbPlan {
     pub(crate) address: SocketAddr,
-    /// Certificate chain and private key, PEM.
-    pub(crate) tls: Option<(Vec<u8>, Vec<u8>)>,
-    /// Name and password.
-    pub(crate) user: Option<(String, String)>,
-    pub(crate) allow_insecure: bool,
+    pub(crate) options: GrpcOptions,
 }
 
 impl EsdbFlags {
-    /// What was asked for; `None` for `off`.
+    /// What was asked for, with the files read; `None` for `off`.
     ///
     /// # Errors
-    /// When a file cannot be read, or others could reach the event store without a password.
+    /// When a file cannot be read or used, or others could reach the event store without a password.
     pub(crate) fn plan(&self) -> Result<Option<EsdbPlan>, Failure> {
-        let EsdbAddress(Some(address)) = self.esdb else { return Ok(None) };
-        let tls = match (&self.esdb_tls_cert, &self.esdb_tls_key) {
-            (Some(certificate), Some(key)) => Some((read(certificate)?, read(key)?)),
-            _ => None,
-        };
-        let user = match (&self.esdb_user, &self.esdb_password_file) {
-            (Some(user), Some(file)) => Some((user.clone(), password(file)?)),
-            _ => None,
-        };
-        let secure = tls.is_some() && user.is_some();
-        if !is_loopback(address.ip()) && !secure && !self.esdb_allow_insecure {
-            return Err(format!(
-                "--esdb {address} can be reached from other machines, so it needs TLS (--esdb-tls-cert, --esdb-tls-key) and a \
-                 password (--esdb-user, --esdb-password-file); on a network where nobody else is, --esdb-allow-insecure does \
-                 without"
-            )
-            .into());
+        let Listen::At(address) = self.esdb else { return Ok(None) };
+        let mut options = GrpcOptions::default();
+        options.allow_insecure = self.esdb_allow_insecure;
+        options.advertised.clone_from(&self.esdb_advertise);
+        if let (Some(certificate), Some(key)) = (&self.esdb_tls_cert, &self.esdb_tls_key) {
+            options.tls = Some(TlsOptions { certificate: read(certificate)?, key: read(key)? });
         }
-        Ok(Some(EsdbPlan { address, tls, user, allow_insecure: self.esdb_allow_insecure }))
+        if let (Some(user), Some(file)) = (&self.esdb_user, &self.esdb_password_file) {
+            options.credentials = Some(Credentials { user: user.clone(), password: password(file)? });
+        }
+        grpc::check_tls(&options).map_err(|error| format!("--esdb-tls-cert, --esdb-tls-key: {error}"))?;
+        grpc::check_exposure(address, &options).map_err(|error| {
+            format!(
+                "--esdb {error} (--esdb-tls-cert, --esdb-tls-key, --esdb-user, --esdb-password-file; or --esdb-allow-insecure, \
+                 where nobody else is on the network)"
+            )
+        })?;
+        Ok(Some(EsdbPlan { address, options }))
     }
-}
-
-fn is_loopback(ip: IpAddr) -> bool {
-    ip.to_canonical().is_loopback()
 }
 
 fn read(file: &PathBuf) -> Result<Vec<u8>, Failure> {
@@ -177,12 +175,18 @@ fn password(file: &PathBuf) -> Result<String, Failure> {
     }
 }
 
-fn esdb_address(text: &str) -> Result<EsdbAddress, String> {
+fn listen(text: &str) -> Result<Listen, String> {
     if text == "off" {
-        return Ok(EsdbAddress(None));
+        return Ok(Listen::Off);
     }
     let wrong = |_| "not an address such as 127.0.0.1:2113, and not `off`".to_owned();
-    text.parse().map(|address| EsdbAddress(Some(address))).map_err(wrong)
+    text.parse().map(Listen::At).map_err(wrong)
+}
+
+fn host_and_port(text: &str) -> Result<(String, u16), String> {
+    let parts = text.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+    let parts = parts.and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
+    parts.ok_or_else(|| "not a host and a port, such as node.example.com:2113".to_owned())
 }
 
 fn time_zone(name: &str) -> Result<Tz, String> {
@@ -220,16 +224,28 @@ mod tests {
     }
 
     #[test]
-    fn tls_without_a_password_is_not_enough() {
+    fn files_are_read_and_checked_at_once() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         std::fs::write(&file, "secret\nsecond line\n").unwrap();
         let file = file.to_str().unwrap();
-        let tls = ["--esdb", "0.0.0.0:1", "--esdb-tls-cert", file, "--esdb-tls-key", file];
-        assert!(flags(&tls).plan().is_err());
         let user = ["--esdb-user", "bank", "--esdb-password-file", file];
-        let plan = flags(&[&tls[..], &user[..]].concat()).plan().unwrap().unwrap();
-        assert_eq!(plan.user, Some(("bank".to_owned(), "secret".to_owned())));
-        assert!(flags(&[&["--esdb", "0.0.0.0:1"], &user[..]].concat()).plan().is_err());
+        let credentials = flags(&user).plan().unwrap().unwrap().options.credentials.unwrap();
+        assert_eq!((&*credentials.user, &*credentials.password), ("bank", "secret"));
+        assert!(flags(&[&["--esdb", "0.0.0.0:1"], &user[..]].concat()).plan().is_err(), "without TLS");
+
+        let tls = flags(&["--esdb-tls-cert", file, "--esdb-tls-key", file]);
+        assert!(tls.plan().err().unwrap().to_string().contains("--esdb-tls-cert"));
+        let missing = flags(&["--esdb-user", "bank", "--esdb-password-file", "/nowhere/password"]);
+        assert!(missing.plan().err().unwrap().to_string().contains("/nowhere/password"));
+    }
+
+    #[test]
+    fn what_is_advertised_has_a_host_and_a_port() {
+        let plan = flags(&["--esdb-advertise", "node.example.com:2113"]).plan().unwrap().unwrap();
+        assert_eq!(plan.options.advertised, Some(("node.example.com".to_owned(), 2113)));
+        for wrong in ["node", ":2113", "node:", "node:x"] {
+            assert!(Flags::try_parse_from(["x", "--esdb-advertise", wrong]).is_err(), "{wrong}");
+        }
     }
 }

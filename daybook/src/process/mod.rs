@@ -107,7 +107,7 @@ impl Host {
         let address = listener.local_addr()?;
         let issuer = plan.keys.as_deref().map(Issuer::open).transpose()?;
         let keys = plan.keys.as_ref().map(|dir| KeyStore::open(&dir.join("keys"))).transpose()?;
-        let event_store = OpenEventStore::open(plan.event_store).await?;
+        let event_store = Box::pin(OpenEventStore::open(plan.event_store)).await?;
         let reachable = Reachable { http: address, esdb: event_store.esdb() };
 
         let probe: EventStoreProbe = {
@@ -144,7 +144,7 @@ impl Host {
         report_ready(health, self.started, self.stop.clone());
 
         // The event store may come later: until then health is told, and everything else is answered with 503.
-        let ended = match self.stop.run_until_cancelled(roles.open_ledger()).await {
+        let ended = match self.stop.run_until_cancelled(Box::pin(roles.open_ledger())).await {
             None => Ok(ExitCode::SUCCESS),
             Some(Err(error)) => Err(error.into()),
             Some(Ok(ledger)) => {

@@ -51,6 +51,13 @@ impl Gate {
     }
 }
 
+/// Whose credentials a header `authorization` has, whether they are right or not.
+pub(crate) fn user(header: &str) -> Option<String> {
+    let (_, token) = header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"))?;
+    let credentials = String::from_utf8(STANDARD.decode(token.trim()).ok()?).ok()?;
+    credentials.split_once(':').map(|(user, _)| user.to_owned())
+}
+
 /// The comparison takes as long wherever the two differ.
 fn is_authentic(token: &str, headers: &HeaderMap) -> bool {
     let header = headers.get(AUTHORIZATION).and_then(|header| header.to_str().ok());

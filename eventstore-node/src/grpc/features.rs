@@ -11,6 +11,9 @@ pub(crate) const SERVER_VERSION: &str = "24.10.0";
 /// Method, and what of it there is; all in lower case, for clients compare so.
 type Method = (&'static str, &'static [&'static str]);
 
+/// What persistent subscriptions can be on.
+const STREAM_AND_ALL: &[&str] = &["stream", "all"];
+
 /// Implemented methods by service.
 const METHODS: &[(&str, &[Method])] = &[
     (
@@ -21,6 +24,19 @@ const METHODS: &[(&str, &[Method])] = &[
             ("delete", &[]),
             ("read", &["position", "events"]),
             ("tombstone", &[]),
+        ],
+    ),
+    (
+        "event_store.client.persistent_subscriptions.persistentsubscriptions",
+        &[
+            ("create", STREAM_AND_ALL),
+            ("update", STREAM_AND_ALL),
+            ("delete", STREAM_AND_ALL),
+            ("read", STREAM_AND_ALL),
+            ("getinfo", STREAM_AND_ALL),
+            ("replayparked", STREAM_AND_ALL),
+            ("list", STREAM_AND_ALL),
+            ("restartsubsystem", &[]),
         ],
     ),
     ("event_store.client.server_features.serverfeatures", &[("getsupportedmethods", &[])]),

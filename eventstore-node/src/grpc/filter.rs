@@ -8,6 +8,7 @@ use super::limits::{
 };
 use super::wire::{FilterExpression, FilterOn, FilterOptions, FilterWindow};
 use crate::event::RecordedEvent;
+use crate::persistent::hidden_from_all;
 
 /// "No system events", as most clients write it.
 const NO_SYSTEM_EVENTS: &str = r"^[^\$].*";
@@ -15,13 +16,9 @@ const NO_SYSTEM_EVENTS: &str = r"^[^\$].*";
 /// What the Python client asks for if it is not told otherwise.
 const PYTHON_DEFAULT: &str = r"^(?!(\$.+$|PersistentConfig\d+$|Result$))";
 
-/// Begins the names of the streams in which persistent subscriptions to `$all` keep their state.
-const ALL_GROUPS: &str = "$persistentsubscription-$all::";
-
 /// Whether `$all` leaves the event out for everybody: such a subscription would otherwise hear of itself for ever.
 pub(crate) fn is_hidden(event: &RecordedEvent) -> bool {
-    event.stream.starts_with(ALL_GROUPS)
-        && (event.stream.ends_with("-checkpoint") || event.stream.ends_with("-parked"))
+    hidden_from_all(&event.stream)
 }
 
 /// Which events of `$all` a client wants.

@@ -15,6 +15,7 @@ mod http1;
 pub mod limits;
 mod monitoring;
 mod options;
+mod persistent;
 mod prompt;
 mod receiving;
 mod routes;
@@ -31,9 +32,18 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::Node;
+use crate::persistent::PersistentSubscriptions;
 use server::Server;
 
 pub use options::{Credentials, GrpcError, GrpcOptions, TlsOptions, check_exposure};
+
+/// Refuses a certificate or a key that cannot be used, before anything is served.
+///
+/// # Errors
+/// [`GrpcError::Tls`].
+pub fn check_tls(options: &GrpcOptions) -> Result<(), GrpcError> {
+    options.tls.as_ref().map(tls::acceptor).transpose().map(drop)
+}
 
 /// Serves a node until `stop` is cancelled. Then nothing new is accepted, subscriptions end with `Unavailable`, and
 /// calls under way have five seconds to end. The node goes on.
@@ -48,9 +58,16 @@ pub async fn serve(
 ) -> Result<(), GrpcError> {
     let address = listener.local_addr().map_err(GrpcError::Listener)?;
     let tls = options.tls.as_ref().map(tls::acceptor).transpose()?;
-    let server = Arc::new(Server::new(node, options, address, stop));
+    let groups = PersistentSubscriptions::start(node.clone()).await;
+    if let Err(error) = &groups {
+        tracing::error!(%error, "persistent subscriptions are not available");
+    }
+    let server = Arc::new(Server::new(node, options, address, stop).with_groups(groups.clone()));
     let router = routes::router(&server);
     connection::accept(&server, &listener, tls, router).await;
+    if let Ok(groups) = groups {
+        groups.stop().await;
+    }
     server.tasks.close();
     server.tasks.wait().await;
     Ok(())

@@ -10,9 +10,11 @@ use super::gossip::GossipService;
 use super::http1;
 use super::limits::MAX_MESSAGE_BYTES;
 use super::monitoring::MonitoringService;
+use super::persistent::PersistentSubscriptionsService;
 use super::server::Server;
 use super::services::gossip_server::GossipServer;
 use super::services::monitoring_server::MonitoringServer;
+use super::services::persistent_subscriptions_server::PersistentSubscriptionsServer;
 use super::services::server_features_server::ServerFeaturesServer;
 use super::services::streams_server::StreamsServer;
 use super::streams::StreamsService;
@@ -23,6 +25,7 @@ pub(crate) fn router(server: &Arc<Server>) -> Router {
         StreamsServer::new(StreamsService(server.clone())).max_decoding_message_size(MAX_MESSAGE_BYTES);
     let services = Routes::new(streams)
         .add_service(ServerFeaturesServer::new(FeaturesService))
+        .add_service(PersistentSubscriptionsServer::new(PersistentSubscriptionsService(server.clone())))
         .add_service(GossipServer::new(GossipService(server.clone())))
         .add_service(MonitoringServer::new(MonitoringService(server.clone())));
     services.into_axum_router().merge(http1::pages(server)).with_state(())

@@ -14,6 +14,7 @@ use super::auth::Gate;
 use super::limits::MAX_READS;
 use super::status;
 use crate::Node;
+use crate::persistent::{GroupError, PersistentSubscriptions};
 
 /// The running server.
 pub(crate) struct Server {
@@ -31,6 +32,8 @@ pub(crate) struct Server {
     pub(crate) receiving: Arc<AtomicUsize>,
     pub(crate) gate: Gate,
     reads: Arc<Semaphore>,
+    /// Or why there are none.
+    groups: Result<PersistentSubscriptions, GroupError>,
 }
 
 impl Server {
@@ -51,13 +54,24 @@ impl Server {
             tasks: TaskTracker::new(),
             receiving: Arc::default(),
             reads: Arc::new(Semaphore::new(MAX_READS)),
+            groups: Err(GroupError::stopped()),
         }
+    }
+
+    /// With persistent subscriptions, or why there are none.
+    pub(crate) fn with_groups(self, groups: Result<PersistentSubscriptions, GroupError>) -> Self {
+        Self { groups, ..self }
     }
 
     /// Host and port by which clients reach this server.
     pub(crate) fn advertised(&self) -> (String, u16) {
         let listening = || (self.address.ip().to_string(), self.address.port());
         self.options.advertised.clone().unwrap_or_else(listening)
+    }
+
+    /// The groups of persistent subscriptions.
+    pub(crate) fn groups(&self) -> Result<&PersistentSubscriptions, Status> {
+        self.groups.as_ref().map_err(|error| Status::unavailable(error.to_string()))
     }
 
     /// A place among the reads and subscriptions there may be at once.

@@ -4,5 +4,6 @@
 
 tonic::include_proto!("event_store.client.gossip.Gossip");
 tonic::include_proto!("event_store.client.monitoring.Monitoring");
+tonic::include_proto!("event_store.client.persistent_subscriptions.PersistentSubscriptions");
 tonic::include_proto!("event_store.client.server_features.ServerFeatures");
 tonic::include_proto!("event_store.client.streams.Streams");

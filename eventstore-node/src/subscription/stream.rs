@@ -56,8 +56,8 @@ impl StreamSubscription {
                     (self.shared.clone(), self.stream.clone(), self.next, self.since);
                 let limit = ReadLimit { events: max_events.max(1), bytes: BATCH_BYTES };
                 // Where the events lie is not known before they are looked up; the newest are in the page cache.
-                let warm =
-                    head.revision.saturating_sub(next) < 16 && durable.end - head.position <= WARM_BYTES;
+                let warm = head.revision.saturating_sub(next) < 16
+                    && durable.end.saturating_sub(head.position) <= WARM_BYTES;
                 let events =
                     read(warm, move || shared.read_following(&stream, head, next, since, limit)).await?;
                 if let Some(last) = events.last() {

@@ -277,3 +277,35 @@ fn nothing_follows_a_tombstone_written_among_appends() {
         gone(node, "a");
     });
 }
+
+#[test]
+fn a_stream_that_comes_back_does_so_with_its_new_events() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::open(NodeOptions { index_batch_events: 20, ..options(dir.path()) }).unwrap();
+    append(&node, vec![part("a", NoStream, vec![fresh("0")])]).unwrap();
+    let writing = std::sync::atomic::AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..2)
+            .map(|_| {
+                scope.spawn(|| {
+                    while writing.load(std::sync::atomic::Ordering::Relaxed) {
+                        let read = page(&node, "a");
+                        assert_eq!(read.exists, !read.events.is_empty(), "{read:?}");
+                    }
+                })
+            })
+            .collect();
+        run(async {
+            for _ in 0..200 {
+                node.delete_stream("a", Any).await.unwrap();
+                node.append(vec![part("a", NoStream, vec![fresh("")])]).await.unwrap();
+            }
+        });
+        writing.store(false, std::sync::atomic::Ordering::Relaxed);
+        for reader in readers {
+            reader.join().unwrap();
+        }
+    });
+    assert_eq!(page(&node, "a").first_revision, Some(200));
+    stop(node);
+}

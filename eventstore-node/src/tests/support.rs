@@ -96,20 +96,6 @@ pub(super) async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(std::time::Duration::from_secs(20), future).await.expect("this hangs")
 }
 
-/// Copies a directory. That of an open node is copied as if it had been killed.
-pub(super) fn copy(from: &std::path::Path, to: &std::path::Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
-
 /// The stream of an append or a deletion that must fail because it is deleted.
 pub(super) fn deleted<T: std::fmt::Debug>(result: Result<T, AppendError>) -> Arc<str> {
     match result {
@@ -152,11 +138,18 @@ pub(super) fn page(node: &Node, stream: &str) -> StreamRead {
     node.read_stream(stream, StreamFrom::Start, Direction::Forward, limit).unwrap()
 }
 
-/// Opens the node again in three ways: after a shutdown, as after a kill, and without its index.
+/// Opens the node again in three ways: with its log as a kill would leave it, after a shutdown, and without its index.
 pub(super) fn reopened(node: Node, options: &NodeOptions, check: impl Fn(&Node)) {
     check(&node);
     let copied = tempfile::tempdir().unwrap();
-    copy(&options.dir, copied.path());
+    std::fs::create_dir(copied.path().join("log")).unwrap();
+    for entry in std::fs::read_dir(options.dir.join("log")).unwrap() {
+        let path = entry.unwrap().path();
+        // A segment that is just being made has another extension, and goes away.
+        if path.extension().is_some_and(|extension| extension == "seg") {
+            std::fs::copy(&path, copied.path().join("log").join(path.file_name().unwrap())).unwrap();
+        }
+    }
     let after_kill = Node::open(NodeOptions { dir: copied.path().to_owned(), ..options.clone() }).unwrap();
     check(&after_kill);
     stop(after_kill);

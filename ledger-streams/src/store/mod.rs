@@ -45,7 +45,9 @@ impl EventStore {
     /// Why the store is not available, for people.
     pub fn health(&self) -> Result<Position, String> {
         match self {
-            Self::Embedded(node) => node.failure().map_or_else(|| Ok(node.head()), |failure| Err(failure.to_string())),
+            Self::Embedded(node) => {
+                node.failure().map_or_else(|| Ok(node.head()), |failure| Err(failure.to_string()))
+            }
             Self::EventStoreDb(remote) => remote.health(),
         }
     }

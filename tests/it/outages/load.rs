@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
-use crate::harness::{Client, Daybook, euros, text, until};
+use crate::harness::{Client, euros, text, until};
 
 const CLIENTS: usize = 8;
 /// Accounts that pay and are paid; one more is only paid, and frozen, so that its transfers fail.
@@ -40,8 +42,7 @@ pub(super) struct Load {
 
 impl Load {
     /// Opens the accounts.
-    pub(super) async fn prepare(daybook: &Daybook) -> Self {
-        let bank = daybook.operator("load").await;
+    pub(super) async fn prepare(bank: &Client) -> Self {
         let (mut accounts, mut deposits) = (Vec::new(), BTreeSet::new());
         for _ in 0..ACCOUNTS {
             let account = bank.open("EUR").await;
@@ -55,14 +56,8 @@ impl Load {
     }
 
     /// Offers load; when `enough` transfers are acknowledged, `ends` the daybook while the load goes on, until every client has noticed.
-    pub(super) async fn until_the_end(
-        &mut self,
-        daybook: &mut Daybook,
-        enough: usize,
-        end: impl FnOnce(&mut Daybook),
-    ) {
+    pub(super) async fn until_the_end(&mut self, bank: &Client, enough: usize, end: impl FnOnce()) {
         self.rounds += 1;
-        let bank = daybook.operator("load").await;
         let (tell, mut told) = mpsc::unbounded_channel();
         for number in 0..CLIENTS {
             let name = format!("{}-{number}", self.rounds);
@@ -83,15 +78,32 @@ impl Load {
             self.heard[before..].iter().all(|(_, id)| id.is_some()),
             "an answer stayed out before the end"
         );
-        end(daybook);
+        end();
         while let Some(heard) = told.recv().await {
             self.heard.push(heard);
         }
     }
 
+    /// Offers load to all of these for as long as `outage` takes. Each client repeats what is not answered, for as long as it takes.
+    pub(super) async fn through(&mut self, banks: &[Client], outage: impl AsyncFnOnce(&Acknowledged)) {
+        self.rounds += 1;
+        let acknowledged = Acknowledged::default();
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|number| {
+                let name = format!("{}-{number}", self.rounds);
+                let (bank, accounts) = (banks[number % banks.len()].clone(), Arc::clone(&self.accounts));
+                tokio::spawn(ask_patiently(bank, accounts, name, number, acknowledged.clone()))
+            })
+            .collect();
+        outage(&acknowledged).await;
+        acknowledged.enough.cancel();
+        for client in clients {
+            self.heard.extend(client.await.unwrap());
+        }
+    }
+
     /// Asks everything again and holds the books to it: every acknowledged transfer is there, once, and has ended; nothing else is.
-    pub(super) async fn holds(&mut self, daybook: &Daybook) {
-        let bank = daybook.operator("load").await;
+    pub(super) async fn holds(&mut self, bank: &Client) {
         for (wish, heard) in &mut self.heard {
             let again = bank
                 .transfer(&wish.key, &self.accounts[wish.from], &self.accounts[wish.to], &amount(wish.cents))
@@ -110,8 +122,8 @@ impl Load {
             self.heard.iter().map(|(wish, id)| (id.as_deref().unwrap(), wish)).collect();
         assert_eq!(wishes.len(), self.heard.len(), "two wishes became one transfer");
 
-        self.all_have_ended(&bank, &wishes).await;
-        let mut balances = self.entries_fit(&bank, &wishes).await;
+        self.all_have_ended(bank, &wishes).await;
+        let mut balances = self.entries_fit(bank, &wishes).await;
         for (wish, _) in &self.heard {
             if wish.to != ACCOUNTS {
                 balances[wish.from] -= wish.cents;
@@ -189,6 +201,62 @@ impl Load {
     }
 }
 
+/// How many transfers were acknowledged so far.
+#[derive(Clone, Default)]
+pub(super) struct Acknowledged {
+    count: Arc<AtomicUsize>,
+    refused: Arc<AtomicUsize>,
+    enough: CancellationToken,
+}
+
+impl Acknowledged {
+    pub(super) fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// How often a client was told to come again.
+    pub(super) fn refused(&self) -> usize {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Waits for so many more.
+    pub(super) async fn more(&self, wanted: usize) {
+        let goal = self.count() + wanted;
+        until("transfers are acknowledged", SETTLE_TIME_MAX, async || (self.count() >= goal).then_some(()))
+            .await;
+    }
+}
+
+async fn ask_patiently(
+    bank: Client,
+    accounts: Arc<[String]>,
+    name: String,
+    client: usize,
+    acknowledged: Acknowledged,
+) -> Vec<Heard> {
+    let mut heard = Vec::new();
+    for number in 0.. {
+        if acknowledged.enough.is_cancelled() {
+            break;
+        }
+        let wish = wish(&name, client, number);
+        let id = loop {
+            let answer = bank.try_post(&wish.path(&accounts), &wish.body(&accounts)).await.unwrap();
+            if answer.status != 503 {
+                let id = answer.transfer_id();
+                answer.is(202);
+                break id;
+            }
+            acknowledged.refused.fetch_add(1, Ordering::Relaxed);
+            let seconds = answer.header("retry-after").expect("it says when to come again").parse().unwrap();
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+        };
+        acknowledged.count.fetch_add(1, Ordering::Relaxed);
+        heard.push((wish, Some(id)));
+    }
+    heard
+}
+
 async fn ask_until_the_end(
     bank: Client,
     accounts: Arc<[String]>,
@@ -197,16 +265,8 @@ async fn ask_until_the_end(
     tell: mpsc::UnboundedSender<Heard>,
 ) {
     for number in 0.. {
-        let from = (client + number) % ACCOUNTS;
-        let to = (from + 1 + number / ACCOUNTS % ACCOUNTS) % (ACCOUNTS + 1);
-        let wish = Wish {
-            key: format!("{name}-{number}"),
-            from,
-            to,
-            cents: 1 + i64::try_from(number % 97).unwrap(),
-        };
-        let body = euros(&wish.key, &accounts[from], &accounts[to], &amount(wish.cents));
-        let answer = bank.try_post(&format!("/api/v1/transactions/{}/account", accounts[from]), &body).await;
+        let wish = wish(&name, client, number);
+        let answer = bank.try_post(&wish.path(&accounts), &wish.body(&accounts)).await;
         let heard = match answer {
             // Told to come again: it stops.
             Ok(answer) if answer.status == 503 => None,
@@ -222,6 +282,23 @@ async fn ask_until_the_end(
         if last {
             return;
         }
+    }
+}
+
+/// What a client asks for next.
+fn wish(name: &str, client: usize, number: usize) -> Wish {
+    let from = (client + number) % ACCOUNTS;
+    let to = (from + 1 + number / ACCOUNTS % ACCOUNTS) % (ACCOUNTS + 1);
+    Wish { key: format!("{name}-{number}"), from, to, cents: 1 + i64::try_from(number % 97).unwrap() }
+}
+
+impl Wish {
+    fn path(&self, accounts: &[String]) -> String {
+        format!("/api/v1/transactions/{}/account", accounts[self.from])
+    }
+
+    fn body(&self, accounts: &[String]) -> Value {
+        euros(&self.key, &accounts[self.from], &accounts[self.to], &amount(self.cents))
     }
 }
 

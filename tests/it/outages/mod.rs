@@ -3,4 +3,5 @@
 mod crash;
 mod load;
 mod locks;
+mod node_away;
 mod stop;

@@ -14,9 +14,10 @@ use crate::process::{Database, EventStorePlan, Host, Plan, RoleName};
 const EXAMPLES: &str = "\
 Examples:
   daybook serve command --event-store 'esdb://127.0.0.1:2113?tls=false'
-  daybook serve command --event-store 'esdb://127.0.0.1:2113?tls=false' --http 127.0.0.1:8091      (a second one)
-  daybook serve command --event-store 'esdb+discover://bank:SECRET@cluster.example.com:2113' \\
-    --data-dir /mnt/keys --http 0.0.0.0:8081 --time-zone Europe/Prague";
+  daybook serve command --event-store 'esdb+discover://bank:SECRET@cluster:2113' \\
+    --data-dir /mnt/keys --http 0.0.0.0:8081 --time-zone Europe/Prague
+
+A second one on the same machine needs another address: --http 127.0.0.1:8091";
 
 /// What `daybook serve command` needs to know.
 #[derive(Debug, Args)]

@@ -17,9 +17,11 @@ const EXAMPLES: &str = "\
 Examples:
   daybook serve node
   daybook serve node --data-dir /srv/daybook --esdb 10.0.0.5:2113 \\
-    --esdb-tls-cert node.crt --esdb-tls-key node.key --esdb-user bank --esdb-password-file password
+    --esdb-tls-cert node.crt --esdb-tls-key node.key \\
+    --esdb-user bank --esdb-password-file password
 
-Any EventStoreDB client connects to it: esdb://127.0.0.1:2113?tls=false, or with TLS esdb://bank:PASSWORD@HOST:2113";
+Any EventStoreDB client connects to it: esdb://127.0.0.1:2113?tls=false, or with
+TLS and a password esdb://bank:PASSWORD@HOST:2113";
 
 /// What `daybook serve node` needs to know.
 #[derive(Debug, Args)]

@@ -12,8 +12,9 @@ use crate::process::{Database, EventStorePlan, Host, Plan, RoleName};
 
 const EXAMPLES: &str = "\
 Examples:
-  daybook serve projector --event-store 'esdb://127.0.0.1:2113?tls=false' --database-url postgres://bank@db/daybook
-  daybook serve projector --event-store 'esdb+discover://bank:SECRET@cluster.example.com:2113' \\
+  daybook serve projector --event-store 'esdb://127.0.0.1:2113?tls=false' \\
+    --database-url postgres://bank@db/daybook
+  daybook serve projector --event-store 'esdb+discover://bank:SECRET@cluster:2113' \\
     --database-url postgres://bank:SECRET@db/daybook --time-zone Europe/Prague
 
 It needs no keys: personal data passes through it encrypted.";

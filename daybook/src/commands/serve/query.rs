@@ -13,9 +13,11 @@ use crate::process::{Database, EventStorePlan, Host, Plan, RoleName};
 
 const EXAMPLES: &str = "\
 Examples:
-  daybook serve query --event-store 'esdb://127.0.0.1:2113?tls=false' --database-url postgres://bank@db/daybook
-  daybook serve query --event-store 'esdb+discover://bank:SECRET@cluster.example.com:2113' \\
-    --database-url postgres://bank:SECRET@replica/daybook --data-dir /mnt/keys --http 0.0.0.0:8082";
+  daybook serve query --event-store 'esdb://127.0.0.1:2113?tls=false' \\
+    --database-url postgres://bank@db/daybook
+  daybook serve query --event-store 'esdb+discover://bank:SECRET@cluster:2113' \\
+    --database-url postgres://bank:SECRET@replica/daybook \\
+    --data-dir /mnt/keys --http 0.0.0.0:8082";
 
 /// What `daybook serve query` needs to know.
 #[derive(Debug, Args)]

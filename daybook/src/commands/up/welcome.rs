@@ -6,11 +6,12 @@ use std::path::Path;
 use crate::process::{Reachable, reachable_here};
 
 /// Where everything is, and commands to try that work as they stand, in any directory.
-pub(super) fn text(reachable: &Reachable, data_dir: &Path, postgres: &str) -> String {
+pub(super) fn text(reachable: &Reachable, is_elsewhere: bool, data_dir: &Path, postgres: &str) -> String {
     let url = format!("http://{}", reachable_here(reachable.http));
     let log = match &reachable.esdb {
         Some(esdb) => esdb.to_string(),
-        None => "not served to others".to_owned(),
+        None if is_elsewhere => "as --event-store says".to_owned(),
+        None => "served by nobody here".to_owned(),
     };
     let program = env::current_exe().map_or_else(|_| "daybook".to_owned(), |path| quoted(&path));
     let data = data_dir.display();
@@ -61,7 +62,7 @@ mod tests {
     fn commands_work_for_this_address_and_directory() {
         let esdb = EsdbAddress { address: "127.0.0.1:2113".parse().unwrap(), tls: false };
         let reachable = Reachable { http: "0.0.0.0:8181".parse().unwrap(), esdb: Some(esdb) };
-        let text = text(&reachable, Path::new("/data dir"), "none");
+        let text = text(&reachable, false, Path::new("/data dir"), "none");
         assert!(text.contains("token --role operator --data-dir '/data dir')"), "{text}");
         assert!(text.contains("curl -s http://127.0.0.1:8181/graphql"), "{text}");
         assert!(text.contains("esdb://127.0.0.1:2113?tls=false"), "{text}");

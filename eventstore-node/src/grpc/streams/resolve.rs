@@ -2,11 +2,9 @@
 
 use crate::Node;
 use crate::error::ReadError;
-use crate::event::{Direction, ReadLimit, RecordedEvent, StreamFrom};
+use crate::event::RecordedEvent;
 use crate::grpc::wire::{self, ReadEvent, UuidForm};
-
-/// Type of the events that point to others; their data is `revision@stream`.
-pub(crate) const LINK_TYPE: &str = "$>";
+use crate::persistent::{follow, is_link};
 
 /// How a client wants its events.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +17,7 @@ pub(crate) struct Shape {
 impl Shape {
     /// Whether the event has to be looked up, which may block.
     pub(crate) fn is_link(self, event: &RecordedEvent) -> bool {
-        self.resolve_links && &*event.event_type == LINK_TYPE
+        self.resolve_links && is_link(event)
     }
 
     /// The event as it is.
@@ -44,17 +42,4 @@ impl Shape {
     fn recorded(self, event: RecordedEvent) -> wire::RecordedEvent {
         wire::RecordedEvent::new(event, self.uuids)
     }
-}
-
-/// What a link points to; `None` if it is no link or what it points to is gone.
-fn follow(node: &Node, link: &RecordedEvent) -> Result<Option<RecordedEvent>, ReadError> {
-    let Some((revision, stream)) = target(&link.data) else { return Ok(None) };
-    let from = StreamFrom::Revision(revision);
-    let read = node.read_stream(stream, from, Direction::Forward, ReadLimit::events(1))?;
-    Ok(read.events.into_iter().next().filter(|event| event.revision == revision))
-}
-
-fn target(data: &[u8]) -> Option<(u64, &str)> {
-    let (revision, stream) = std::str::from_utf8(data).ok()?.split_once('@')?;
-    Some((revision.parse().ok()?, stream))
 }

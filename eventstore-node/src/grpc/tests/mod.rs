@@ -7,6 +7,7 @@ mod appends;
 mod batches;
 mod deletes;
 mod filters;
+mod persistent;
 mod raw;
 mod reads;
 mod refusals;

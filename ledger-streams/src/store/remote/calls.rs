@@ -1,6 +1,7 @@
 //! Calls that are tried again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use eventstore::{Client, Error};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -32,30 +33,37 @@ pub(super) enum Refusal {
 
 impl Calls {
     /// Makes a call, again and again while its failures may pass, and not for ever. It must not matter how often it is made.
-    pub(super) async fn call<T, F>(&self, attempt: impl Fn(Client) -> F) -> Result<T, Refusal>
+    pub(super) async fn call<T, F>(&self, attempt: impl Fn(Arc<Client>) -> F) -> Result<T, Refusal>
     where
         F: Future<Output = Result<T, Error>>,
     {
-        match self.closed.run_until_cancelled(self.call_until(Instant::now() + CALL_PATIENCE, attempt)).await
-        {
+        let deadline = Instant::now() + self.patience();
+        match self.closed.run_until_cancelled(self.call_until(deadline, attempt)).await {
             Some(outcome) => outcome,
             None => Err(unavailable("it was closed".into())),
         }
     }
 
-    async fn call_until<T, F>(&self, deadline: Instant, attempt: impl Fn(Client) -> F) -> Result<T, Refusal>
+    /// How long a call may be tried: while the store is away, no longer than if it had begun when the store went.
+    fn patience(&self) -> Duration {
+        let lost = if self.pool.is_down() { self.health.away_for() } else { Duration::ZERO };
+        CALL_PATIENCE.saturating_sub(lost)
+    }
+
+    async fn call_until<T, F>(
+        &self,
+        deadline: Instant,
+        attempt: impl Fn(Arc<Client>) -> F,
+    ) -> Result<T, Refusal>
     where
         F: Future<Output = Result<T, Error>>,
     {
-        if self.health.away_for() > CALL_PATIENCE {
-            return Err(unavailable(self.pool.problem()));
-        }
         let mut delays = delays();
         let mut why = None;
         while let Ok(lease) = timeout_at(deadline, self.pool.lease()).await {
             let in_time = deadline.min(Instant::now() + CALL_TIMEOUT);
             // The client's futures are large.
-            match timeout_at(in_time, Box::pin(attempt(lease.client.clone()))).await {
+            match timeout_at(in_time, Box::pin(attempt(Arc::clone(&lease.client)))).await {
                 Ok(Ok(value)) => {
                     lease.answered();
                     return Ok(value);

@@ -32,7 +32,7 @@ pub(super) struct Connection {
 #[derive(Default)]
 struct Current {
     /// `None` until it has answered.
-    client: Option<Client>,
+    client: Option<Arc<Client>>,
     /// Counts the clients given out, so that a late failure of an earlier one is no failure of this one.
     generation: u64,
     /// The client itself must be replaced.
@@ -43,7 +43,7 @@ struct Current {
 
 /// A client to make a call with.
 pub(super) struct Lease {
-    pub(super) client: Client,
+    pub(super) client: Arc<Client>,
     connection: Arc<Connection>,
     generation: u64,
     _call: Option<OwnedSemaphorePermit>,
@@ -100,7 +100,7 @@ impl Connection {
         loop {
             match prove(client.take(), &settings).await {
                 Ok(proven) => {
-                    self.give_out(proven.clone());
+                    self.give_out(Arc::clone(&proven));
                     let is_dead = self.failed().await;
                     // In a cluster another node may lead by now, and only a new client asks which. The old one's task stays
                     // behind: nothing the client offers ends it.
@@ -119,7 +119,7 @@ impl Connection {
         }
     }
 
-    fn give_out(&self, client: Client) {
+    fn give_out(&self, client: Arc<Client>) {
         self.timeouts.store(0, Ordering::Relaxed);
         self.current.send_modify(|current| {
             let generation = current.generation.wrapping_add(1);
@@ -176,9 +176,9 @@ pub(super) fn delays() -> ExponentialBackoff {
 
 /// A client that has answered: this one or a new one. With the problem comes the client, if it can be tried again.
 async fn prove(
-    client: Option<Client>,
+    client: Option<Arc<Client>>,
     settings: &ClientSettings,
-) -> Result<Client, (Arc<str>, Option<Client>)> {
+) -> Result<Arc<Client>, (Arc<str>, Option<Arc<Client>>)> {
     let client = match client {
         Some(client) => client,
         None => make(settings).await.map_err(|problem| (problem, None))?,
@@ -189,7 +189,11 @@ async fn prove(
         Ok(Err(Failure::Lasting(StoreError::Broken(_)))) => Ok(client),
         Ok(Err(Failure::Lasting(error))) => Err((error.to_string().into(), Some(client))),
         Ok(Err(Failure::Passing { reason, connection })) => {
-            let survives = connection != failure::Connection::Dead && !is_cluster(settings);
+            let survives = match connection {
+                failure::Connection::Fine => true,
+                failure::Connection::Lost => !is_cluster(settings),
+                failure::Connection::Dead => false,
+            };
             Err((reason, survives.then_some(client)))
         }
         Err(_) => Err(("it does not answer".into(), (!is_cluster(settings)).then_some(client))),
@@ -205,11 +209,11 @@ async fn ask(client: &Client) -> Result<(), Failure> {
 }
 
 /// Loads certificates, so it may block.
-async fn make(settings: &ClientSettings) -> Result<Client, Arc<str>> {
+async fn make(settings: &ClientSettings) -> Result<Arc<Client>, Arc<str>> {
     let (settings, runtime) = (settings.clone(), Handle::current());
     let made = tokio::task::spawn_blocking(move || Client::with_runtime_handle(runtime, settings)).await;
     match made {
-        Ok(Ok(client)) => Ok(client),
+        Ok(Ok(client)) => Ok(Arc::new(client)),
         Ok(Err(error)) => Err(format!("{error:#}").into()),
         // The client panics on a file of certificates that are none.
         Err(error) => Err(error.to_string().into()),

@@ -40,6 +40,13 @@ impl From<Error> for Failure {
             Error::ResourceNotFound => Self::NotFound,
             // The client goes to the leader it was told of by itself.
             Error::NotLeaderException(_) | Error::DeadlineExceeded => passing(Connection::Fine),
+            // Our node's words; EventStoreDB stops when its disk is full.
+            Error::ServerError(text) if text.contains("no space for the log") => {
+                Self::Lasting(StoreError::Full(text.as_str().into()))
+            }
+            Error::ServerError(text) if text.contains("Too Busy") || text.contains("cannot be written") => {
+                passing(Connection::Fine)
+            }
             Error::ServerError(_) => passing(Connection::Lost),
             Error::ConnectionClosed
             | Error::GrpcConnectionError(_)

@@ -11,7 +11,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::connection::{Connection, Lease, delays};
-use super::failure::Failure;
+use super::failure::{self, Failure};
+use super::finished::unless_finished;
 use super::reads::{at, filter, recorded};
 use super::{EventStoreDb, Inner};
 use crate::{FILL_TIME, FILTER_WINDOW_EVENTS, READ_AHEAD_EVENTS, RECONNECT_DELAY_MAX, StoreError};
@@ -142,7 +143,14 @@ async fn read(connection: Arc<Connection>, mut place: Position, messages: mpsc::
     loop {
         let lease = connection.lease_beyond_calls().await;
         let before = place;
-        let Some(failure) = subscribe(&lease, &mut place, &messages).await else { return };
+        let failure = match Box::pin(unless_finished(subscribe(&lease, &mut place, &messages))).await {
+            Some(Some(failure)) => failure,
+            Some(None) => return,
+            None => {
+                let reason = "the server has ended it".into();
+                Failure::Passing { reason, connection: failure::Connection::Fine }
+            }
+        };
         if messages.send(Message::CaughtUp(false)).await.is_err() {
             return;
         }

@@ -45,8 +45,11 @@ impl Health {
 
     #[cfg(test)]
     pub(super) async fn wait_for(&self, there: bool) {
-        let mut state = self.0.subscribe();
-        state.wait_for(|state| matches!(state, State::There(_)) == there).await.unwrap();
+        let is_told = |state: &State| match state {
+            State::There(_) => there,
+            State::Away { is_told, .. } => *is_told && !there,
+        };
+        self.0.subscribe().wait_for(is_told).await.unwrap();
     }
 
     fn there(&self, head: Position) {
@@ -78,31 +81,42 @@ pub(super) async fn watch(calls: Arc<Calls>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for number in 0.. {
         ticks.tick().await;
-        match timeout(HEARTBEAT_TIMEOUT, look(&calls, number)).await {
-            Ok(Ok(head)) => calls.health.there(head),
-            Ok(Err(reason)) => calls.health.away(reason),
-            Err(_) => calls.health.away(calls.pool.problem()),
+        match look(&calls, number).await {
+            Ok(head) => calls.health.there(head),
+            Err(reason) => calls.health.away(reason),
         }
     }
 }
 
 /// The store's head; the reason if no connection gives it.
 async fn look(calls: &Calls, number: usize) -> Result<Position, Arc<str>> {
-    let mut problem = "no connection".into();
+    let mut problem: Option<Arc<str>> = None;
     for connection in 0..calls.pool.connections().len() {
-        let lease = calls.pool.lease_for_look(number.wrapping_add(connection)).await;
-        match reads::head(lease.client.clone()).await.map_err(Failure::from) {
-            Ok(head) => {
+        // The first connections of all are worth waiting for, those that are down are not.
+        let why_down = calls.pool.why_down().filter(|_| calls.pool.is_down());
+        if let Some(why) = why_down {
+            return Err(problem.unwrap_or(why));
+        }
+        let lease = calls.pool.lease_for_look(number.wrapping_add(connection));
+        let Ok(lease) = timeout(HEARTBEAT_TIMEOUT, lease).await else { break };
+        match timeout(HEARTBEAT_TIMEOUT, reads::head(Arc::clone(&lease.client))).await {
+            Ok(Ok(head)) => {
                 lease.answered();
                 return Ok(head);
             }
-            Err(Failure::Passing { reason, connection }) => {
-                lease.failed(connection, &reason);
-                problem = reason;
+            Ok(Err(error)) => match Failure::from(error) {
+                Failure::Passing { reason, connection } => {
+                    lease.failed(connection, &reason);
+                    problem = Some(reason);
+                }
+                Failure::Lasting(error) => return Err(error.to_string().into()),
+                Failure::Conflict | Failure::NotFound => return Err("it gives no sense".into()),
+            },
+            Err(_) => {
+                lease.timed_out();
+                problem = Some("it does not answer".into());
             }
-            Err(Failure::Lasting(error)) => return Err(error.to_string().into()),
-            Err(Failure::Conflict | Failure::NotFound) => return Err("it gives no sense".into()),
         }
     }
-    Err(problem)
+    Err(problem.unwrap_or_else(|| calls.pool.problem()))
 }

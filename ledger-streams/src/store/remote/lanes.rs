@@ -9,7 +9,8 @@ use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::calls::{Calls, Refusal};
-use super::queue::{Group, GroupFailure, Outcome, Queue};
+use super::group::Group;
+use super::queue::{GroupFailure, Outcome, Queue};
 use crate::store::{AppendFailure, Placed};
 use crate::{CALL_TIMEOUT, QUEUED_APPENDS_MAX, StoreError};
 

@@ -39,9 +39,19 @@ impl Pool {
             .0
     }
 
-    /// Why a connection is down.
+    /// True while no connection is up.
+    pub(super) fn is_down(&self) -> bool {
+        self.connections.iter().all(|connection| connection.room().is_none())
+    }
+
+    /// Why connections are down, if that is known of one.
+    pub(super) fn why_down(&self) -> Option<Arc<str>> {
+        self.connections.iter().find_map(|connection| connection.problem())
+    }
+
+    /// Why there is no connection for a call.
     pub(super) fn problem(&self) -> Arc<str> {
-        let problem = self.connections.iter().find_map(|connection| connection.problem());
-        problem.unwrap_or_else(|| "no connection has room".into())
+        let unknown = || if self.is_down() { "not connected yet" } else { "all connections are busy" };
+        self.why_down().unwrap_or_else(|| unknown().into())
     }
 }

@@ -8,13 +8,14 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use eventstore_node::{ExpectedRevision, ProposedEvent, StreamAppend};
+use eventstore_node::{ExpectedRevision, StreamAppend};
 use quick_cache::unsync::Cache;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use uuid::Uuid;
 
+use super::group::{Extent, Group};
 use crate::store::{AppendFailure, Placed};
-use crate::{FAILED_EVENTS_REMEMBERED, JOINED_APPEND_BYTES_MAX, JOINED_APPEND_EVENTS_MAX, StoreError};
+use crate::{FAILED_EVENTS_REMEMBERED, StoreError};
 
 pub(super) type Outcome = Result<Vec<Placed>, AppendFailure>;
 
@@ -48,14 +49,6 @@ struct Batch {
     failure: Option<(usize, AppendFailure)>,
     answer: oneshot::Sender<Outcome>,
     _place: Option<OwnedSemaphorePermit>,
-}
-
-/// What is to be written as one append.
-#[derive(Debug)]
-pub(super) struct Group {
-    pub(super) parts: usize,
-    pub(super) expected: ExpectedRevision,
-    pub(super) events: Vec<ProposedEvent>,
 }
 
 /// How a group of one part, or of several whose outcome is unknown, failed.
@@ -237,59 +230,6 @@ impl Queue {
             batch.answer.send(batch.failure.map_or(Ok(batch.placed), |(_, failure)| Err(failure))).ok();
         }
         is_done
-    }
-}
-
-impl Group {
-    /// As many of these as can be written as one append.
-    fn of<'a>(mut appends: impl Iterator<Item = &'a StreamAppend>) -> Option<Self> {
-        let first = appends.next()?;
-        let mut group = Self { parts: 1, expected: first.expected, events: first.events.clone() };
-        // What begins a stream stays alone, so that its own position is answered.
-        if !matches!(first.expected, ExpectedRevision::Exact(_)) {
-            return Some(group);
-        }
-        let (mut last, mut bytes) = (first.last_revision(), first.bytes());
-        for append in appends {
-            bytes = bytes.saturating_add(append.bytes());
-            let follows = last.is_some_and(|last| append.expected == ExpectedRevision::Exact(last));
-            let events = group.events.len().saturating_add(append.events.len());
-            if !follows || events > JOINED_APPEND_EVENTS_MAX || bytes > JOINED_APPEND_BYTES_MAX {
-                break;
-            }
-            group.parts = group.parts.saturating_add(1);
-            group.events.extend(append.events.iter().cloned());
-            last = append.last_revision();
-        }
-        Some(group)
-    }
-}
-
-/// What an append says of itself.
-trait Extent {
-    /// Revision of its first event, if it says so.
-    fn first_revision(&self) -> Option<u64>;
-    /// Revision of its last event, if it says so.
-    fn last_revision(&self) -> Option<u64>;
-    fn bytes(&self) -> usize;
-}
-
-impl Extent for StreamAppend {
-    fn first_revision(&self) -> Option<u64> {
-        match self.expected {
-            ExpectedRevision::NoStream => Some(0),
-            ExpectedRevision::Exact(revision) => Some(revision.saturating_add(1)),
-            ExpectedRevision::Any | ExpectedRevision::StreamExists => None,
-        }
-    }
-
-    fn last_revision(&self) -> Option<u64> {
-        let more = u64::try_from(self.events.len()).ok()?.checked_sub(1)?;
-        self.first_revision()?.checked_add(more)
-    }
-
-    fn bytes(&self) -> usize {
-        self.events.iter().map(|event| event.data.len() + event.metadata.len() + event.event_type.len()).sum()
     }
 }
 

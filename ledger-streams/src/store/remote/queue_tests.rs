@@ -7,7 +7,8 @@ use eventstore_node::{ExpectedRevision, ProposedEvent, StreamAppend};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::queue::{Group, GroupFailure, Outcome, Queue};
+use super::group::Group;
+use super::queue::{GroupFailure, Outcome, Queue};
 use crate::store::{AppendFailure, Placed, after};
 use crate::{JOINED_APPEND_BYTES_MAX, JOINED_APPEND_EVENTS_MAX, StoreError};
 

@@ -101,7 +101,7 @@ impl EventStoreDb {
 }
 
 /// Position of the ledger's last event.
-pub(super) async fn head(client: Client) -> Result<Position, Error> {
+pub(super) async fn head(client: Arc<Client>) -> Result<Position, Error> {
     let options = all().filter(filter()).position(StreamPosition::End).max_count(1);
     let last = collect(client.read_all(&options).await?, 1).await?;
     Ok(last.first().map_or(0, |event| event.position))

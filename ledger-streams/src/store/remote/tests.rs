@@ -5,8 +5,16 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use bytes::Bytes;
+use eventstore_node::grpc::{Credentials, GrpcOptions, TlsOptions};
 use eventstore_node::{ExpectedRevision, ProposedEvent, RecordedEvent, StreamAppend};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -87,8 +95,7 @@ async fn the_server_may_come_later() {
         async move { append_whatever_happens(&store, part("account-1", 0, "a")).await }
     });
     let mut subscription = Follower::new(remote(&store), None);
-    // One look at least finds nobody there.
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    remote(&store).calls().health.wait_for(false).await;
     server.start().await;
     appending.await.unwrap();
     let seen = subscription.next(10).await.unwrap();
@@ -263,7 +270,6 @@ async fn a_store_that_stays_away_is_called_unavailable_and_safe_to_ask_again() {
     }
     assert!(started.elapsed() < CALL_PATIENCE + Duration::from_secs(5));
     // Known to be away for long, it is not waited for.
-    store.read_last(&"account-1".into()).await.unwrap_err();
     let asked = timeout(CALL_PATIENCE / 2, store.read_last(&"account-1".into())).await.unwrap();
     assert!(matches!(asked, Err(StoreError::Unavailable(_))));
     server.start().await;
@@ -346,4 +352,115 @@ async fn a_subscription_begins_after_a_place_and_knows_when_it_is_at_the_end() {
     assert_eq!(another.next(1).await.unwrap(), page[..1]);
     drop(another);
     assert_eq!(remote(&store).inner.idle.lock().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn over_tls_the_password_matters() {
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let mut options = GrpcOptions::default();
+    let (certificate, key) = (certified.cert.pem(), certified.signing_key.serialize_pem());
+    options.tls = Some(TlsOptions { certificate: certificate.clone().into(), key: key.into() });
+    options.credentials = Some(Credentials { user: "admin".into(), password: "changeit".into() });
+    let server = Server::with(options).await;
+    let authority = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(authority.path(), certificate).unwrap();
+    let url = |user: &str| {
+        format!("esdb://{user}@localhost:{}?tlsCaFile={}", server.port(), authority.path().display())
+    };
+    let store = EventStore::connect(&url("admin:changeit")).unwrap();
+    store.append(vec![part("account-1", 0, "a")]).await.unwrap();
+    assert_eq!(Follower::new(remote(&store), None).next(1).await.unwrap().len(), 1);
+
+    let stranger = EventStore::connect(&url("admin:guess")).unwrap();
+    let denied =
+        |error: &StoreError| matches!(error, StoreError::Broken(text) if text.contains("denies access"));
+    assert!(denied(&stranger.head().await.unwrap_err()));
+    assert!(denied(&Follower::new(remote(&stranger), None).next(1).await.unwrap_err()));
+    let append = stranger.append(vec![part("account-1", 1, "b")]).await.unwrap_err();
+    assert!(matches!(append, AppendFailure::Store(error) if denied(&error)));
+    assert!(!stranger.health().unwrap_err().contains("guess"));
+
+    // Without trust in the certificate there is no connection: away, and it says why.
+    let distrustful = EventStore::connect(&format!("esdb://localhost:{}", server.port())).unwrap();
+    assert!(matches!(distrustful.head().await, Err(StoreError::Unavailable(_))));
+    let told = distrustful.health().unwrap_err();
+    assert!(told.contains("certificate") || told.contains("connect"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_cluster_is_asked_for_its_leader_again_when_it_was_gone() {
+    let mut server = Server::new().await;
+    // Two names of the same node, as two seeds.
+    for url in [
+        format!("esdb+discover://127.0.0.1:{}?tls=false", server.port()),
+        format!("esdb://127.0.0.1:{0},localhost:{0}?tls=false", server.port()),
+    ] {
+        let store = EventStore::connect(&url).unwrap();
+        let mut subscription = Follower::new(remote(&store), store.head().await.ok());
+        let stream = format!("account-{}", url.len());
+        append_whatever_happens(&store, part(&stream, 0, "a")).await;
+        server.stop().await;
+        remote(&store).calls().health.wait_for(false).await;
+        server.start().await;
+        append_whatever_happens(&store, part(&stream, 1, "b")).await;
+        let mut seen = Vec::new();
+        while seen.len() < 2 {
+            seen.extend(subscription.next(10).await.unwrap().iter().map(text));
+        }
+        assert_eq!(seen, ["a", "b"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_server_that_says_nothing_is_not_waited_for_for_ever() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let store = EventStore::connect(&format!("esdb://{}?tls=false", listener.local_addr().unwrap())).unwrap();
+    let silent = tokio::spawn(async move {
+        let mut connections = Vec::new();
+        loop {
+            connections.push(listener.accept().await.unwrap());
+        }
+    });
+    let asked =
+        timeout(CALL_PATIENCE + Duration::from_secs(5), store.append(vec![part("account-1", 0, "a")]));
+    let answer = asked.await.unwrap();
+    assert!(matches!(answer, Err(AppendFailure::Store(StoreError::Unavailable(_)))), "{answer:?}");
+    assert!(!store.health().unwrap_err().is_empty());
+    timeout(Duration::from_secs(5), store.close()).await.unwrap();
+    silent.abort();
+}
+
+/// A server that knows no features, has no events, and ends every subscription at once, without an error.
+async fn serve_nothing(listener: tokio::net::TcpListener, reads: Arc<AtomicUsize>) {
+    let mut connections = JoinSet::new();
+    loop {
+        let (socket, _) = listener.accept().await.unwrap();
+        let reads = Arc::clone(&reads);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let is_read = request.uri().path().ends_with("/Read");
+            reads.fetch_add(usize::from(is_read), Ordering::Relaxed);
+            let status = if is_read { "0" } else { "12" };
+            let response = Response::builder().header("content-type", "application/grpc");
+            let response = response.header("grpc-status", status).body(String::new());
+            std::future::ready(response)
+        });
+        let server = http2::Builder::new(TokioExecutor::new());
+        connections.spawn(server.serve_connection(TokioIo::new(socket), service));
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_that_the_server_ends_is_made_again_and_costs_no_thread() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("esdb://{}?tls=false", listener.local_addr().unwrap());
+    let reads = Arc::new(AtomicUsize::new(0));
+    let serving = tokio::spawn(serve_nothing(listener, Arc::clone(&reads)));
+    let store = EventStore::connect(&url).unwrap();
+    let mut subscription = Follower::new(remote(&store), None);
+    // There is one thread: if it is lost, nothing below is ever reached.
+    assert!(timeout(Duration::from_secs(2), subscription.next(1)).await.is_err());
+    assert_eq!(store.head().await.unwrap(), 0);
+    assert!(reads.load(Ordering::Relaxed) > 5);
+    store.close().await;
+    serving.abort();
 }
