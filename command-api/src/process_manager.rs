@@ -171,6 +171,8 @@ impl ProcessManager {
             return Ok(());
         }
         pending.run.evolve(&event.decode()?);
+        // Somebody drives it.
+        pending.since = Instant::now();
         // Nobody answers a request but its own command: it is left alone, unless it comes to rest. So is another process's transfer.
         let to_do = pending.run.process.stage != Stage::Requested;
         let ours = self.ledger.made(pending.run.process.transfer.transfer_id);

@@ -1,9 +1,11 @@
 //! Account states kept in memory, ahead of the disk.
 //!
 //! A state is evolved as soon as its append is queued, so that the next command is decided on it without waiting for the disk: a hot
-//! account runs at the speed of batches, not of single fsyncs. Answers wait for the disk. When an append fails, the state is dropped and
-//! loaded anew; exact revisions make every append that was queued behind the failed one fail as well.
+//! account runs at the speed of batches, not of single fsyncs. Answers wait for the disk. When an append fails, the state falls back to what is
+//! known to be on disk and the stream is read on from there; every append that was queued behind the failed one names an event that it
+//! follows and that never came to be, so it fails as well.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use ledger_core::account::{AccountEvent, AccountState};
@@ -32,14 +34,32 @@ pub(crate) struct Entry {
 /// What is known of the account.
 #[derive(Default)]
 struct Loaded {
+    /// False: the stream must be read on from where the state ends.
     is_loaded: bool,
     state: AccountState,
     /// The last event folded into the state: the next append must follow it, and no other of the same revision.
     last_event: Option<Uuid>,
     /// How many of the state's events are known to be on disk.
     durable: u64,
-    /// Counts the loads, so that a failed append drops the state that it was decided on and not a newer one.
+    /// Counts the times that the state was given up, so that a failed append gives up what it was decided on and nothing newer.
     generation: u64,
+    /// Kept where other processes may write to the stream, too.
+    settled: Option<Settled>,
+}
+
+/// The state as it is on disk: after a lost race, only what others wrote has to be read.
+#[derive(Default)]
+struct Settled {
+    state: AccountState,
+    last_event: Option<Uuid>,
+    /// What the state in memory is ahead by.
+    under_way: VecDeque<Step>,
+}
+
+/// The events of one append.
+struct Step {
+    events: Vec<AccountEvent>,
+    last_event: Option<Uuid>,
 }
 
 /// An account's state, held for one decision.
@@ -51,6 +71,8 @@ pub(crate) struct Held<'a> {
 pub(crate) struct UnderWay {
     entry: Arc<Entry>,
     generation: u64,
+    /// Of its last event.
+    revision: u64,
 }
 
 impl Accounts {
@@ -80,9 +102,7 @@ impl Entry {
     ) -> Result<Held<'_>, StoreError> {
         let mut loaded = self.slot.lock().await;
         if !loaded.is_loaded {
-            (loaded.state, loaded.last_event) = load(store, &self.stream).await?;
-            loaded.durable = loaded.state.events;
-            loaded.is_loaded = true;
+            loaded.read_on(store, &self.stream).await?;
         }
         if let Some(position) = legs_since
             && !loaded.state.remembers(position)
@@ -119,7 +139,7 @@ impl Entry {
                 }
                 if loaded.durable == loaded.state.events {
                     // Nothing of ours is under way: somebody else has written.
-                    loaded.forget();
+                    loaded.is_loaded = false;
                     return Ok(false);
                 }
                 // Ours or somebody else's? Our own appends tell: they fail if it was not us.
@@ -131,8 +151,66 @@ impl Entry {
 }
 
 impl Loaded {
-    fn forget(&mut self) {
-        *self = Self { generation: self.generation.wrapping_add(1), ..Self::default() };
+    /// Folds what the stream has beyond the state, page by page: an account may have millions of events.
+    async fn read_on(&mut self, store: &EventStore, stream: &Arc<str>) -> Result<(), StoreError> {
+        if !store.is_atomic() {
+            self.settled.get_or_insert_default();
+        }
+        loop {
+            let (page, end) = store.read_stream_page(stream, self.state.events).await?;
+            for recorded in decode_all(page)? {
+                if let Event::Account(event) = &recorded.event {
+                    self.state.evolve(event);
+                    self.state.settle(recorded.revision, recorded.position);
+                    self.last_event = Some(recorded.id);
+                    if let Some(settled) = &mut self.settled {
+                        settled.state.evolve(event);
+                        settled.state.settle(recorded.revision, recorded.position);
+                        settled.last_event = Some(recorded.id);
+                    }
+                }
+            }
+            if end {
+                self.durable = self.state.events;
+                self.is_loaded = true;
+                return Ok(());
+            }
+        }
+    }
+
+    /// Everything up to this revision is on disk, at or before this position if that is known.
+    fn landed(&mut self, revision: u64, position: Option<Position>) {
+        self.durable = self.durable.max(revision.saturating_add(1));
+        if let Some(position) = position {
+            self.state.settle(revision, position);
+        }
+        let Some(settled) = &mut self.settled else { return };
+        while settled.state.events <= revision
+            && let Some(step) = settled.under_way.pop_front()
+        {
+            step.events.iter().for_each(|event| settled.state.evolve(event));
+            settled.last_event = step.last_event;
+        }
+        if let Some(position) = position {
+            settled.state.settle(revision, position);
+        }
+    }
+
+    /// What is ahead of the disk did not happen, or not as it was thought to.
+    fn fall_back(&mut self) {
+        let settled = self.settled.take().map(|settled| Settled { under_way: VecDeque::new(), ..settled });
+        let generation = self.generation.wrapping_add(1);
+        *self = match settled {
+            Some(settled) => Self {
+                is_loaded: false,
+                state: settled.state.clone(),
+                last_event: settled.last_event,
+                durable: settled.state.events,
+                generation,
+                settled: Some(settled),
+            },
+            None => Self { generation, ..Self::default() },
+        };
     }
 }
 
@@ -143,6 +221,7 @@ impl UnderWay {
         self,
         submitted: Submitted,
         account_part: usize,
+        is_atomic: bool,
     ) -> Result<Vec<Placed>, AppendFailure> {
         let finished = tokio::spawn(async move {
             let outcome = submitted.placed().await;
@@ -150,13 +229,13 @@ impl UnderWay {
             if loaded.generation == self.generation {
                 match &outcome {
                     Ok(placed) => {
-                        if let Some(own) = placed.get(account_part) {
-                            loaded.state.settle(own.revision, own.position);
-                            loaded.durable = loaded.durable.max(own.revision + 1);
-                        }
+                        loaded.landed(self.revision, placed.get(account_part).map(|own| own.position));
                     }
-                    // What was evolved did not happen.
-                    Err(_) => loaded.forget(),
+                    // The parts before the one to blame are written.
+                    Err(AppendFailure::Conflict(part)) if *part > account_part && !is_atomic => {
+                        loaded.landed(self.revision, None);
+                    }
+                    Err(_) => loaded.fall_back(),
                 }
             }
             drop(loaded);
@@ -179,7 +258,11 @@ impl Held<'_> {
     ) -> UnderWay {
         self.loaded.last_event = last_event;
         events.iter().for_each(|event| self.loaded.state.evolve(event));
-        UnderWay { entry: Arc::clone(entry), generation: self.loaded.generation }
+        if let Some(settled) = &mut self.loaded.settled {
+            settled.under_way.push_back(Step { events: events.to_vec(), last_event });
+        }
+        let revision = self.loaded.state.events.saturating_sub(1);
+        UnderWay { entry: Arc::clone(entry), generation: self.loaded.generation, revision }
     }
 
     pub(crate) fn generation(&self) -> u64 {
@@ -190,26 +273,12 @@ impl Held<'_> {
         self.loaded.last_event
     }
 
+    /// How many of the state's events are known to be on disk.
+    pub(crate) fn durable(&self) -> u64 {
+        self.loaded.durable
+    }
+
     pub(crate) fn state(&self) -> &AccountState {
         &self.loaded.state
-    }
-}
-
-/// Folds the stream page by page: an account may have millions of events.
-async fn load(store: &EventStore, stream: &Arc<str>) -> Result<(AccountState, Option<Uuid>), StoreError> {
-    let mut state = AccountState::default();
-    let mut last_event = None;
-    loop {
-        let (page, end) = store.read_stream_page(stream, state.events).await?;
-        for recorded in decode_all(page)? {
-            if let Event::Account(event) = &recorded.event {
-                state.evolve(event);
-                state.settle(recorded.revision, recorded.position);
-                last_event = Some(recorded.id);
-            }
-        }
-        if end {
-            return Ok((state, last_event));
-        }
     }
 }

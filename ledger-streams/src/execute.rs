@@ -101,12 +101,14 @@ impl Ledger {
         let entry = self.accounts().entry(id);
         loop {
             let held = entry.hold(self.store(), None).await?;
-            if let Some(found) = look(held.state()) {
-                return Ok(Some(found));
+            let found = look(held.state());
+            // An account that is only being opened may never have been: another process would not know it.
+            if found.is_some() && held.durable() > 0 {
+                return Ok(found);
             }
             let (generation, seen) = (held.generation(), held.state().events);
             drop(held);
-            if entry.confirm(self.store(), generation, seen).await? {
+            if entry.confirm(self.store(), generation, seen).await? && found.is_none() {
                 return Ok(None);
             }
         }
@@ -148,7 +150,7 @@ impl Ledger {
             let last_own = batch.get(account_part).and_then(|part| part.events.last()).map(|event| event.id);
             let submitted = reservation.submit(batch);
             let under_way = held.submit(&entry, &events, last_own);
-            match under_way.finish(submitted, account_part).await {
+            match under_way.finish(submitted, account_part, self.store().is_atomic()).await {
                 Ok(placed) => return Ok(Done::of(&placed, last_event)),
                 Err(AppendFailure::Conflict(part)) if part == account_part => {
                     if part > 0 && !self.store().is_atomic() {

@@ -1,13 +1,14 @@
 //! New ids, and the worker number that keeps them apart from those of other processes.
 //!
 //! Each number from 0 to 1023 has a stream, `$worker-{number}`. A process that appends to it at the revision it has seen holds the number
-//! for a while and renews it before that is over. A number is free again when its last event is much older than that: so much that no
-//! difference between two machines' clocks matters. There are many numbers, so there is no hurry.
+//! for a while and renews it before that is over. A number is free again when its last event is older than that by minutes, so that clocks of
+//! different machines may differ by as much ([`crate::WORKER_FREE_AFTER`] less [`crate::WORKER_HELD_FOR`]). There are many numbers, so there is no
+//! hurry. A number that the operator gives is said in the log, too, and is the operator's to keep apart.
 
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use eventstore_node::ExpectedRevision;
 use ledger_core::Snowflakes;
 use ledger_core::id::WORKER_MAX;
@@ -38,7 +39,14 @@ struct Current {
 struct Lease {
     /// Of the stream's last event, which is ours.
     revision: u64,
-    valid_until: Instant,
+    /// By the clock that never goes back, and by the one that goes on while the machine sleeps.
+    valid_until: (Instant, DateTime<Utc>),
+}
+
+impl Lease {
+    fn is_over(&self) -> bool {
+        self.valid_until.0 <= Instant::now() || self.valid_until.1 <= Utc::now()
+    }
 }
 
 impl Ids {
@@ -46,21 +54,23 @@ impl Ids {
     pub(crate) async fn open(store: &EventStore, worker: Option<u16>) -> Result<Arc<Self>, StoreError> {
         let holder = format!("{{\"holder\":\"{}\"}}", Uuid::new_v4());
         let current = match worker {
-            Some(worker) => Current { worker, snowflakes: snowflakes(store, worker).await?, lease: None },
+            Some(worker) => {
+                let snowflakes = snowflakes(store, worker).await?;
+                // Said in the log, too: nobody takes it for free.
+                take(store, worker, ExpectedRevision::Any, &holder).await?;
+                Current { worker, snowflakes, lease: None }
+            }
             None => claim(store, &holder).await?,
         };
-        let is_leased = current.lease.is_some();
         let ids = Arc::new(Self { holder, current: RwLock::new(current) });
-        if is_leased {
-            tokio::spawn(keep(Arc::downgrade(&ids), store.clone()));
-        }
+        tokio::spawn(keep(Arc::downgrade(&ids), store.clone()));
         Ok(ids)
     }
 
     /// Makes an id with `make`, unless the worker number may be another's by now.
     pub(crate) fn make<T>(&self, make: impl FnOnce(&Snowflakes) -> T) -> Result<T, StoreError> {
         let current = self.current.read();
-        if current.lease.is_some_and(|lease| lease.valid_until <= Instant::now()) {
+        if current.lease.as_ref().is_some_and(Lease::is_over) {
             return Err(StoreError::Unavailable(
                 "the number in this process's ids could not be renewed".into(),
             ));
@@ -79,12 +89,17 @@ impl Ids {
             let current = self.current.read();
             (current.worker, current.lease)
         };
-        let Some(lease) = lease else { return Ok(()) };
+        let Some(lease) = lease else {
+            return take(store, worker, ExpectedRevision::Any, &self.holder).await.map(drop);
+        };
         let renewed = take(store, worker, ExpectedRevision::Exact(lease.revision), &self.holder).await?;
         if let Some(renewed) = renewed {
             self.current.write().lease = Some(renewed);
             return Ok(());
         }
+        // Until there is another one, no id is made.
+        let over = (Instant::now(), Utc::now());
+        self.current.write().lease = Some(Lease { valid_until: over, ..lease });
         let claimed = claim(store, &self.holder).await?;
         tracing::warn!(
             lost = worker,
@@ -139,7 +154,7 @@ async fn take(
     expected: ExpectedRevision,
     holder: &str,
 ) -> Result<Option<Lease>, StoreError> {
-    let valid_until = Instant::now() + WORKER_HELD_FOR;
+    let valid_until = (Instant::now() + WORKER_HELD_FOR, Utc::now() + WORKER_HELD_FOR);
     let mut append = system_append(&stream(worker), "$worker", holder.as_bytes().to_vec());
     append.expected = expected;
     match store.append(vec![append]).await {

@@ -54,11 +54,12 @@ pub(crate) async fn run(
         let group = groups.remove(index);
         let batch = match read {
             Ok(batch) => batch,
-            Err(error) if error.is_transient() => return Err(error.into()),
-            Err(error) => {
+            // The event itself is what this program cannot take; anything else may be mended without it.
+            Err(error @ StoreError::Undecodable { .. }) => {
                 group.stop(&error, options);
                 continue;
             }
+            Err(error) => return Err(error.into()),
         };
         let started = Instant::now();
         let events = batch.events.len();

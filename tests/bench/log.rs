@@ -30,6 +30,8 @@ const CATCH_UP_EVENTS: u64 = 1_000_000;
 /// Connections of the gRPC door: a real server allows 100 calls at a time on each.
 const CONNECTIONS: usize = 8;
 const IN_FLIGHT: [usize; 3] = [1, 64, 500];
+/// Appends a second while deliveries are timed, beside as many as there can be.
+const STEADY_RATE: u64 = 8_000;
 
 /// A way to the event store.
 #[derive(Clone)]
@@ -52,9 +54,11 @@ pub fn run(plan: &Plan) {
 
         let dir = TempDir::new().unwrap();
         let server = Server::node(dir.path()).await;
-        let door = Door::Grpc(Arc::new(connect(&server).await));
+        let door = Door::Grpc(Arc::new(connect(&server, CONNECTIONS).await));
         appends("over gRPC", &door, seconds).await;
-        delivery(&door, seconds).await;
+        for rate in [Some(STEADY_RATE), None] {
+            delivery(&server, &door, rate, seconds).await;
+        }
         server.stop();
 
         let dir = TempDir::new().unwrap();
@@ -63,7 +67,7 @@ pub fn run(plan: &Plan) {
         catch_up_in_process(&node).await;
         node.shutdown().await;
         let server = Server::node(dir.path()).await;
-        catch_up_over_grpc(&connect(&server).await[0]).await;
+        catch_up_over_grpc(&connect(&server, 1).await[0]).await;
         server.stop();
     });
 }
@@ -73,10 +77,10 @@ fn open(dir: &Path) -> Node {
 }
 
 /// The client gives up for good if its server is not there yet: each attempt is a new one.
-async fn connect(server: &Server) -> Vec<Client> {
+async fn connect(server: &Server, connections: usize) -> Vec<Client> {
     let url = format!("esdb://{}?tls=false&discoveryInterval=1", server.esdb);
     let mut clients = Vec::new();
-    while clients.len() < CONNECTIONS {
+    while clients.len() < connections {
         let client = Client::new(url.parse().unwrap()).unwrap();
         let options = ReadAllOptions::default().max_count(1);
         match client.read_all(&options).await {
@@ -132,7 +136,7 @@ fn payload(number: u64) -> Vec<u8> {
 
 async fn appends(name: &str, door: &Door, duration: Duration) {
     for in_flight in IN_FLIGHT {
-        let (rate, latencies) = load(door, in_flight, duration).await;
+        let (rate, latencies) = load(door, Offer { in_flight, rate: None }, duration, None).await;
         println!(
             "  {name}, {in_flight:>3} in flight: {rate:>8.0} appends/s   p50 {:.2} ms, p99 {:.2} ms",
             latencies.value_at_quantile(0.5) as f64 / 1e3,
@@ -141,18 +145,39 @@ async fn appends(name: &str, door: &Door, duration: Duration) {
     }
 }
 
-/// Keeps so many appends in flight; appends a second, and microseconds each took.
-async fn load(door: &Door, in_flight: usize, duration: Duration) -> (f64, Histogram<u64>) {
+/// Appends as fast as they are answered, or as many a second.
+#[derive(Clone, Copy)]
+struct Offer {
+    in_flight: usize,
+    rate: Option<u64>,
+}
+
+/// Makes appends; appends a second, and microseconds each took.
+async fn load(
+    door: &Door,
+    offer: Offer,
+    duration: Duration,
+    acknowledged: Option<Arc<Acknowledged>>,
+) -> (f64, Histogram<u64>) {
     let (next, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
     let started = Instant::now();
-    let tasks: Vec<_> = (0..in_flight)
+    let tasks: Vec<_> = (0..offer.in_flight)
         .map(|_| {
             let (door, next, stop) = (door.clone(), Arc::clone(&next), Arc::clone(&stop));
+            let acknowledged = acknowledged.clone();
             tokio::spawn(async move {
                 let mut latencies = Histogram::<u64>::new(3).unwrap();
                 while !stop.load(Ordering::Relaxed) {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if let Some(rate) = offer.rate {
+                        let due = started + Duration::from_nanos(number * 1_000_000_000 / rate);
+                        tokio::time::sleep_until(due.into()).await;
+                    }
                     let begun = Instant::now();
-                    door.append(next.fetch_add(1, Ordering::Relaxed)).await.unwrap();
+                    door.append(number).await.unwrap();
+                    if let Some(acknowledged) = &acknowledged {
+                        acknowledged.note(number);
+                    }
                     latencies.record(micros(begun.elapsed())).unwrap();
                 }
                 latencies
@@ -168,24 +193,57 @@ async fn load(door: &Door, in_flight: usize, duration: Duration) -> (f64, Histog
     (all.len() as f64 / started.elapsed().as_secs_f64(), all)
 }
 
-/// How long after the node wrote it an event reaches a subscriber, with 64 appends in flight. The time includes the disk.
-async fn delivery(door: &Door, duration: Duration) {
-    let Door::Grpc(clients) = door else { return };
+/// When each append was acknowledged, by its number.
+struct Acknowledged {
+    started: Instant,
+    /// Microseconds after the start; 0: not yet.
+    at: Vec<AtomicU64>,
+}
+
+impl Acknowledged {
+    fn new() -> Self {
+        Self { started: Instant::now(), at: (0..1 << 20).map(|_| AtomicU64::new(0)).collect() }
+    }
+
+    fn slot(&self, number: u64) -> &AtomicU64 {
+        &self.at[number as usize % self.at.len()]
+    }
+
+    fn note(&self, number: u64) {
+        self.slot(number).store(micros(self.started.elapsed()).max(1), Ordering::Relaxed);
+    }
+
+    /// Microseconds since the acknowledgement; 0 when the subscriber is ahead of it.
+    fn since(&self, number: u64) -> u64 {
+        match self.slot(number).load(Ordering::Relaxed) {
+            0 => 0,
+            at => micros(self.started.elapsed()).saturating_sub(at),
+        }
+    }
+}
+
+/// How long after its writer was told that it is on disk an event reaches a subscriber, and how long after the node began to write it.
+async fn delivery(server: &Server, door: &Door, rate: Option<u64>, duration: Duration) {
+    // A connection of its own, as whoever follows a log has.
+    let client = connect(server, 1).await.remove(0);
     let options = SubscribeToAllOptions::default().position(StreamPosition::End);
-    let mut subscription = clients[0].subscribe_to_all(&options).await;
+    let mut subscription = client.subscribe_to_all(&options).await;
     let stop = Arc::new(AtomicBool::new(false));
+    let acknowledged = Arc::new(Acknowledged::new());
     let (subscribed, wait) = tokio::sync::oneshot::channel();
-    let done = Arc::clone(&stop);
+    let (done, known) = (Arc::clone(&stop), Arc::clone(&acknowledged));
     let follower = tokio::spawn(async move {
-        let mut latencies = Histogram::<u64>::new(3).unwrap();
+        let (mut since_told, mut since_written) =
+            (Histogram::<u64>::new(3).unwrap(), Histogram::<u64>::new(3).unwrap());
         let mut subscribed = Some(subscribed);
         while !done.load(Ordering::Relaxed) {
             match subscription.next_subscription_event().await.unwrap() {
                 SubscriptionEvent::EventAppeared(event) => {
                     let event = event.get_original_event();
+                    since_told.record(known.since(number(&event.data))).unwrap();
                     let created: i64 = event.metadata["created"].parse().unwrap();
                     let now = chrono::Utc::now().timestamp_micros();
-                    latencies.record(u64::try_from(now - created / 10).unwrap_or(0)).unwrap();
+                    since_written.record(u64::try_from(now - created / 10).unwrap_or(0)).unwrap();
                 }
                 SubscriptionEvent::CaughtUp(_) => {
                     subscribed.take().map(|subscribed| subscribed.send(()));
@@ -193,21 +251,29 @@ async fn delivery(door: &Door, duration: Duration) {
                 _ => {}
             }
         }
-        latencies
+        (since_told, since_written)
     });
     wait.await.unwrap();
-    let (rate, _) = load(door, 64, duration).await;
+    let (reached, _) = load(door, Offer { in_flight: 64, rate }, duration, Some(acknowledged)).await;
     stop.store(true, Ordering::Relaxed);
     // One event more, so that the follower looks up.
     door.append(0).await.unwrap();
-    let latencies = follower.await.unwrap();
+    let (since_told, since_written) = follower.await.unwrap();
+    let ms = |latencies: &Histogram<u64>, quantile| latencies.value_at_quantile(quantile) as f64 / 1e3;
     println!(
-        "  written to delivered over gRPC at {rate:.0} appends/s: p50 {:.2} ms, p99 {:.2} ms, max {:.1} ms   ({} events)",
-        latencies.value_at_quantile(0.5) as f64 / 1e3,
-        latencies.value_at_quantile(0.99) as f64 / 1e3,
-        latencies.max() as f64 / 1e3,
-        latencies.len()
+        "  over gRPC, at {reached:.0} appends/s: acknowledged to delivered p50 {:.2} ms, p99 {:.2} ms, max {:.1} ms; written to delivered p50 {:.2} ms, p99 {:.2} ms",
+        ms(&since_told, 0.5),
+        ms(&since_told, 0.99),
+        ms(&since_told, 1.0),
+        ms(&since_written, 0.5),
+        ms(&since_written, 0.99),
     );
+}
+
+/// The number in a payload.
+fn number(payload: &[u8]) -> u64 {
+    let digits = payload.iter().filter(|byte| byte.is_ascii_digit());
+    digits.fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))
 }
 
 async fn fill(node: &Node) {

@@ -2,28 +2,26 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use eventstore_node::{AllFrom, Direction, Node, ReadError, ReadLimit, RecordedEvent, StreamFrom};
 use ledger_core::Position;
 
 use super::BACKWARD_PAGE_EVENTS;
 use crate::StoreError;
-use crate::codec::{is_the_ledgers, time_of};
+use crate::codec::is_the_ledgers;
 
-pub(super) async fn recorded_at(
-    node: &Node,
-    position: Position,
-) -> Result<Option<DateTime<Utc>>, StoreError> {
+/// The ledger's last event at or before a position.
+pub(super) async fn last_at(node: &Node, position: Position) -> Result<Option<RecordedEvent>, StoreError> {
     blocking(node, move |node| {
         let mut before = position.saturating_add(1);
         loop {
             let limit = ReadLimit::events(BACKWARD_PAGE_EVENTS);
             let read = node.read_all(AllFrom::Position(before), Direction::Backward, limit)?;
-            let found = read.events.iter().find(|event| is_the_ledgers(event));
-            if found.is_some() || read.end {
-                return Ok(found.map(time_of));
+            let (next, end) = (read.next, read.end);
+            let found = read.events.into_iter().find(is_the_ledgers);
+            if found.is_some() || end {
+                return Ok(found);
             }
-            before = read.next;
+            before = next;
         }
     })
     .await

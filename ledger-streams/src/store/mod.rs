@@ -68,14 +68,15 @@ impl EventStore {
         }
     }
 
-    /// Position of the last event, 0 when there is none. Over the network it is the ledger's last event, since those are what
-    /// subscriptions are told of: no subscription waits for another client's event.
+    /// Position of the ledger's last event, 0 when there is none. No subscription over the network is told of any other.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn head(&self) -> Result<Position, StoreError> {
         match self {
-            Self::Embedded(node) => Ok(node.head()),
+            Self::Embedded(node) => {
+                Ok(embedded::last_at(node, Position::MAX).await?.map_or(0, |last| last.position))
+            }
             Self::EventStoreDb(remote) => remote.head().await,
         }
     }
@@ -93,9 +94,10 @@ impl EventStore {
     /// [`StoreError::Unavailable`] and [`StoreError::Broken`].
     pub async fn recorded_at(&self, position: Position) -> Result<Option<DateTime<Utc>>, StoreError> {
         match self {
-            Self::Embedded(node) => embedded::recorded_at(node, position).await,
-            Self::EventStoreDb(remote) => Ok(remote.last_at(position).await?.as_ref().map(time_of)),
+            Self::Embedded(node) => embedded::last_at(node, position).await,
+            Self::EventStoreDb(remote) => remote.last_at(position).await,
         }
+        .map(|last| last.as_ref().map(time_of))
     }
 
     /// Takes a place in the queue of appends; waits while it is full.

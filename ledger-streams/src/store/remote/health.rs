@@ -88,7 +88,7 @@ pub(super) async fn watch(calls: Arc<Calls>) {
     }
 }
 
-/// The store's head; the reason if no connection gives it.
+/// Position of the store's last event, whoever's it is: to look for the ledger's may take long. The reason if no connection gives it.
 async fn look(calls: &Calls, number: usize) -> Result<Position, Arc<str>> {
     let mut problem: Option<Arc<str>> = None;
     for connection in 0..calls.pool.connections().len() {
@@ -99,7 +99,7 @@ async fn look(calls: &Calls, number: usize) -> Result<Position, Arc<str>> {
         }
         let lease = calls.pool.lease_for_look(number.wrapping_add(connection));
         let Ok(lease) = timeout(HEARTBEAT_TIMEOUT, lease).await else { break };
-        match timeout(HEARTBEAT_TIMEOUT, reads::head(Arc::clone(&lease.client))).await {
+        match timeout(HEARTBEAT_TIMEOUT, reads::newest(Arc::clone(&lease.client))).await {
             Ok(Ok(head)) => {
                 lease.answered();
                 return Ok(head);

@@ -1,9 +1,11 @@
 //! Writing what is queued.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use eventstore::{AppendToStreamOptions, EventData, StreamState};
 use eventstore_node::{ExpectedRevision, ProposedEvent, RecordedEvent, StreamAppend};
+use futures::FutureExt;
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -55,7 +57,10 @@ impl Lanes {
     async fn run(self: Arc<Self>, stream: Arc<str>) {
         let mut next = self.queue.lock().take(&stream);
         while let Some(group) = next {
-            let others = match self.append(&stream, &group).await {
+            // The client panics on answers it does not expect; the lane must not stand still for it.
+            let appended = AssertUnwindSafe(self.append(&stream, &group)).catch_unwind().await;
+            let gone = |_| Err(Refusal::Store(StoreError::Unavailable("the client panicked".into())));
+            let others = match appended.unwrap_or_else(gone) {
                 Ok(last) => self.queue.lock().written(&stream, last),
                 Err(Refusal::Store(error)) if error.is_transient() => {
                     self.queue.lock().failed(&stream, &GroupFailure::Store(error))

@@ -86,6 +86,8 @@ impl Queue {
                 remember(&mut self.failed, &append);
                 continue;
             }
+            // What was decided again may be the very event that failed before.
+            remember_no_longer(&mut self.failed, append.events.iter().map(|event| event.id));
             let lane = self.lanes.entry(Arc::clone(&append.stream)).or_default();
             lane.parts.push_back(Part { batch: id, index, append });
         }

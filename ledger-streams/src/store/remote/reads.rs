@@ -107,6 +107,12 @@ pub(super) async fn head(client: Arc<Client>) -> Result<Position, Error> {
     Ok(last.first().map_or(0, |event| event.position))
 }
 
+/// Position of the last event of all.
+pub(super) async fn newest(client: Arc<Client>) -> Result<Position, Error> {
+    let last = collect(client.read_all(&all().position(StreamPosition::End).max_count(1)).await?, 1).await?;
+    Ok(last.first().map_or(0, |event| event.position))
+}
+
 /// What the ledger writes, by the names of streams.
 pub(super) fn filter() -> SubscriptionFilter {
     CATEGORIES
