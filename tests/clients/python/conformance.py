@@ -256,7 +256,7 @@ def consumes_the_log_as_a_group(client):
     family = unique("family")
     client.append_to_stream(f"{family}-one", current_version=NO_STREAM, events=happened())
     client.create_subscription_to_all(
-        family, filter_include=[f"{family}-"], filter_by_stream_name=True, filter_by_prefix=True, commit_position=0
+        family, filter_include=[f"{family}-.*"], filter_by_stream_name=True, commit_position=0
     )
     with client.read_subscription_to_all(family, timeout=CALL_SECONDS_MAX) as consumer:
         event = next(consumer)
