@@ -16,7 +16,7 @@ use super::following::{After, Following};
 #[derive(Clone)]
 pub(super) enum Door {
     InProcess(Node),
-    Grpc(Client),
+    Grpc(Box<Client>),
 }
 
 /// What a store says no with.
@@ -40,7 +40,7 @@ pub(super) struct Written {
 impl Door {
     /// A client of the server at a connection string.
     pub(super) fn grpc(url: &str) -> Self {
-        Self::Grpc(client(url))
+        Self::Grpc(Box::new(client(url)))
     }
 
     pub(super) async fn append(

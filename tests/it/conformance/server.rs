@@ -1,6 +1,7 @@
 //! The server under test: the embedded node behind its gRPC protocol, on a port of its own.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use eventstore_node::grpc::{GrpcOptions, serve};
 use eventstore_node::{Node, NodeOptions};
@@ -10,6 +11,9 @@ use tokio::runtime::Runtime;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+/// How long the server may take to stop; it gives calls under way a few seconds.
+const STOP_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// A node in a directory of its own, served on loopback. It runs on threads of its own, so that tests can share it.
 pub(super) struct Server {
@@ -68,10 +72,11 @@ impl Drop for Server {
         self.stop.cancel();
         let (runtime, serving) = (self.runtime.take().unwrap(), self.serving.take().unwrap());
         // On a thread of its own: a test's runtime must not wait for another.
-        let ended = std::thread::scope(|scope| scope.spawn(|| runtime.block_on(serving)).join());
+        let wait = async { tokio::time::timeout(STOP_TIME_MAX, serving).await };
+        let ended = std::thread::scope(|scope| scope.spawn(|| runtime.block_on(wait)).join());
         runtime.shutdown_background();
         if !std::thread::panicking() {
-            ended.expect("the server ends").expect("in good order");
+            ended.unwrap().expect("the server stops in time").expect("in good order");
         }
     }
 }
