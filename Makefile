@@ -17,7 +17,7 @@ up: ## Build and run everything on this machine; data in .data (or DATA_DIR=…)
 	target/release/daybook up --data-dir $(DATA_DIR)
 
 test: ## Run every test, after installing what is missing
-	@scripts/prerequisites
+	@scripts/prerequisites test
 	$(CARGO) test --workspace $(CARGO_FLAGS)
 
 bench: ## Measure on this machine and print a table

@@ -1,55 +1,50 @@
 //! The server under test: the embedded node behind its gRPC protocol, on a port of its own.
 
-use std::sync::{Arc, Weak};
+use std::path::Path;
 
 use eventstore_node::grpc::{GrpcOptions, serve};
 use eventstore_node::{Node, NodeOptions};
-use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio::sync::Mutex;
-use tokio::task::JoinHandle;
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
-/// A node in a directory of its own, served on loopback. It runs on threads of its own, so that tests can share it.
+/// Small, because a new one is looked through before the node is open.
+const SEGMENT_BYTES: u64 = 8 * 1024 * 1024;
+
+/// A node, served on loopback, for all tests that name their streams uniquely. It runs on threads of its own and ends with
+/// the process: stopping and starting it between tests would take longer than the tests.
 pub(super) struct Server {
     pub(super) node: Node,
     url: String,
-    stop: CancellationToken,
-    serving: Option<JoinHandle<()>>,
-    runtime: Option<Runtime>,
-    _dir: TempDir,
+    _runtime: Runtime,
 }
 
-static SHARED: Mutex<Weak<Server>> = Mutex::const_new(Weak::new());
+static SHARED: OnceCell<Server> = OnceCell::const_new();
 
 impl Server {
-    /// The one of all tests that name their streams uniquely. It stops with its last holder.
-    pub(super) async fn shared() -> Arc<Self> {
-        let mut shared = SHARED.lock().await;
-        if let Some(server) = shared.upgrade() {
-            return server;
-        }
-        let server = Arc::new(Self::start());
-        *shared = Arc::downgrade(&server);
-        server
+    pub(super) async fn shared() -> &'static Self {
+        SHARED.get_or_init(async || Self::start()).await
     }
 
-    pub(super) fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let node = Node::open(NodeOptions::new(dir.path())).unwrap();
+    fn start() -> Self {
+        // Below the build directory, where the next run removes it.
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("conformance");
+        let _ = std::fs::remove_dir_all(&dir);
+        let mut options = NodeOptions::new(dir);
+        options.segment_bytes = SEGMENT_BYTES;
+        let node = Node::open(options).unwrap();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let url = format!("esdb://{}?tls=false", listener.local_addr().unwrap());
-        let stop = CancellationToken::new();
-        let (served, stopped) = (node.clone(), stop.clone());
-        let serving = runtime.spawn(async move {
+        let served = node.clone();
+        runtime.spawn(async move {
             let listener = TcpListener::from_std(listener).unwrap();
-            serve(served, listener, GrpcOptions::default(), stopped).await.unwrap();
+            serve(served, listener, GrpcOptions::default(), CancellationToken::new()).await.unwrap();
         });
-        Self { node, url, stop, serving: Some(serving), runtime: Some(runtime), _dir: dir }
+        Self { node, url, _runtime: runtime }
     }
 
     /// Its connection string.
@@ -60,18 +55,5 @@ impl Server {
     /// Its connection string with the scheme that newer clients want.
     pub(super) fn client_url(&self) -> String {
         self.url.replacen("esdb", "kurrentdb", 1)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.stop.cancel();
-        let (runtime, serving) = (self.runtime.take().unwrap(), self.serving.take().unwrap());
-        // On a thread of its own: a test's runtime must not wait for another.
-        let ended = std::thread::scope(|scope| scope.spawn(|| runtime.block_on(serving)).join());
-        runtime.shutdown_background();
-        if !std::thread::panicking() {
-            ended.expect("the server ends").expect("in good order");
-        }
     }
 }
