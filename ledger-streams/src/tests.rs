@@ -40,6 +40,8 @@ macro_rules! on_each_engine {
     };
 }
 
+mod gaps;
+
 on_each_engine! {
     a_transfer_completes,
     each_event_names_the_one_that_caused_it,
