@@ -30,6 +30,8 @@ const CATCH_UP_EVENTS: u64 = 1_000_000;
 /// Connections of the gRPC door: a real server allows 100 calls at a time on each.
 const CONNECTIONS: usize = 8;
 const IN_FLIGHT: [usize; 3] = [1, 64, 500];
+/// The number of the append that ends a delivery run.
+const LAST: u64 = u64::MAX;
 /// Appends a second while deliveries are timed, beside as many as there can be.
 const STEADY_RATE: u64 = 8_000;
 
@@ -228,19 +230,22 @@ async fn delivery(server: &Server, door: &Door, rate: Option<u64>, duration: Dur
     let client = connect(server, 1).await.remove(0);
     let options = SubscribeToAllOptions::default().position(StreamPosition::End);
     let mut subscription = client.subscribe_to_all(&options).await;
-    let stop = Arc::new(AtomicBool::new(false));
     let acknowledged = Arc::new(Acknowledged::new());
     let (subscribed, wait) = tokio::sync::oneshot::channel();
-    let (done, known) = (Arc::clone(&stop), Arc::clone(&acknowledged));
+    let known = Arc::clone(&acknowledged);
     let follower = tokio::spawn(async move {
         let (mut since_told, mut since_written) =
             (Histogram::<u64>::new(3).unwrap(), Histogram::<u64>::new(3).unwrap());
         let mut subscribed = Some(subscribed);
-        while !done.load(Ordering::Relaxed) {
+        loop {
             match subscription.next_subscription_event().await.unwrap() {
                 SubscriptionEvent::EventAppeared(event) => {
                     let event = event.get_original_event();
-                    since_told.record(known.since(number(&event.data))).unwrap();
+                    let number = number(&event.data);
+                    if number == LAST {
+                        break;
+                    }
+                    since_told.record(known.since(number)).unwrap();
                     let created: i64 = event.metadata["created"].parse().unwrap();
                     let now = chrono::Utc::now().timestamp_micros();
                     since_written.record(u64::try_from(now - created / 10).unwrap_or(0)).unwrap();
@@ -255,9 +260,7 @@ async fn delivery(server: &Server, door: &Door, rate: Option<u64>, duration: Dur
     });
     wait.await.unwrap();
     let (reached, _) = load(door, Offer { in_flight: 64, rate }, duration, Some(acknowledged)).await;
-    stop.store(true, Ordering::Relaxed);
-    // One event more, so that the follower looks up.
-    door.append(0).await.unwrap();
+    door.append(LAST).await.unwrap();
     let (since_told, since_written) = follower.await.unwrap();
     let ms = |latencies: &Histogram<u64>, quantile| latencies.value_at_quantile(quantile) as f64 / 1e3;
     println!(
