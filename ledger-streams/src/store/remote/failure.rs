@@ -33,7 +33,7 @@ pub(super) enum Connection {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let passing = |connection| Self::Passing { reason: error.to_string().into(), connection };
+        let passing = |connection| Self::Passing { reason: reason(&error), connection };
         let broken = |text: String| Self::Lasting(StoreError::Broken(text.into()));
         match &error {
             Error::WrongExpectedVersion { .. } => Self::Conflict,
@@ -74,6 +74,13 @@ impl From<Error> for Failure {
             Error::InternalParsingError(_) | Error::ResourceAlreadyExists => broken(error.to_string()),
         }
     }
+}
+
+/// In words for people: the client prints a status with all its fields.
+fn reason(error: &Error) -> Arc<str> {
+    let text = error.to_string();
+    let message = text.split_once("message: \"").and_then(|(_, rest)| rest.split_once('"'));
+    message.map_or(text.as_str(), |(message, _)| message).into()
 }
 
 /// EventStoreDB's words, and our node's.
