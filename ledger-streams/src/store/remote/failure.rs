@@ -80,7 +80,11 @@ impl From<Error> for Failure {
 fn reason(error: &Error) -> Arc<str> {
     let text = error.to_string();
     let message = text.split_once("message: \"").and_then(|(_, rest)| rest.split_once('"'));
-    message.map_or(text.as_str(), |(message, _)| message).into()
+    match message.map_or(text.as_str(), |(message, _)| message) {
+        // It says no more.
+        "client error (Connect)" => "cannot connect: nobody listens there, or TLS fails".into(),
+        message => message.into(),
+    }
 }
 
 /// EventStoreDB's words, and our node's.
