@@ -68,15 +68,14 @@ impl EventStore {
         }
     }
 
-    /// Position of the ledger's last event, 0 when there is none. No subscription over the network is told of any other.
+    /// Position of the last event that a subscription gets to, 0 when there is none: in this process the log's last, over the network the
+    /// ledger's last.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn head(&self) -> Result<Position, StoreError> {
         match self {
-            Self::Embedded(node) => {
-                Ok(embedded::last_at(node, Position::MAX).await?.map_or(0, |last| last.position))
-            }
+            Self::Embedded(node) => Ok(node.head()),
             Self::EventStoreDb(remote) => remote.head().await,
         }
     }
