@@ -31,6 +31,7 @@ mod log;
 mod metadata;
 mod node;
 mod options;
+mod pattern;
 pub mod persistent;
 mod readable;
 mod reads;

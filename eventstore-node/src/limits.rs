@@ -58,3 +58,18 @@ pub const MAX_BATCH_STREAMS: usize = 1024;
 
 /// Runs of the index on disk not yet merged above which moving entries there waits a little for the merging.
 pub(crate) const MAX_UNMERGED_RUNS: usize = 20;
+
+/// Bytes of a regular expression in a filter.
+pub(crate) const MAX_PATTERN_BYTES: usize = 4096;
+
+/// Bytes a compiled regular expression may take, or each part of one that is more than regular.
+pub(crate) const MAX_COMPILED_PATTERN_BYTES: usize = 1024 * 1024;
+
+/// Repetitions of one part of a regular expression, counted through all that it is nested in.
+pub(crate) const MAX_PATTERN_REPEATS: usize = 1000;
+
+/// Parts of a regular expression, each as often as it is repeated.
+pub(crate) const MAX_PATTERN_STEPS: usize = 8192;
+
+/// Steps back a regular expression may take for one name.
+pub(crate) const MAX_PATTERN_BACKTRACKS: usize = 2048;

@@ -1,13 +1,11 @@
 //! Filters of `$all`: by prefix or regular expression, on the stream's name or the event's type.
 
-use fancy_regex::{Regex, RegexBuilder};
 use tonic::Status;
 
-use super::limits::{
-    DEFAULT_FILTER_WINDOW, MAX_BACKTRACKS, MAX_COMPILED_REGEX_BYTES, MAX_FILTER_PREFIXES, MAX_REGEX_BYTES,
-};
+use super::limits::{DEFAULT_FILTER_WINDOW, MAX_FILTER_BYTES, MAX_FILTER_PREFIXES};
 use super::wire::{FilterExpression, FilterOn, FilterOptions, FilterWindow};
 use crate::event::RecordedEvent;
+use crate::pattern::Pattern;
 use crate::persistent::hidden_from_all;
 
 /// "No system events", as most clients write it.
@@ -44,7 +42,7 @@ enum Matcher {
     /// Not empty and not beginning with `$`.
     NotSystem,
     Regex {
-        regex: Box<Regex>,
+        pattern: Box<Pattern>,
         /// Names that do not begin with one of these match without a look at the expression.
         suspects: Option<&'static [u8]>,
     },
@@ -80,30 +78,32 @@ impl Filter {
             Subject::EventType => &event.event_type,
         })
     }
+
+    /// Whether it may take long enough that a batch of events should not be looked at where others wait.
+    pub(crate) fn is_costly(&self) -> bool {
+        matches!(&self.matcher, Matcher::Regex { pattern, suspects: None } if pattern.is_costly())
+    }
 }
 
 impl Matcher {
     fn new(expression: &FilterExpression) -> Result<Self, Status> {
         if expression.regex.is_empty() {
+            let bytes: usize = expression.prefix.iter().map(String::len).sum();
             return match expression.prefix.len() {
                 0 => Err(Status::invalid_argument("The filter has neither a regex nor a prefix.")),
-                1..=MAX_FILTER_PREFIXES => Ok(Self::Prefixes(expression.prefix.clone())),
+                1..=MAX_FILTER_PREFIXES if bytes <= MAX_FILTER_BYTES => {
+                    Ok(Self::Prefixes(expression.prefix.clone()))
+                }
                 _ => Err(Status::invalid_argument("The filter has too many prefixes.")),
             };
         }
         if expression.regex == NO_SYSTEM_EVENTS {
             return Ok(Self::NotSystem);
         }
-        if expression.regex.len() > MAX_REGEX_BYTES {
-            return Err(Status::invalid_argument("The filter's regex is too long."));
-        }
-        let regex = RegexBuilder::new(&expression.regex)
-            .backtrack_limit(MAX_BACKTRACKS)
-            .delegate_size_limit(MAX_COMPILED_REGEX_BYTES)
-            .build()
+        let pattern = Pattern::new(&expression.regex)
             .map_err(|error| Status::invalid_argument(format!("The filter's regex is invalid: {error}")))?;
         let suspects = (expression.regex == PYTHON_DEFAULT).then_some(&b"$PR"[..]);
-        Ok(Self::Regex { regex: Box::new(regex), suspects })
+        Ok(Self::Regex { pattern: Box::new(pattern), suspects })
     }
 
     fn matches(&self, name: &str) -> Result<bool, Status> {
@@ -115,7 +115,7 @@ impl Matcher {
             {
                 Ok(true)
             }
-            Self::Regex { regex, .. } => regex.is_match(name).map_err(|error| {
+            Self::Regex { pattern, .. } => pattern.matches(name).map_err(|error| {
                 Status::invalid_argument(format!("The filter's regex is too costly for '{name}': {error}"))
             }),
         }

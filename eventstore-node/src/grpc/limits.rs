@@ -94,14 +94,8 @@ pub(crate) const DEFAULT_FILTER_WINDOW: u32 = 32;
 /// Prefixes in one filter.
 pub(crate) const MAX_FILTER_PREFIXES: usize = 1024;
 
-/// Bytes of a filter's regular expression.
-pub(crate) const MAX_REGEX_BYTES: usize = 4096;
-
-/// Bytes a filter's compiled regular expression may take.
-pub(crate) const MAX_COMPILED_REGEX_BYTES: usize = 1024 * 1024;
-
-/// Steps back a regular expression may take for one name.
-pub(crate) const MAX_BACKTRACKS: usize = 10_000;
+/// Bytes of all prefixes in one filter.
+pub(crate) const MAX_FILTER_BYTES: usize = 16 * 1024;
 
 /// Shortest and longest time between two statistics of one call.
 pub(crate) const STATS_PERIOD: std::ops::RangeInclusive<Duration> =

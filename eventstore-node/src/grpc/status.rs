@@ -94,6 +94,11 @@ pub(crate) fn stopping() -> Status {
     Status::unavailable("Server Is Not Ready: it is shutting down")
 }
 
+/// The client is gone. Nobody hears it.
+pub(crate) fn client_gone() -> Status {
+    Status::cancelled("The client is gone.")
+}
+
 /// A subscriber took nothing for too long.
 pub(crate) fn consumer_too_slow() -> Status {
     Status::aborted("Consumer too slow")

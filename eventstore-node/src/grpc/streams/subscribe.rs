@@ -105,7 +105,7 @@ struct Follower {
     server: Arc<Server>,
     shape: Shape,
     source: Source,
-    filter: Option<Filter>,
+    filter: Option<Arc<Filter>>,
     /// Revision or position of the last event considered, or where the client began.
     seen: Option<u64>,
     /// Events considered since the last checkpoint.
@@ -128,7 +128,7 @@ impl Follower {
             server: server.clone(),
             shape,
             source,
-            filter,
+            filter: filter.map(Arc::new),
             seen,
             considered: 0,
             live: false,
@@ -154,13 +154,13 @@ impl Follower {
             let batch = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Err(status::stopping()),
-                () = pages.closed() => return Err(Status::cancelled("The client is gone.")),
+                () = pages.closed() => return Err(status::client_gone()),
                 batch = self.source.next_batch() => batch.map_err(status::from_read)?,
             };
             if std::mem::take(&mut self.waited) && batch.len() > LIVE_BUFFER_EVENTS {
                 self.live = false;
             }
-            let page = self.page(batch).await?;
+            let page = self.page(&pages, batch).await?;
             if !page.is_empty() {
                 self.send(&pages, page).await?;
             }
@@ -183,12 +183,12 @@ impl Follower {
     }
 
     /// What the client gets for a batch of events: those it wants, and checkpoints in place of many it does not.
-    async fn page(&mut self, batch: Vec<RecordedEvent>) -> Result<Page, Status> {
+    async fn page(&mut self, pages: &mpsc::Sender<Page>, batch: Vec<RecordedEvent>) -> Result<Page, Status> {
         let mut page = Page::with_capacity(if self.filter.is_some() { 0 } else { batch.len() });
-        for event in batch {
+        for (event, wanted) in self.choose(pages, batch).await? {
             self.seen = Some(self.source.place(&event));
             self.considered += 1;
-            if self.wants(&event).await? {
+            if wanted {
                 let event = if self.shape.is_link(&event) {
                     self.resolve(event).await?
                 } else {
@@ -203,15 +203,40 @@ impl Follower {
         Ok(page)
     }
 
-    async fn wants(&self, event: &RecordedEvent) -> Result<bool, Status> {
-        let Source::All(_) = self.source else { return Ok(true) };
-        if is_hidden(event) {
-            return Ok(false);
+    /// A batch of events, and whether the client wants each.
+    async fn choose(
+        &self,
+        pages: &mpsc::Sender<Page>,
+        batch: Vec<RecordedEvent>,
+    ) -> Result<Vec<(RecordedEvent, bool)>, Status> {
+        let all = matches!(self.source, Source::All(_));
+        let Some(filter) = &self.filter else {
+            let choice = batch.into_iter().map(|event| {
+                let wanted = !all || !is_hidden(&event);
+                (event, wanted)
+            });
+            return Ok(choice.collect());
+        };
+        let (filter, stop, gone) = (filter.clone(), self.server.stop.clone(), pages.clone());
+        let costly = filter.is_costly();
+        let choose = move || {
+            let choice = batch.into_iter().map(|event| {
+                if stop.is_cancelled() {
+                    return Err(status::stopping());
+                }
+                if gone.is_closed() {
+                    return Err(status::client_gone());
+                }
+                let wanted = !is_hidden(&event) && filter.matches(&event)?;
+                Ok((event, wanted))
+            });
+            choice.collect()
+        };
+        if costly {
+            tokio::task::spawn_blocking(choose).await.map_err(|_| status::handler_exception())?
+        } else {
+            choose()
         }
-        let Some(filter) = &self.filter else { return Ok(true) };
-        // A regular expression may be costly, and a batch long.
-        tokio::task::coop::consume_budget().await;
-        filter.matches(event)
     }
 
     async fn resolve(&self, event: RecordedEvent) -> Result<ReadEvent, Status> {

@@ -41,6 +41,7 @@ async fn filters_by_prefix_and_regex_on_stream_and_type() {
         (stream().add_prefix("dog-"), &["dog-1/born", "dog-2/Result", "dog-2/Results"][..]),
         (stream().add_prefix("dog-2").add_prefix("$"), &["$own/noted", "dog-2/Result", "dog-2/Results"]),
         (kind().add_prefix("bo"), &["cat-1/born", "dog-1/born"]),
+        (stream().regex(r"^(?!d)\w+-2|^dog-1$"), &["cat-2/$system", "dog-1/born"]),
         (stream().regex("t-2|^dog-1$"), &["cat-2/$system", "dog-1/born"]),
         (
             kind().exclude_system_events().max(7).add_prefix("ignored"),
@@ -148,6 +149,8 @@ async fn filters_that_cannot_be_used_are_refused() {
         read(&"x".repeat(10_000), &[], window),
         read("(((((a{100}){100}){100}){100}){100})", &[], window),
         read("", &["x"; 2000], window),
+        read("", &[&"x".repeat(20_000)], window),
+        read(r"^(?:()(?=.)){1000000000000}", &[], window),
         // Would take longer than the universe is old.
         read(r"^((a+)+)(?!b)\2c$", &[], window),
     ] {
