@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::error::Dropped;
 use super::group::Request;
+use super::limits::MAX_REASON_BYTES;
 use super::machine::{ConsumerId, NackAction};
 use super::resolved::ResolvedEvent;
 
@@ -80,11 +81,14 @@ impl Answers {
         self.send(Request::Ack { consumer: self.consumer, ids }).await
     }
 
-    /// Not done with these events.
+    /// Not done with these events. Of a long reason, only the beginning counts.
     ///
     /// # Errors
     /// As for [`Self::ack`].
     pub async fn nack(&self, ids: Vec<Uuid>, action: NackAction, reason: String) -> Result<(), Dropped> {
+        // Cut and shared here: it is kept with every one of the events.
+        let reason = &reason[..reason.floor_char_boundary(MAX_REASON_BYTES)];
+        let reason = format!("Client explicitly NAK'ed message.\n{reason}").into();
         self.send(Request::Nack { consumer: self.consumer, ids, action, reason }).await
     }
 

@@ -30,7 +30,7 @@ pub(crate) const MAX_PARKING: usize = 1024;
 /// Bytes of parked messages after which no more are written at once: fits into the smallest segment.
 pub(crate) const PARK_BYTES: usize = 16 * 1024;
 
-/// Bytes of the reason that is recorded with a parked message.
+/// Bytes that are kept of the reason why a consumer parks messages.
 pub(crate) const MAX_REASON_BYTES: usize = 2 * 1024;
 
 /// Bytes a filter's compiled expression may take.

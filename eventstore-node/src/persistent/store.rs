@@ -5,7 +5,6 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::config::{self, GroupConfig, GroupKey, place_from_text};
-use super::limits::MAX_REASON_BYTES;
 use super::machine::{Park, Place};
 use super::names::{
     CHECKPOINT_TYPE, CONFIG_STREAM, CONFIG_TYPE, LINK_TYPE, METADATA_TYPE, checkpoint_stream,
@@ -105,10 +104,9 @@ pub(super) fn parked_link(park: &Park) -> ProposedEvent {
         Some(event) => Bytes::from(format!("{}@{}", event.revision, event.stream)),
         None => original.data.clone(),
     };
-    let reason = &park.reason[..park.reason.floor_char_boundary(MAX_REASON_BYTES)];
     let metadata = json!({
         "added": chrono::Utc::now().to_rfc3339(),
-        "reason": reason,
+        "reason": park.reason,
         "subscriptionEventNumber": original.revision,
     });
     event(LINK_TYPE, false, data, metadata.to_string().into_bytes())

@@ -475,3 +475,15 @@ async fn a_group_on_a_stream_that_is_deleted_for_good_says_so() {
     groups.stop().await;
     node.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_reason_is_cut_before_it_is_kept_and_kept_once() {
+    let (group, mut requests) = tokio::sync::mpsc::channel(1);
+    let answers = Answers { consumer: 1, group };
+    let ids = vec![Uuid::new_v4(), Uuid::new_v4()];
+    answers.nack(ids.clone(), NackAction::Park, "ä".repeat(1_000_000)).await.unwrap();
+    let Some(group::Request::Nack { ids: named, reason, .. }) = requests.recv().await else { panic!() };
+    assert_eq!(named, ids);
+    assert!(reason.starts_with("Client explicitly NAK'ed message.\nää"));
+    assert!(reason.len() < limits::MAX_REASON_BYTES + 64);
+}

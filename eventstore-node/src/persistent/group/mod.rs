@@ -32,7 +32,7 @@ use replay::Replay;
 pub(super) enum Request {
     Connect { capacity: usize, about: ConsumerAbout, answer: oneshot::Sender<Result<Consumer, GroupError>> },
     Ack { consumer: ConsumerId, ids: Vec<Uuid> },
-    Nack { consumer: ConsumerId, ids: Vec<Uuid>, action: NackAction, reason: String },
+    Nack { consumer: ConsumerId, ids: Vec<Uuid>, action: NackAction, reason: Arc<str> },
     ReplayParked { stop_at: Option<u64> },
     Info { answer: oneshot::Sender<GroupInfo> },
     Stop { why: Dropped, answer: oneshot::Sender<()> },

@@ -1,5 +1,6 @@
 //! Events on their way to consumers and back.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use uuid::Uuid;
@@ -41,12 +42,12 @@ impl Machine {
     }
 
     /// A consumer will not acknowledge an event. Counts only while the event is in flight to it.
-    pub(crate) fn refuse(&mut self, consumer: ConsumerId, id: Uuid, action: NackAction, reason: &str) {
+    pub(crate) fn refuse(&mut self, consumer: ConsumerId, id: Uuid, action: NackAction, reason: &Arc<str>) {
         let Some(key) = self.in_flight_to(consumer, id) else { return };
         match action {
             NackAction::Park => {
                 self.take_back(key);
-                self.park(key, format!("Client explicitly NAK'ed message.\n{reason}"));
+                self.park(key, reason.clone());
             }
             NackAction::Retry | NackAction::Unknown => {
                 self.take_back(key);
@@ -126,7 +127,7 @@ impl Machine {
         if self.messages.get(&key).is_some_and(|message| message.retries < self.max_retries) {
             self.redeliver(key);
         } else {
-            self.park(key, format!("Reached retry count of {}", self.max_retries));
+            self.park(key, format!("Reached retry count of {}", self.max_retries).into());
         }
     }
 
@@ -137,7 +138,7 @@ impl Machine {
         }
     }
 
-    fn park(&mut self, key: Key, reason: String) {
+    fn park(&mut self, key: Key, reason: Arc<str>) {
         if let Some(message) = self.messages.get_mut(&key) {
             message.state = State::Parking;
             self.parking += 1;

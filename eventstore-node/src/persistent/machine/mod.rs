@@ -63,7 +63,8 @@ pub(crate) struct Delivery {
 pub(crate) struct Park {
     pub(crate) key: Key,
     pub(crate) event: Arc<ResolvedEvent>,
-    pub(crate) reason: String,
+    /// Shared with other messages that were parked for it.
+    pub(crate) reason: Arc<str>,
 }
 
 #[derive(Debug)]

@@ -62,11 +62,11 @@ fn one_consumer_gets_events_in_order_and_never_more_than_it_takes() {
     assert_eq!(sent(&mut machine, now), []);
     machine.acknowledge(1, id(1), now);
     assert_eq!(sent(&mut machine, now), [(1, 2, 0)]);
-    machine.refuse(1, id(0), NackAction::Retry, "");
+    machine.refuse(1, id(0), NackAction::Retry, &"".into());
     assert_eq!(sent(&mut machine, now), [(1, 0, 1)], "before what is new");
-    machine.refuse(1, id(0), NackAction::Stop, "");
+    machine.refuse(1, id(0), NackAction::Stop, &"".into());
     assert_eq!(sent(&mut machine, now), []);
-    machine.refuse(1, id(0), NackAction::Skip, "");
+    machine.refuse(1, id(0), NackAction::Skip, &"".into());
     assert_eq!(sent(&mut machine, now), [(1, 3, 0)]);
 }
 
@@ -121,7 +121,7 @@ fn what_times_out_comes_again_and_is_parked_in_the_end() {
     }
     assert_eq!(sent(&mut machine, now), []);
     let park = machine.take_park().unwrap();
-    assert_eq!(park.reason, "Reached retry count of 2");
+    assert_eq!(&*park.reason, "Reached retry count of 2");
     now += Duration::from_secs(1);
     assert_eq!(machine.checkpoint_due(now), None, "not recorded as parked");
     machine.parked(park.key);
@@ -136,7 +136,7 @@ fn a_late_acknowledgement_counts_a_late_refusal_does_not() {
     let now = now + Duration::from_millis(50);
     machine.expire(now);
     machine.acknowledge(1, id(0), now);
-    machine.refuse(1, id(1), NackAction::Park, "");
+    machine.refuse(1, id(1), NackAction::Park, &"".into());
     assert!(machine.take_park().is_none());
     assert_eq!(sent(&mut machine, now), [(1, 1, 1)]);
 }
@@ -300,7 +300,7 @@ impl Model {
                         NackAction::Stop,
                     ];
                     let action = actions[*action as usize % 5];
-                    self.machine.refuse(consumer, id, action, "because");
+                    self.machine.refuse(consumer, id, action, &"because".into());
                     if action != NackAction::Stop {
                         self.held.remove(&key);
                     }
@@ -412,4 +412,15 @@ proptest! {
             model.check();
         }
     }
+}
+
+#[test]
+fn messages_that_are_parked_for_one_reason_share_it() {
+    let (mut machine, now) = machine(&settings(), 2);
+    machine.connect(1, 2);
+    assert_eq!(sent(&mut machine, now).len(), 2);
+    let reason: Arc<str> = "because".into();
+    machine.refuse(1, id(0), NackAction::Park, &reason);
+    machine.refuse(1, id(1), NackAction::Park, &reason);
+    assert!((0..2).all(|_| Arc::ptr_eq(&machine.take_park().unwrap().reason, &reason)));
 }
