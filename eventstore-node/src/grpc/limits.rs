@@ -22,8 +22,12 @@ pub(crate) const MAX_STREAMS_PER_CONNECTION: u32 = 1000;
 /// three quarters of a megabyte; one that is at the log's head next to nothing.
 pub(crate) const MAX_READS: usize = if cfg!(test) { 64 } else { 2048 };
 
-/// Bytes of appends being received, of all clients; more are refused as busy.
+/// Bytes of appends being received, of all clients; more are refused as busy. Messages of which a part has not come
+/// are not counted: every call may hold one of up to [`MAX_MESSAGE_BYTES`] besides.
 pub(crate) const MAX_RECEIVING_BYTES: usize = 256 * 1024 * 1024;
+
+/// Bytes counted for an event besides its own.
+pub(crate) const EVENT_BYTES: usize = 256;
 
 /// Appends of one `BatchAppend` call of which not all parts have come.
 pub(crate) const MAX_PARTIAL_APPENDS: usize = 256;
