@@ -37,10 +37,15 @@ impl Gate {
         Self { token: credentials.map(encode) }
     }
 
+    /// Whether anybody may ask it.
+    pub(crate) fn is_open<B>(request: &Request<B>) -> bool {
+        OPEN.contains(&request.uri().path())
+    }
+
     /// The refusal of a request that may not pass: as gRPC to those who speak it, as HTTP to others.
     pub(crate) fn refusal<B>(&self, request: &Request<B>) -> Option<Response> {
         let token = self.token.as_deref()?;
-        if OPEN.contains(&request.uri().path()) || is_authentic(token, request.headers()) {
+        if Self::is_open(request) || is_authentic(token, request.headers()) {
             return None;
         }
         let kind = request.headers().get(CONTENT_TYPE);

@@ -19,8 +19,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
+use super::auth::Gate;
 use super::deadline;
 use super::limits::{
     CONNECTION_WINDOW_BYTES, FIRST_CALL_TIMEOUT, FRAME_BYTES, HANDSHAKE_TIMEOUT, HEADER_TIMEOUT, KEEPALIVE,
@@ -123,25 +125,27 @@ async fn serve_http<I>(server: &Arc<Server>, io: I, router: Router, builder: &Bu
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let called = Arc::new(AtomicBool::new(false));
-    let seen = called.clone();
-    let shared = server.clone();
+    let connection = Connection::default();
+    let (shared, of) = (server.clone(), connection.clone());
     let service = tower::service_fn(move |request: Request<Incoming>| {
-        seen.store(true, Ordering::Relaxed);
-        answer(shared.clone(), router.clone(), request)
+        answer(shared.clone(), of.clone(), router.clone(), request)
     });
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(io), TowerToHyperService::new(service)));
-    let silent = async {
+    let mut served = pin!(builder.serve_connection(TokioIo::new(io), TowerToHyperService::new(service)));
+    let useless = async {
         tokio::time::sleep(FIRST_CALL_TIMEOUT).await;
-        if called.load(Ordering::Relaxed) {
+        if connection.called.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
     };
     let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = async { tokio::select! { () = server.stop.cancelled() => {}, () = silent => {} } } => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+        ended = served.as_mut() => ended,
+        () = connection.cut.cancelled() => return,
+        () = async { tokio::select! { () = server.stop.cancelled() => {}, () = useless => {} } } => {
+            served.as_mut().graceful_shutdown();
+            match tokio::time::timeout(STOP_GRACE, served).await {
+                Ok(ended) => ended,
+                Err(_) => return tracing::debug!("a connection is cut: its calls did not end in time"),
+            }
         }
     };
     if let Err(error) = ended {
@@ -149,15 +153,34 @@ where
     }
 }
 
+/// What the calls of a connection tell it.
+#[derive(Clone, Default)]
+struct Connection {
+    /// Somebody who may made a call, other than those that anybody may make.
+    called: Arc<AtomicBool>,
+    /// Cancelled to end it at once.
+    cut: CancellationToken,
+}
+
+/// Ends the connection that a request came by, when cancelled.
+pub(crate) fn connection_of<T>(request: &tonic::Request<T>) -> CancellationToken {
+    request.extensions().get::<Connection>().map(|connection| connection.cut.clone()).unwrap_or_default()
+}
+
 /// Answers a request of somebody who may make it, within the time given.
 async fn answer(
     server: Arc<Server>,
+    connection: Connection,
     mut router: Router,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
     if let Some(refusal) = server.gate.refusal(&request) {
         return Ok(refusal);
     }
+    if !Gate::is_open(&request) {
+        connection.called.store(true, Ordering::Relaxed);
+    }
+    request.extensions_mut().insert(connection);
     let time = deadline::of(request.headers());
     let answer = tower::Service::call(&mut router, request.map(Body::new));
     match time {

@@ -20,10 +20,14 @@ pub(crate) const MAX_STREAMS_PER_CONNECTION: u32 = 1000;
 
 /// Reads and subscriptions at once, of all clients. One whose client takes nothing holds a few pages and a send buffer,
 /// three quarters of a megabyte; one that is at the log's head next to nothing.
-pub(crate) const MAX_READS: usize = 2048;
+pub(crate) const MAX_READS: usize = if cfg!(test) { 64 } else { 2048 };
 
-/// Bytes of appends being received, of all clients; more are refused as busy.
+/// Bytes of appends being received, of all clients; more are refused as busy. Messages of which a part has not come
+/// are not counted: every call may hold one of up to [`MAX_MESSAGE_BYTES`] besides.
 pub(crate) const MAX_RECEIVING_BYTES: usize = 256 * 1024 * 1024;
+
+/// Bytes counted for an event besides its own.
+pub(crate) const EVENT_BYTES: usize = 256;
 
 /// Appends of one `BatchAppend` call of which not all parts have come.
 pub(crate) const MAX_PARTIAL_APPENDS: usize = 256;
@@ -79,8 +83,11 @@ pub(crate) const PAGES_AHEAD: usize = 2;
 /// Events that may come together for a subscriber that has caught up; with more it has to catch up again.
 pub(crate) const LIVE_BUFFER_EVENTS: usize = 32;
 
-/// Time a subscriber may take nothing while there is something for it; then its subscription ends.
-pub(crate) const SLOW_CONSUMER: Duration = Duration::from_secs(60);
+/// Time a client may take nothing of a read or a subscription while there is something for it; then that ends.
+pub(crate) const SLOW_CONSUMER: Duration = Duration::from_secs(if cfg!(test) { 3 } else { 60 });
+
+/// Time it has to take notice of the end; then its connection is cut.
+pub(crate) const SLOW_GRACE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
 
 /// Time an append may wait for the disk, as a client sees it. It may still be written.
 pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(10);

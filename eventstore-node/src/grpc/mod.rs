@@ -69,7 +69,9 @@ pub async fn serve(
         groups.stop().await;
     }
     server.tasks.close();
-    server.tasks.wait().await;
+    if tokio::time::timeout(limits::STOP_GRACE, server.tasks.wait()).await.is_err() {
+        tracing::warn!(tasks = server.tasks.len(), "reads are left behind: they did not end in time");
+    }
     Ok(())
 }
 

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tonic::Status;
 
-use super::limits::MAX_RECEIVING_BYTES;
+use super::limits::{EVENT_BYTES, MAX_RECEIVING_BYTES};
 use super::server::Server;
 use super::status;
 use crate::event::ProposedEvent;
+use crate::limits::MAX_BATCH_EVENTS;
 
 /// Why no more is received.
 #[derive(Clone, Copy, Debug)]
@@ -33,21 +34,32 @@ impl From<TooMuch> for Status {
 pub(crate) struct Receiving {
     all: Arc<AtomicUsize>,
     bytes: usize,
+    /// What is counted for all: the bytes, and what events take in memory besides.
+    held: usize,
+    events: usize,
     limit: usize,
 }
 
 impl Receiving {
     /// Of an append that begins.
     pub(crate) fn new(server: &Server) -> Self {
-        Self { all: server.receiving.clone(), bytes: 0, limit: server.options.max_append_bytes }
+        Self {
+            all: server.receiving.clone(),
+            bytes: 0,
+            held: 0,
+            events: 0,
+            limit: server.options.max_append_bytes,
+        }
     }
 
     /// Counts an event, as EventStoreDB does.
     pub(crate) fn add(&mut self, event: &ProposedEvent) -> Result<(), TooMuch> {
         let size = event.data.len() + event.metadata.len() + 2 * event.event_type.len();
         self.bytes += size;
-        let all = self.all.fetch_add(size, Ordering::Relaxed) + size;
-        if self.bytes > self.limit {
+        self.events += 1;
+        self.held += size + EVENT_BYTES;
+        let all = self.all.fetch_add(size + EVENT_BYTES, Ordering::Relaxed) + size + EVENT_BYTES;
+        if self.bytes > self.limit || self.events > MAX_BATCH_EVENTS {
             return Err(TooMuch::Append { limit: self.limit });
         }
         if all > MAX_RECEIVING_BYTES { Err(TooMuch::Busy) } else { Ok(()) }
@@ -56,6 +68,6 @@ impl Receiving {
 
 impl Drop for Receiving {
     fn drop(&mut self) {
-        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.all.fetch_sub(self.held, Ordering::Relaxed);
     }
 }

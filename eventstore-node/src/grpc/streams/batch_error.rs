@@ -3,7 +3,7 @@
 use prost::Message;
 use tonic::Code;
 
-use crate::error::AppendError;
+use crate::error::{AppendError, ReadError};
 use crate::event::ExpectedRevision;
 use crate::grpc::receiving::TooMuch;
 use crate::grpc::wire::{
@@ -37,7 +37,9 @@ impl From<AppendError> for BatchError {
             AppendError::WrongExpectedRevision { expected, current, .. } => {
                 Self::WrongExpectedVersion { expected, current }
             }
-            AppendError::StreamDeleted { .. } => Self::StreamDeleted,
+            AppendError::StreamDeleted { .. } | AppendError::Read(ReadError::StreamDeleted { .. }) => {
+                Self::StreamDeleted
+            }
             AppendError::TooLarge { .. } | AppendError::Invalid { .. } => Self::BadRequest(error.to_string()),
             // What passes, and a client may try again.
             AppendError::Busy { .. } | AppendError::ShuttingDown => Self::Timeout,

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status, Streaming};
 
+use super::connection::connection_of;
 use super::server::Server;
 use super::services::streams_server::Streams;
 use super::wire::{AppendReq, AppendResp, BatchAppendReq, DeleteReq, DeleteResp, ReadReq};
@@ -41,7 +42,8 @@ impl Streams for StreamsService {
     }
 
     async fn read(&self, request: Request<ReadReq>) -> Result<Response<Messages>, Status> {
-        read::read(&self.0, request.into_inner()).await.map(Response::new)
+        let connection = connection_of(&request);
+        read::read(&self.0, connection, request.into_inner()).await.map(Response::new)
     }
 
     async fn delete(&self, request: Request<DeleteReq>) -> Result<Response<DeleteResp>, Status> {
@@ -59,5 +61,6 @@ pub(crate) fn follow_all_for_test(server: &Arc<Server>, after: Option<crate::Pos
         resolve::Shape { resolve_links: false, uuids: super::wire::UuidForm::String(super::wire::Empty {}) };
     let after = after.map_or(request::After::Nothing, request::After::Place);
     #[allow(clippy::unwrap_used)]
-    subscribe::follow_all(server, server.admit_read().unwrap(), shape, after, None)
+    let admission = pages::Admission::new(server, Default::default()).unwrap();
+    subscribe::follow_all(server, admission, shape, after, None)
 }

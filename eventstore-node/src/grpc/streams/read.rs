@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-use super::pages::{Messages, Page};
+use super::pages::{Admission, Messages, Page, Pages};
 use super::request::{ReadRequest, What};
 use super::resolve::Shape;
 use super::subscribe::{follow_all, follow_stream};
@@ -19,8 +19,12 @@ use crate::grpc::status;
 use crate::grpc::wire::{ReadContent, ReadReq, ReadResp, StreamIdentifier, StreamNotFound};
 
 /// Answers a read. What is wrong with its first page is an answer without a message: clients tell the difference.
-pub(crate) async fn read(server: &Arc<Server>, request: ReadReq) -> Result<Messages, Status> {
-    let permit = server.admit_read()?;
+pub(crate) async fn read(
+    server: &Arc<Server>,
+    connection: CancellationToken,
+    request: ReadReq,
+) -> Result<Messages, Status> {
+    let admission = Admission::new(server, connection)?;
     let ReadRequest { what, shape, wants_bounds } = ReadRequest::new(request)?;
     let node = server.node.clone();
     let reader = match what {
@@ -33,14 +37,14 @@ pub(crate) async fn read(server: &Arc<Server>, request: ReadReq) -> Result<Messa
             Reader { node, shape, direction, left: count, cursor }
         }
         What::FollowStream { stream, after } => {
-            return follow_stream(server, permit, shape, stream, after).await;
+            return follow_stream(server, admission, shape, stream, after).await;
         }
-        What::FollowAll { after, filter } => return Ok(follow_all(server, permit, shape, after, filter)),
+        What::FollowAll { after, filter } => return Ok(follow_all(server, admission, shape, after, filter)),
     };
     let (reader, first) = reader.next().await?;
     Ok(match reader {
-        None => Messages::complete(permit, first),
-        Some(reader) => Messages::produced(server, permit, first, |pages| reader.run(pages)),
+        None => Messages::complete(server, admission, first),
+        Some(reader) => Messages::produced(server, admission, first, |pages| reader.run(pages)),
     })
 }
 
@@ -70,14 +74,14 @@ struct StreamCursor {
 }
 
 impl Reader {
-    /// Reads page after page, as fast as they are taken.
-    async fn run(self, pages: mpsc::Sender<Page>) -> Result<(), Status> {
+    /// Reads page after page, as fast as they are taken. A page may be empty: a filter wants nothing of it.
+    async fn run(self, pages: Pages) -> Result<(), Status> {
         let mut rest = Some(self);
         while let Some(reader) = rest {
+            pages.wanted()?;
             let (next, page) = reader.next().await?;
-            // An error means that the client is gone.
-            if !page.is_empty() && pages.send(page).await.is_err() {
-                break;
+            if !page.is_empty() {
+                pages.send(page).await?;
             }
             rest = next;
         }
@@ -102,10 +106,13 @@ impl Reader {
         ReadLimit { events: wanted, bytes: PAGE_BYTES }
     }
 
-    fn push(&mut self, page: &mut Page, event: RecordedEvent) -> Result<(), ReadError> {
+    /// Adds an event; returns its bytes.
+    fn push(&mut self, page: &mut Page, event: RecordedEvent) -> Result<usize, ReadError> {
         self.left -= 1;
-        page.push(ReadContent::Event(self.shape.read_event(&self.node, event)?).into());
-        Ok(())
+        let event = self.shape.read_event(&self.node, event)?;
+        let bytes = event.bytes();
+        page.push(ReadContent::Event(event).into());
+        Ok(bytes)
     }
 
     /// Reads a page of a stream; returns whether there is more.
@@ -128,18 +135,25 @@ impl Reader {
         if bounds && !begun && self.direction == Direction::Forward {
             page.extend(first_position(cursor.from, read.first_revision, read.last_revision));
         }
-        let next = read.events.last().and_then(|last| match self.direction {
-            Direction::Forward => last.revision.checked_add(1),
-            Direction::Backward => last.revision.checked_sub(1),
-        });
-        if let Some(next) = next {
+        page.reserve(read.events.len() + 1);
+        let mut events = read.events.into_iter();
+        let (mut bytes, mut next) = (0, None);
+        // What links point to may be larger than they are.
+        for event in events.by_ref() {
+            next = match self.direction {
+                Direction::Forward => event.revision.checked_add(1),
+                Direction::Backward => event.revision.checked_sub(1),
+            };
+            bytes += self.push(page, event).map_err(status::from_read)?;
+            if bytes >= PAGE_BYTES {
+                break;
+            }
+        }
+        let end = read.end && events.len() == 0;
+        if let (Some(next), Cursor::Stream(cursor)) = (next, &mut self.cursor) {
             cursor.from = StreamFrom::Revision(next);
         }
-        page.reserve(read.events.len() + 1);
-        for event in read.events {
-            self.push(page, event).map_err(status::from_read)?;
-        }
-        if next.is_some() && !read.end && self.left > 0 {
+        if next.is_some() && !end && self.left > 0 {
             return Ok(true);
         }
         if let Some(last) = read.last_revision.filter(|_| bounds) {
@@ -155,7 +169,9 @@ impl Reader {
         let limit = self.limit(filter.is_some());
         let read = self.node.read_all(start, self.direction, limit).map_err(status::from_read)?;
         page.reserve(if filter.is_some() { 0 } else { read.events.len() });
-        for event in read.events {
+        let mut events = read.events.into_iter();
+        let (mut bytes, mut next) = (0, read.next);
+        while let Some(event) = events.next() {
             if self.left == 0 {
                 break;
             }
@@ -163,11 +179,19 @@ impl Reader {
                 continue;
             }
             if filter.as_ref().map_or(Ok(true), |filter| filter.matches(&event))? {
-                self.push(page, event).map_err(status::from_read)?;
+                let after = match self.direction {
+                    Direction::Forward => event.position + 1,
+                    Direction::Backward => event.position,
+                };
+                bytes += self.push(page, event).map_err(status::from_read)?;
+                if bytes >= PAGE_BYTES && events.len() > 0 {
+                    next = after;
+                    break;
+                }
             }
         }
-        self.cursor = Cursor::All { from: AllFrom::Position(read.next), filter };
-        Ok(!read.end && self.left > 0)
+        self.cursor = Cursor::All { from: AllFrom::Position(next), filter };
+        Ok((next != read.next || !read.end) && self.left > 0)
     }
 }
 

@@ -1,21 +1,20 @@
 //! Catch-up subscriptions: everything after a place, and then what comes, for as long as the client listens.
 //!
 //! The log is the buffer. A subscriber that is slow is read for more slowly, and that is all; one that takes nothing
-//! for a long time is sent away and goes on from where it was when it comes back. No subscription ends without an
-//! error: clients take no other end for one.
+//! for a long time is sent away and goes on from where it was when it comes back; if it does not even take notice of
+//! that, its connection is cut. No subscription ends without an error: clients take no other end for one.
 
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tonic::Status;
 
-use super::pages::{Messages, Page};
+use super::pages::{Admission, Messages, Page, Pages};
 use super::request::After;
 use super::resolve::Shape;
 use crate::error::ReadError;
 use crate::event::{DELETED_REVISION, Direction, Position, ReadLimit, RecordedEvent, StreamFrom};
 use crate::grpc::filter::{Filter, is_hidden};
-use crate::grpc::limits::{LIVE_BUFFER_EVENTS, PAGE_EVENTS, SLOW_CONSUMER};
+use crate::grpc::limits::{LIVE_BUFFER_EVENTS, PAGE_BYTES, PAGE_EVENTS};
 use crate::grpc::server::Server;
 use crate::grpc::status;
 use crate::grpc::wire::{
@@ -26,7 +25,7 @@ use crate::subscription::{AllSubscription, StreamSubscription};
 /// Follows a stream, which need not exist.
 pub(crate) async fn follow_stream(
     server: &Arc<Server>,
-    permit: OwnedSemaphorePermit,
+    admission: Admission,
     shape: Shape,
     stream: Arc<str>,
     after: After<u64>,
@@ -43,13 +42,13 @@ pub(crate) async fn follow_stream(
     };
     let source = Source::Stream(server.node.subscribe_stream(stream, seen));
     let follower = Follower::new(server, shape, source, seen, None);
-    Ok(Messages::produced(server, permit, follower.confirmation(), |pages| follower.run(pages)))
+    Ok(Messages::produced(server, admission, follower.confirmation(), |pages| follower.run(pages)))
 }
 
 /// Follows the log.
 pub(crate) fn follow_all(
     server: &Arc<Server>,
-    permit: OwnedSemaphorePermit,
+    admission: Admission,
     shape: Shape,
     after: After<Position>,
     filter: Option<Filter>,
@@ -62,7 +61,7 @@ pub(crate) fn follow_all(
     };
     let source = Source::All(server.node.subscribe_all(seen));
     let follower = Follower::new(server, shape, source, seen, filter);
-    Messages::produced(server, permit, follower.confirmation(), |pages| follower.run(pages))
+    Messages::produced(server, admission, follower.confirmation(), |pages| follower.run(pages))
 }
 
 /// What is followed.
@@ -142,8 +141,7 @@ impl Follower {
     }
 
     /// Never ends well: by a failed read, a stop, a client that is gone or does not listen.
-    async fn run(mut self, pages: mpsc::Sender<Page>) -> Result<(), Status> {
-        let stop = self.server.stop.clone();
+    async fn run(mut self, pages: Pages) -> Result<(), Status> {
         loop {
             let behind = !self.live && self.source.goes_on_after(self.seen);
             if behind && self.source.caught_up().map_err(status::from_read)? {
@@ -153,8 +151,7 @@ impl Follower {
             }
             let batch = tokio::select! {
                 biased;
-                () = stop.cancelled() => return Err(status::stopping()),
-                () = pages.closed() => return Err(status::client_gone()),
+                why = pages.unwanted() => return Err(why),
                 batch = self.source.next_batch() => batch.map_err(status::from_read)?,
             };
             if std::mem::take(&mut self.waited) && batch.len() > LIVE_BUFFER_EVENTS {
@@ -168,23 +165,16 @@ impl Follower {
     }
 
     /// Hands a page over. A client that lets too much come together is told again when it has caught up.
-    async fn send(&mut self, pages: &mpsc::Sender<Page>, page: Page) -> Result<(), Status> {
-        let Err(mpsc::error::TrySendError::Full(page)) = pages.try_send(page) else { return Ok(()) };
-        self.waited = true;
-        tokio::select! {
-            biased;
-            () = self.server.stop.cancelled() => Err(status::stopping()),
-            sent = tokio::time::timeout(SLOW_CONSUMER, pages.send(page)) => match sent {
-                // A closed channel is noticed by whoever waits for events.
-                Ok(_) => Ok(()),
-                Err(_) => Err(status::consumer_too_slow()),
-            },
-        }
+    async fn send(&mut self, pages: &Pages, page: Page) -> Result<(), Status> {
+        self.waited |= pages.send(page).await?;
+        Ok(())
     }
 
-    /// What the client gets for a batch of events: those it wants, and checkpoints in place of many it does not.
-    async fn page(&mut self, pages: &mpsc::Sender<Page>, batch: Vec<RecordedEvent>) -> Result<Page, Status> {
+    /// What the client gets for a batch of events: those it wants, and checkpoints in place of many it does not. Full
+    /// pages are sent at once, the rest is returned.
+    async fn page(&mut self, pages: &Pages, batch: Vec<RecordedEvent>) -> Result<Page, Status> {
         let mut page = Page::with_capacity(if self.filter.is_some() { 0 } else { batch.len() });
+        let mut bytes = 0;
         for (event, wanted) in self.choose(pages, batch).await? {
             self.seen = Some(self.source.place(&event));
             self.considered += 1;
@@ -194,10 +184,16 @@ impl Follower {
                 } else {
                     self.shape.plain(event)
                 };
+                bytes += event.bytes();
                 page.push(ReadContent::Event(event).into());
             }
             if self.filter.as_ref().is_some_and(|filter| self.considered >= filter.checkpoint_interval) {
                 page.extend(self.checkpoint());
+            }
+            // What links point to may be larger than they are.
+            if bytes >= PAGE_BYTES {
+                bytes = 0;
+                self.send(pages, std::mem::take(&mut page)).await?;
             }
         }
         Ok(page)
@@ -206,7 +202,7 @@ impl Follower {
     /// A batch of events, and whether the client wants each.
     async fn choose(
         &self,
-        pages: &mpsc::Sender<Page>,
+        pages: &Pages,
         batch: Vec<RecordedEvent>,
     ) -> Result<Vec<(RecordedEvent, bool)>, Status> {
         let all = matches!(self.source, Source::All(_));
@@ -217,16 +213,11 @@ impl Follower {
             });
             return Ok(choice.collect());
         };
-        let (filter, stop, gone) = (filter.clone(), self.server.stop.clone(), pages.clone());
+        let (filter, pages) = (filter.clone(), pages.clone());
         let costly = filter.is_costly();
         let choose = move || {
             let choice = batch.into_iter().map(|event| {
-                if stop.is_cancelled() {
-                    return Err(status::stopping());
-                }
-                if gone.is_closed() {
-                    return Err(status::client_gone());
-                }
+                pages.wanted()?;
                 let wanted = !is_hidden(&event) && filter.matches(&event)?;
                 Ok((event, wanted))
             });

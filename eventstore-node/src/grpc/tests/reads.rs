@@ -88,3 +88,47 @@ async fn a_stream_that_never_was_is_not_found() {
     }
     server.end().await;
 }
+
+/// Each link is a few bytes, what it points to many: no page may hold them all.
+#[tokio::test]
+async fn many_links_to_a_large_event_are_read_in_small_pages() {
+    let server = Server::start().await;
+    let client = server.client();
+    let options = eventstore::AppendToStreamOptions::default();
+    soon(client.append_to_stream("large", &options, event(&"x".repeat(100_000)))).await.unwrap();
+    let link = || eventstore::EventData::binary("$>", "0@large".into()).id(uuid::Uuid::new_v4());
+    let links: Vec<_> = (0..300).map(|_| link()).collect();
+    soon(client.append_to_stream("links", &options, links)).await.unwrap();
+
+    use eventstore::{ReadAllOptions, ReadStreamOptions, StreamPosition};
+    for back in [false, true] {
+        let options = ReadStreamOptions::default().resolve_link_tos().max_count(1000);
+        let options = if back { options.backwards().position(StreamPosition::End) } else { options };
+        let mut read = soon(client.read_stream("links", &options)).await.unwrap();
+        let mut revisions = Vec::new();
+        while let Some(event) = soon(read.next()).await.unwrap() {
+            assert_eq!(event.event.as_ref().unwrap().data.len(), 100_000);
+            revisions.push(event.link.unwrap().revision);
+        }
+        if back {
+            revisions.reverse();
+        }
+        assert!(revisions.into_iter().eq(0..300));
+        let options = ReadAllOptions::default().resolve_link_tos().max_count(1000);
+        let options = if back { options.backwards().position(StreamPosition::End) } else { options };
+        let mut read = soon(client.read_all(&options)).await.unwrap();
+        let mut count = 0;
+        while let Some(event) = soon(read.next()).await.unwrap() {
+            count += usize::from(event.link.is_some());
+        }
+        assert_eq!(count, 300);
+    }
+    let options = eventstore::SubscribeToStreamOptions::default().resolve_link_tos();
+    let options = options.start_from(StreamPosition::Start);
+    let mut following = client.subscribe_to_stream("links", &options).await;
+    for revision in 0..300 {
+        let event = soon(following.next()).await.unwrap();
+        assert_eq!(event.link.unwrap().revision, revision);
+    }
+    server.end().await;
+}

@@ -8,7 +8,7 @@ use tonic::Code;
 
 use super::raw::*;
 use super::support::*;
-use crate::grpc::limits::SLOW_CONSUMER;
+use crate::grpc::limits::{MAX_READS, SLOW_CONSUMER};
 use crate::grpc::server::Server as Shared;
 use crate::grpc::streams::follow_all_for_test;
 use crate::grpc::wire::*;
@@ -58,19 +58,53 @@ async fn a_stop_tells_everybody_and_the_next_run_goes_on() {
     server.node.shutdown().await;
 }
 
+/// More than all windows and buffers between a client and its answers hold.
+async fn fill(server: &Server, stream: &str) {
+    let client = server.client();
+    for _ in 0..20 {
+        let large: Vec<_> = (0..60).map(|_| event(&"x".repeat(16_000))).collect();
+        soon(client.append_to_stream(stream, &AppendToStreamOptions::default(), large)).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_stop_does_not_wait_for_who_does_not_listen() {
     let server = Server::start().await;
-    let client = server.client();
-    let large: Vec<_> = (0..60).map(|_| event(&"x".repeat(16_000))).collect();
-    for _ in 0..20 {
-        soon(client.append_to_stream("s", &AppendToStreamOptions::default(), large.clone())).await.unwrap();
-    }
+    fill(&server, "s").await;
     let mut raw = Raw::new(&server).await;
-    // Neither is read any further: more is on its way than the windows take.
+    // Neither is read any further.
     let _read = raw.read(read_options("s")).await.unwrap();
     let options = ReadOptions { count: Some(ReadCount::Subscription(Empty {})), ..read_options("s") };
     let _subscription = raw.read(options).await.unwrap();
+    server.end().await;
+}
+
+#[tokio::test]
+async fn who_takes_nothing_for_long_loses_its_connection_and_its_places() {
+    let server = Server::start().await;
+    fill(&server, "s").await;
+    let follow = || ReadOptions { count: Some(ReadCount::Subscription(Empty {})), ..read_options("s") };
+    let short = || ReadOptions { count: Some(ReadCount::Count(1)), ..read_options("s") };
+    let mut slow = Raw::new(&server).await;
+    let mut answers = Vec::new();
+    for number in 0..MAX_READS {
+        let options = if number % 2 == 0 { follow() } else { read_options("s") };
+        answers.push(soon(slow.read(options)).await.unwrap());
+    }
+    let mut other = Raw::new(&server).await;
+    assert!(soon(other.read(short())).await.is_err());
+    soon(async { while other.read(short()).await.is_err() {} }).await;
+    let mut first = answers.swap_remove(0);
+    let ended = soon(async {
+        loop {
+            if let Err(status) = first.message().await {
+                break status;
+            }
+        }
+    })
+    .await;
+    assert_ne!(ended.code(), Code::Ok);
+    drop(answers);
     server.end().await;
 }
 

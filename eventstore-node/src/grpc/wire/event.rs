@@ -26,6 +26,11 @@ impl RecordedEvent {
     pub(crate) fn new(event: crate::RecordedEvent, uuids: UuidForm) -> Self {
         Self(Some((event, uuids)))
     }
+
+    /// Bytes of what clients put into it.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |(event, _)| event.data.len() + event.metadata.len())
+    }
 }
 
 impl prost::Message for RecordedEvent {

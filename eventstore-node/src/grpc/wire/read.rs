@@ -201,6 +201,14 @@ pub(crate) struct ReadEvent {
     pub(crate) commit_position: Option<u64>,
 }
 
+impl ReadEvent {
+    /// Bytes of what clients put into it.
+    pub(crate) fn bytes(&self) -> usize {
+        let event = self.event.as_ref().map_or(0, RecordedEvent::bytes);
+        event + self.link.as_ref().map_or(0, |link| link.bytes())
+    }
+}
+
 /// `ReadResp.SubscriptionConfirmation`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct SubscriptionConfirmation {
