@@ -127,8 +127,11 @@ pub(super) fn clearing_appends(node: &Node, key: &GroupKey) -> Result<Vec<Stream
     let streams = [checkpoint_stream(&key.source, &key.group), parked_stream(&key.source, &key.group)];
     let mut appends = Vec::new();
     for stream in streams {
-        if let Some(last) = node.last_revision(&stream)? {
-            appends.push(metadata_append(&stream, &json!({ "$tb": last + 1 })));
+        match node.last_revision(&stream) {
+            Ok(Some(last)) => appends.push(metadata_append(&stream, &json!({ "$tb": last + 1 }))),
+            // Nothing can be appended to one that is deleted for good.
+            Ok(None) | Err(ReadError::StreamDeleted { .. }) => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(appends)

@@ -487,3 +487,51 @@ async fn a_reason_is_cut_before_it_is_kept_and_kept_once() {
     assert!(reason.starts_with("Client explicitly NAK'ed message.\nää"));
     assert!(reason.len() < limits::MAX_REASON_BYTES + 64);
 }
+
+#[tokio::test]
+async fn a_group_that_cannot_be_started_says_why_and_stops_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = |group| GroupKey::on_stream("numbers", group);
+    let node = open(dir.path());
+    let groups = PersistentSubscriptions::start(node.clone()).await.unwrap();
+    append_numbers(&node, "numbers", 0..1).await;
+    for group in ["broken", "whole"] {
+        groups.create(stream("numbers"), group, Start::Start, eager()).await.unwrap();
+    }
+    let by_type = FilterDefinition { by: FilterBy::EventType, pattern: Pattern::Regex("refused".into()) };
+    groups.create(Source::All { filter: Some(by_type) }, "filtered", Start::Start, eager()).await.unwrap();
+    let hostile = FilterDefinition {
+        by: FilterBy::EventType,
+        pattern: Pattern::Regex(r"^(?:()(?=.)){1000000000000}".into()),
+    };
+    let refused =
+        groups.create(Source::All { filter: Some(hostile) }, "hostile", Start::Start, eager()).await;
+    assert!(matches!(refused, Err(GroupError::Failed { .. })));
+    groups.stop().await;
+    // A filter that is no longer taken, and an entry that makes no sense.
+    let config = names::CONFIG_STREAM;
+    let read = node.read_stream(config, StreamFrom::End, Direction::Backward, ReadLimit::events(1)).unwrap();
+    let recorded = String::from_utf8(read.events[0].data.to_vec()).unwrap();
+    let recorded = recorded.replace("refused", "(").replace(r#""entries":["#, r#""entries":[{},"#);
+    append(&node, config, names::CONFIG_TYPE, &recorded).await;
+    let parked = names::parked_stream("numbers", "broken");
+    node.tombstone_stream(&parked, ExpectedRevision::Any).await.unwrap();
+    node.shutdown().await;
+
+    let node = open(dir.path());
+    let groups = PersistentSubscriptions::start(node.clone()).await.unwrap();
+    let info = groups.info(&key("broken")).await;
+    assert!(matches!(info, Err(GroupError::Unavailable { reason }) if reason.contains("-parked")));
+    assert!(matches!(groups.info(&GroupKey::on_all("filtered")).await, Err(GroupError::Failed { .. })));
+    let listed: Vec<_> = groups.list(None).await.unwrap().into_iter().map(|info| info.key).collect();
+    assert_eq!(listed, [key("whole")]);
+    let mut consumer = connect(&groups, &key("whole"), 1).await;
+    assert_eq!(text(&next(&mut consumer).await), "0");
+    groups.delete(&key("broken")).await.unwrap();
+    assert_eq!(groups.info(&key("broken")).await.err(), Some(GroupError::DoesNotExist));
+    groups.restart().await.unwrap();
+    assert!(matches!(groups.info(&GroupKey::on_all("filtered")).await, Err(GroupError::Failed { .. })));
+    groups.delete(&GroupKey::on_all("filtered")).await.unwrap();
+    groups.stop().await;
+    node.shutdown().await;
+}
