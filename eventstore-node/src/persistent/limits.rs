@@ -24,6 +24,9 @@ pub const MAX_FILTER_BYTES: usize = 16 * 1024;
 /// Bytes of events that a group holds in memory, be they buffered or in flight, above which it reads no more.
 pub(crate) const HELD_BYTES: usize = 32 * 1024 * 1024;
 
+/// Bytes of events, with what their links lead to, after which no more are followed at once.
+pub(crate) const RESOLVED_BYTES: usize = 1024 * 1024;
+
 /// Messages waiting to be recorded as parked above which a group reads no more.
 pub(crate) const MAX_PARKING: usize = 1024;
 

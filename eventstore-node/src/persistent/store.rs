@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::config::{self, GroupConfig, GroupKey, place_from_text};
+use super::limits::RESOLVED_BYTES;
 use super::machine::{Park, Place};
 use super::names::{
     CHECKPOINT_TYPE, CONFIG_STREAM, CONFIG_TYPE, LINK_TYPE, METADATA_TYPE, checkpoint_stream,
@@ -60,7 +61,9 @@ pub(super) fn load_state(node: &Node, key: &GroupKey) -> Result<Recorded, ReadEr
         _ => None,
     };
     let truncated = truncated_before(node, &parked)?;
-    let end = node.last_revision(&parked)?.map_or(0, |last| last + 1).max(truncated);
+    let end = node.last_revision(&parked)?.map_or(0, |last| last + 1);
+    // A stream that is deleted until something is appended is truncated before the last revision there could be.
+    let truncated = truncated.min(end);
     Ok(Recorded {
         checkpoint,
         has_checkpoints: checkpoint.is_some(),
@@ -68,7 +71,7 @@ pub(super) fn load_state(node: &Node, key: &GroupKey) -> Result<Recorded, ReadEr
     })
 }
 
-/// A page of parked messages, their links followed. Blocks.
+/// A page of parked messages, their links followed, at least one if there is any. Blocks.
 pub(super) fn load_parked(
     node: &Node,
     key: &GroupKey,
@@ -78,7 +81,16 @@ pub(super) fn load_parked(
     let stream = parked_stream(&key.source, &key.group);
     let limit = ReadLimit { events, bytes: ReadLimit::default().bytes };
     let read = node.read_stream(&stream, StreamFrom::Revision(from), Direction::Forward, limit)?;
-    read.events.into_iter().map(|event| ResolvedEvent::resolve(node, event)).collect()
+    let (mut messages, mut bytes) = (Vec::new(), 0);
+    for event in read.events {
+        if bytes >= RESOLVED_BYTES {
+            break;
+        }
+        let message = ResolvedEvent::resolve(node, event)?;
+        bytes += message.bytes();
+        messages.push(message);
+    }
+    Ok(messages)
 }
 
 /// Records all groups. Err: why it cannot be done.
