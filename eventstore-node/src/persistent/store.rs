@@ -8,10 +8,10 @@ use super::config::{self, GroupConfig, GroupKey, place_from_text};
 use super::limits::RESOLVED_BYTES;
 use super::machine::{Park, Place};
 use super::names::{
-    CHECKPOINT_TYPE, CONFIG_STREAM, CONFIG_TYPE, LINK_TYPE, METADATA_TYPE, checkpoint_stream,
-    metadata_stream, parked_stream,
+    CHECKPOINT_TYPE, CONFIG_STREAM, CONFIG_TYPE, LINK_TYPE, checkpoint_stream, parked_stream,
 };
 use super::resolved::ResolvedEvent;
+use crate::metadata::{metadata_event, metadata_stream};
 use crate::{
     Direction, ExpectedRevision, Node, ProposedEvent, ReadError, ReadLimit, RecordedEvent, StreamAppend,
     StreamFrom, Uuid,
@@ -167,8 +167,7 @@ fn truncated_before(node: &Node, stream: &str) -> Result<u64, ReadError> {
 }
 
 fn metadata_append(stream: &str, metadata: &serde_json::Value) -> StreamAppend {
-    let metadata = event(METADATA_TYPE, true, metadata.to_string().into_bytes(), Vec::new());
-    append(metadata_stream(stream), vec![metadata])
+    append(metadata_stream(stream), vec![metadata_event(metadata.to_string())])
 }
 
 fn append(stream: String, events: Vec<ProposedEvent>) -> StreamAppend {

@@ -14,10 +14,11 @@ use super::group::{Group, Request};
 use super::info::GroupInfo;
 use super::limits::{MAX_GROUP_NAME_BYTES, MAX_GROUPS};
 use super::machine::Place;
-use super::names::{ALL, checkpoint_stream, metadata_stream};
+use super::names::{ALL, checkpoint_stream};
 use super::settings::GroupSettings;
 use super::store;
 use crate::limits::MAX_STREAM_NAME_BYTES;
+use crate::metadata::metadata_stream;
 use crate::{Node, StreamAppend};
 
 /// All groups of a node. Clones are handles of the same groups; end them with [`Self::stop`], before the node.
