@@ -117,7 +117,7 @@ pub(crate) struct GroupConfig {
 #[derive(Serialize, Deserialize)]
 struct Document {
     version: String,
-    entries: Vec<Entry>,
+    entries: Vec<serde_json::Value>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -146,14 +146,22 @@ struct Entry {
 
 /// The recorded form of all groups. Err: why there is none.
 pub(crate) fn encode<'a>(groups: impl Iterator<Item = &'a GroupConfig>) -> Result<Vec<u8>, String> {
-    let entries = groups.map(Entry::new).collect();
-    serde_json::to_vec(&Document { version: "2".to_owned(), entries }).map_err(|error| error.to_string())
+    let entries = groups.map(|group| serde_json::to_value(Entry::new(group))).collect::<Result<_, _>>();
+    let document = entries.map(|entries| Document { version: "2".to_owned(), entries });
+    document.and_then(|document| serde_json::to_vec(&document)).map_err(|error| error.to_string())
 }
 
-/// The groups of a recorded form. Err: why it cannot be read.
+/// The groups of a recorded form, without those that make no sense. Err: why it cannot be read.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Vec<GroupConfig>, String> {
     let document: Document = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    document.entries.into_iter().map(Entry::into_config).collect()
+    let config = |entry| {
+        let entry: Result<Entry, _> = serde_json::from_value(entry);
+        let config = entry.map_err(|error| error.to_string()).and_then(Entry::into_config);
+        config
+            .inspect_err(|error| tracing::error!(%error, "a recorded persistent subscription cannot be read"))
+            .ok()
+    };
+    Ok(document.entries.into_iter().filter_map(config).collect())
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -189,7 +197,7 @@ impl Entry {
             .ok_or_else(|| format!("'{}' is no place to start from", self.start_position))?;
         Ok(GroupConfig {
             key: GroupKey { source: self.stream, group: self.group },
-            filter: self.filter.map(Filter::new).transpose()?,
+            filter: self.filter.map(Filter::recorded),
             start,
             first: self.first_place,
             settings: GroupSettings {

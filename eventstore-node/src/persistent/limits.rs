@@ -18,11 +18,14 @@ pub const MAX_BUFFER_EVENTS: u32 = 100_000;
 /// Bytes of a group name.
 pub const MAX_GROUP_NAME_BYTES: usize = 512;
 
-/// Bytes of a filter: its expression, or all its prefixes.
+/// Bytes of all prefixes of a filter.
 pub const MAX_FILTER_BYTES: usize = 16 * 1024;
 
 /// Bytes of events that a group holds in memory, be they buffered or in flight, above which it reads no more.
 pub(crate) const HELD_BYTES: usize = 32 * 1024 * 1024;
+
+/// Bytes of events, with what their links lead to, after which no more are followed at once.
+pub(crate) const RESOLVED_BYTES: usize = 1024 * 1024;
 
 /// Messages waiting to be recorded as parked above which a group reads no more.
 pub(crate) const MAX_PARKING: usize = 1024;
@@ -32,12 +35,6 @@ pub(crate) const PARK_BYTES: usize = 16 * 1024;
 
 /// Bytes that are kept of the reason why a consumer parks messages.
 pub(crate) const MAX_REASON_BYTES: usize = 2 * 1024;
-
-/// Bytes a filter's compiled expression may take.
-pub(crate) const MAX_COMPILED_FILTER_BYTES: usize = 1024 * 1024;
-
-/// Steps back a filter's expression may take for one name.
-pub(crate) const MAX_BACKTRACKS: usize = 10_000;
 
 /// Requests to a group that may wait; further callers wait for a place.
 pub(crate) const MAILBOX: usize = 256;

@@ -8,8 +8,6 @@ pub(crate) const CONFIG_TYPE: &str = "$PersistentConfig";
 pub(crate) const CHECKPOINT_TYPE: &str = "$SubscriptionCheckpoint";
 /// Type of an event that points to another one.
 pub(crate) const LINK_TYPE: &str = "$>";
-/// Type of a stream's metadata.
-pub(crate) const METADATA_TYPE: &str = "$metadata";
 /// The name that stands for the whole log.
 pub(crate) const ALL: &str = "$all";
 
@@ -25,11 +23,6 @@ pub(crate) fn checkpoint_stream(source: &str, group: &str) -> String {
 /// The stream of a group's parked messages.
 pub(crate) fn parked_stream(source: &str, group: &str) -> String {
     format!("{PREFIX}{source}::{group}{PARKED}")
-}
-
-/// The stream of a stream's metadata.
-pub(crate) fn metadata_stream(stream: &str) -> String {
-    format!("$${stream}")
 }
 
 /// Whether reads of and subscriptions to the whole log pass over a stream: the state of groups on the whole log, which

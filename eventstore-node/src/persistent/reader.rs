@@ -7,6 +7,8 @@ use serde::Deserialize;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::config::GroupConfig;
+use super::filter::Filter;
+use super::limits::RESOLVED_BYTES;
 use super::machine::Place;
 use super::names::hidden_from_all;
 use super::resolved::{ResolvedEvent, is_link};
@@ -47,7 +49,7 @@ pub(super) struct Reader {
     node: Node,
     config: Arc<GroupConfig>,
     subscription: Subscription,
-    /// Read, but not yet returned: their links could not be followed.
+    /// Read, but not yet returned: their links could not be followed, or there was no room for what these lead to.
     unresolved: Vec<RecordedEvent>,
 }
 
@@ -76,48 +78,78 @@ impl Reader {
                 Subscription::All(subscription) => subscription.next_batch(batch.min(room)).await?,
             };
         }
-        let live = self.caught_up()?;
-        Ok(Batch { items: self.resolve().await?, live })
+        let items = self.resolve(room).await?;
+        Ok(Batch { items, live: self.caught_up().unwrap_or(false) })
     }
 
     /// Whether there is nothing more to read now.
     pub(super) fn caught_up(&self) -> Result<bool, ReadError> {
+        if !self.unresolved.is_empty() {
+            return Ok(false);
+        }
         match &self.subscription {
             Subscription::Stream(subscription) => subscription.caught_up(),
             Subscription::All(subscription) => Ok(subscription.caught_up()),
         }
     }
 
-    async fn resolve(&mut self) -> Result<Vec<Item>, ReadError> {
+    /// What was read, as the group wants it: as much of it as there is room for.
+    async fn resolve(&mut self, room: usize) -> Result<Vec<Item>, ReadError> {
+        // With events always at hand nothing here would wait, and nothing else get a turn.
+        tokio::task::yield_now().await;
         let follow = self.config.settings.resolve_links && self.unresolved.iter().any(is_link);
-        if !follow {
-            let events = std::mem::take(&mut self.unresolved);
-            return Ok(events.into_iter().map(|event| self.item(event, ResolvedEvent::Event)).collect());
-        }
-        let (node, events) = (self.node.clone(), self.unresolved.clone());
-        let resolve = move || events.into_iter().map(|event| ResolvedEvent::resolve(&node, event)).collect();
-        let resolved: Result<Vec<_>, _> =
-            tokio::task::spawn_blocking(resolve).await.map_err(|_| ReadError::ShuttingDown)?;
-        let events = std::mem::take(&mut self.unresolved).into_iter().zip(resolved?);
-        Ok(events.map(|(event, resolved)| self.item(event, |_| resolved)).collect())
+        let costly = self.config.filter.as_ref().is_some_and(Filter::is_costly);
+        let (node, config, events) = (self.node.clone(), self.config.clone(), self.unresolved.clone());
+        let items = move || items(&node, &config, events, room);
+        let items = if follow || costly {
+            tokio::task::spawn_blocking(items).await.map_err(|_| ReadError::ShuttingDown)??
+        } else {
+            items()?
+        };
+        self.unresolved.drain(..items.len());
+        Ok(items)
     }
+}
 
-    fn item(&self, event: RecordedEvent, resolved: impl FnOnce(RecordedEvent) -> ResolvedEvent) -> Item {
-        let all = self.config.key.is_on_all();
-        let place = if all { event.position } else { event.revision };
-        let filter = self.config.filter.as_ref();
-        let wanted = filter.is_none_or(|filter| filter.matches(&event.stream, &event.event_type));
-        if all && hidden_from_all(&event.stream) {
-            return Item::Hidden(place);
+/// The first of these events, until there is no more room for them. Blocks if links are followed.
+fn items(
+    node: &Node,
+    config: &GroupConfig,
+    events: Vec<RecordedEvent>,
+    room: usize,
+) -> Result<Vec<Item>, ReadError> {
+    let (mut items, mut wanted, mut bytes) = (Vec::with_capacity(events.len()), 0, 0);
+    for event in events {
+        if wanted >= room.max(1) || bytes >= RESOLVED_BYTES {
+            break;
         }
-        if !wanted {
-            return Item::Skipped(place);
+        let item = item(node, config, event)?;
+        if let Item::Event { event, .. } = &item {
+            wanted += 1;
+            bytes += event.bytes();
         }
-        let mut event = resolved(event);
-        detach(&mut event);
-        let pin = pin(self.config.settings.strategy, &event);
-        Item::Event { place, event: Arc::new(event), pin }
+        items.push(item);
     }
+    Ok(items)
+}
+
+fn item(node: &Node, config: &GroupConfig, event: RecordedEvent) -> Result<Item, ReadError> {
+    let all = config.key.is_on_all();
+    let place = if all { event.position } else { event.revision };
+    if all && hidden_from_all(&event.stream) {
+        return Ok(Item::Hidden(place));
+    }
+    let filter = config.filter.as_ref();
+    if filter.is_some_and(|filter| !filter.matches(&event.stream, &event.event_type)) {
+        return Ok(Item::Skipped(place));
+    }
+    let mut event = match config.settings.resolve_links {
+        true => ResolvedEvent::resolve(node, event)?,
+        false => ResolvedEvent::Event(event),
+    };
+    detach(&mut event);
+    let pin = pin(config.settings.strategy, &event);
+    Ok(Item::Event { place, event: Arc::new(event), pin })
 }
 
 /// What an event is pinned by.

@@ -5,12 +5,13 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::config::{self, GroupConfig, GroupKey, place_from_text};
+use super::limits::RESOLVED_BYTES;
 use super::machine::{Park, Place};
 use super::names::{
-    CHECKPOINT_TYPE, CONFIG_STREAM, CONFIG_TYPE, LINK_TYPE, METADATA_TYPE, checkpoint_stream,
-    metadata_stream, parked_stream,
+    CHECKPOINT_TYPE, CONFIG_STREAM, CONFIG_TYPE, LINK_TYPE, checkpoint_stream, parked_stream,
 };
 use super::resolved::ResolvedEvent;
+use crate::metadata::{metadata_event, metadata_stream};
 use crate::{
     Direction, ExpectedRevision, Node, ProposedEvent, ReadError, ReadLimit, RecordedEvent, StreamAppend,
     StreamFrom, Uuid,
@@ -60,7 +61,9 @@ pub(super) fn load_state(node: &Node, key: &GroupKey) -> Result<Recorded, ReadEr
         _ => None,
     };
     let truncated = truncated_before(node, &parked)?;
-    let end = node.last_revision(&parked)?.map_or(0, |last| last + 1).max(truncated);
+    let end = node.last_revision(&parked)?.map_or(0, |last| last + 1);
+    // A stream that is deleted until something is appended is truncated before the last revision there could be.
+    let truncated = truncated.min(end);
     Ok(Recorded {
         checkpoint,
         has_checkpoints: checkpoint.is_some(),
@@ -68,7 +71,7 @@ pub(super) fn load_state(node: &Node, key: &GroupKey) -> Result<Recorded, ReadEr
     })
 }
 
-/// A page of parked messages, their links followed. Blocks.
+/// A page of parked messages, their links followed, at least one if there is any. Blocks.
 pub(super) fn load_parked(
     node: &Node,
     key: &GroupKey,
@@ -78,7 +81,16 @@ pub(super) fn load_parked(
     let stream = parked_stream(&key.source, &key.group);
     let limit = ReadLimit { events, bytes: ReadLimit::default().bytes };
     let read = node.read_stream(&stream, StreamFrom::Revision(from), Direction::Forward, limit)?;
-    read.events.into_iter().map(|event| ResolvedEvent::resolve(node, event)).collect()
+    let (mut messages, mut bytes) = (Vec::new(), 0);
+    for event in read.events {
+        if bytes >= RESOLVED_BYTES {
+            break;
+        }
+        let message = ResolvedEvent::resolve(node, event)?;
+        bytes += message.bytes();
+        messages.push(message);
+    }
+    Ok(messages)
 }
 
 /// Records all groups. Err: why it cannot be done.
@@ -127,8 +139,11 @@ pub(super) fn clearing_appends(node: &Node, key: &GroupKey) -> Result<Vec<Stream
     let streams = [checkpoint_stream(&key.source, &key.group), parked_stream(&key.source, &key.group)];
     let mut appends = Vec::new();
     for stream in streams {
-        if let Some(last) = node.last_revision(&stream)? {
-            appends.push(metadata_append(&stream, &json!({ "$tb": last + 1 })));
+        match node.last_revision(&stream) {
+            Ok(Some(last)) => appends.push(metadata_append(&stream, &json!({ "$tb": last + 1 }))),
+            // Nothing can be appended to one that is deleted for good.
+            Ok(None) | Err(ReadError::StreamDeleted { .. }) => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(appends)
@@ -152,8 +167,7 @@ fn truncated_before(node: &Node, stream: &str) -> Result<u64, ReadError> {
 }
 
 fn metadata_append(stream: &str, metadata: &serde_json::Value) -> StreamAppend {
-    let metadata = event(METADATA_TYPE, true, metadata.to_string().into_bytes(), Vec::new());
-    append(metadata_stream(stream), vec![metadata])
+    append(metadata_stream(stream), vec![metadata_event(metadata.to_string())])
 }
 
 fn append(stream: String, events: Vec<ProposedEvent>) -> StreamAppend {

@@ -14,10 +14,11 @@ use super::group::{Group, Request};
 use super::info::GroupInfo;
 use super::limits::{MAX_GROUP_NAME_BYTES, MAX_GROUPS};
 use super::machine::Place;
-use super::names::{ALL, checkpoint_stream, metadata_stream};
+use super::names::{ALL, checkpoint_stream};
 use super::settings::GroupSettings;
 use super::store;
 use crate::limits::MAX_STREAM_NAME_BYTES;
+use crate::metadata::metadata_stream;
 use crate::{Node, StreamAppend};
 
 /// All groups of a node. Clones are handles of the same groups; end them with [`Self::stop`], before the node.
@@ -32,11 +33,12 @@ struct Inner {
     changes: Mutex<bool>,
 }
 
-/// A group that runs.
+/// A group that runs, or does not.
 #[derive(Clone)]
 struct Running {
     config: Arc<GroupConfig>,
-    requests: mpsc::Sender<Request>,
+    /// Err: why it could not be started. It can be changed and deleted.
+    requests: Result<mpsc::Sender<Request>, GroupError>,
 }
 
 impl PersistentSubscriptions {
@@ -116,9 +118,9 @@ impl PersistentSubscriptions {
     /// # Errors
     /// There is no such group.
     pub async fn replay_parked(&self, key: &GroupKey, stop_at: Option<u64>) -> Result<(), GroupError> {
-        let group = self.0.find(key)?;
+        let requests = self.0.find(key)?.requests?;
         let request = Request::ReplayParked { stop_at };
-        group.requests.send(request).await.map_err(|_| GroupError::unavailable("the group is restarting"))
+        requests.send(request).await.map_err(|_| GroupError::unavailable("the group is restarting"))
     }
 
     /// Figures of a group.
@@ -130,7 +132,7 @@ impl PersistentSubscriptions {
         group.ask(|answer| Request::Info { answer }).await
     }
 
-    /// Figures of all groups, or of those on one stream, or on the whole log (`$all`).
+    /// Figures of all groups that run, or of those on one stream, or on the whole log (`$all`).
     ///
     /// # Errors
     /// There is none on this stream.
@@ -149,7 +151,8 @@ impl PersistentSubscriptions {
                 Ok(info) => infos.push(info),
                 // It was deleted in the meantime.
                 Err(GroupError::DoesNotExist) => {}
-                Err(error) => return Err(error),
+                Err(error) => tracing::warn!(source = %key.source, group = %key.group, %error,
+                    "a persistent subscription is left out of the list"),
             }
         }
         Ok(infos)
@@ -173,7 +176,8 @@ impl Running {
     async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, GroupError> {
         let (answer, answered) = oneshot::channel();
         let restarting = || GroupError::unavailable("the group is restarting");
-        self.requests.send(request(answer)).await.map_err(|_| restarting())?;
+        let requests = self.requests.as_ref().map_err(Clone::clone)?;
+        requests.send(request(answer)).await.map_err(|_| restarting())?;
         answered.await.map_err(|_| restarting())
     }
 }
@@ -234,7 +238,8 @@ impl Inner {
         if deleted.is_ok() {
             self.groups.write().remove(key);
         } else {
-            self.run(config).await?;
+            // Why it was not deleted counts more than why it does not run.
+            let _ = self.run(config).await;
         }
         deleted
     }
@@ -290,17 +295,30 @@ impl Inner {
     async fn start_all(&self) -> Result<(), GroupError> {
         let node = self.node.clone();
         for config in blocking(move || store::load_groups(&node)).await? {
-            self.run(Arc::new(config)).await?;
+            // One group that cannot be started does not stop the others; its calls say why.
+            let _ = self.run(Arc::new(config)).await;
         }
         Ok(())
     }
 
     async fn run(&self, config: Arc<GroupConfig>) -> Result<(), GroupError> {
+        let requests = self.begin(&config).await;
+        let begun = requests.as_ref().map(|_| ()).map_err(Clone::clone);
+        if let Err(error) = &begun {
+            tracing::error!(source = %config.key.source, group = %config.key.group, %error,
+                "a persistent subscription cannot be started");
+        }
+        self.groups.write().insert(config.key.clone(), Running { config, requests });
+        begun
+    }
+
+    async fn begin(&self, config: &Arc<GroupConfig>) -> Result<mpsc::Sender<Request>, GroupError> {
+        if let Some(refusal) = config.filter.as_ref().and_then(Filter::refusal) {
+            return Err(GroupError::failed(refusal));
+        }
         let (node, key) = (self.node.clone(), config.key.clone());
         let recorded = blocking(move || store::load_state(&node, &key)).await?;
-        let requests = Group::start(self.node.clone(), config.clone(), recorded);
-        self.groups.write().insert(config.key.clone(), Running { config, requests });
-        Ok(())
+        Ok(Group::start(self.node.clone(), config.clone(), recorded))
     }
 
     async fn end_all(&self, why: &Dropped) {

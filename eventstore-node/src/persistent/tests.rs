@@ -487,3 +487,121 @@ async fn a_reason_is_cut_before_it_is_kept_and_kept_once() {
     assert!(reason.starts_with("Client explicitly NAK'ed message.\nää"));
     assert!(reason.len() < limits::MAX_REASON_BYTES + 64);
 }
+
+#[tokio::test]
+async fn a_group_that_cannot_be_started_says_why_and_stops_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = |group| GroupKey::on_stream("numbers", group);
+    let node = open(dir.path());
+    let groups = PersistentSubscriptions::start(node.clone()).await.unwrap();
+    append_numbers(&node, "numbers", 0..1).await;
+    for group in ["broken", "whole"] {
+        groups.create(stream("numbers"), group, Start::Start, eager()).await.unwrap();
+    }
+    let by_type = FilterDefinition { by: FilterBy::EventType, pattern: Pattern::Regex("refused".into()) };
+    groups.create(Source::All { filter: Some(by_type) }, "filtered", Start::Start, eager()).await.unwrap();
+    let hostile = FilterDefinition {
+        by: FilterBy::EventType,
+        pattern: Pattern::Regex(r"^(?:()(?=.)){1000000000000}".into()),
+    };
+    let refused =
+        groups.create(Source::All { filter: Some(hostile) }, "hostile", Start::Start, eager()).await;
+    assert!(matches!(refused, Err(GroupError::Failed { .. })));
+    groups.stop().await;
+    // A filter that is no longer taken, and an entry that makes no sense.
+    let config = names::CONFIG_STREAM;
+    let read = node.read_stream(config, StreamFrom::End, Direction::Backward, ReadLimit::events(1)).unwrap();
+    let recorded = String::from_utf8(read.events[0].data.to_vec()).unwrap();
+    let recorded = recorded.replace("refused", "(").replace(r#""entries":["#, r#""entries":[{},"#);
+    append(&node, config, names::CONFIG_TYPE, &recorded).await;
+    let parked = names::parked_stream("numbers", "broken");
+    node.tombstone_stream(&parked, ExpectedRevision::Any).await.unwrap();
+    node.shutdown().await;
+
+    let node = open(dir.path());
+    let groups = PersistentSubscriptions::start(node.clone()).await.unwrap();
+    let info = groups.info(&key("broken")).await;
+    assert!(matches!(info, Err(GroupError::Unavailable { reason }) if reason.contains("-parked")));
+    assert!(matches!(groups.info(&GroupKey::on_all("filtered")).await, Err(GroupError::Failed { .. })));
+    let listed: Vec<_> = groups.list(None).await.unwrap().into_iter().map(|info| info.key).collect();
+    assert_eq!(listed, [key("whole")]);
+    let mut consumer = connect(&groups, &key("whole"), 1).await;
+    assert_eq!(text(&next(&mut consumer).await), "0");
+    groups.delete(&key("broken")).await.unwrap();
+    assert_eq!(groups.info(&key("broken")).await.err(), Some(GroupError::DoesNotExist));
+    groups.restart().await.unwrap();
+    assert!(matches!(groups.info(&GroupKey::on_all("filtered")).await, Err(GroupError::Failed { .. })));
+    groups.delete(&GroupKey::on_all("filtered")).await.unwrap();
+    groups.stop().await;
+    node.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_links_lead_to_is_read_a_bounded_part_at_a_time() {
+    const LINKS: u64 = 80;
+    let dir = tempfile::tempdir().unwrap();
+    let key = GroupKey::on_stream("links", "group");
+    let node = open(dir.path());
+    let groups = PersistentSubscriptions::start(node.clone()).await.unwrap();
+    append(&node, "large", "large", &"x".repeat(30_000)).await;
+    for _ in 0..LINKS {
+        append(&node, "links", "$>", "0@large").await;
+    }
+    let settings = GroupSettings { resolve_links: true, read_batch_size: 100, ..eager() };
+    let config = config::GroupConfig {
+        key: key.clone(),
+        filter: None,
+        start: Start::Start,
+        first: 0,
+        settings: settings.clone(),
+    };
+    let mut reader = reader::Reader::new(node.clone(), std::sync::Arc::new(config), None);
+    let first = reader.next(100).await.unwrap();
+    assert!(first.items.len() as u64 <= LINKS / 2 && !first.live, "{}", first.items.len());
+    assert_eq!(reader.next(3).await.unwrap().items.len(), 3);
+
+    groups.create(stream("links"), "group", Start::Start, settings).await.unwrap();
+    let mut consumer = connect(&groups, &key, 100).await;
+    for revision in 0..LINKS {
+        let delivered = next(&mut consumer).await;
+        assert_eq!(delivered.event.original().revision, revision);
+        nack(&consumer, &delivered, NackAction::Park).await;
+    }
+    until(&groups, &key, |info| info.parked == LINKS).await;
+    let page = store::load_parked(&node, &key, 0, 100).unwrap();
+    assert!((1..=LINKS / 2).contains(&(page.len() as u64)), "{}", page.len());
+    groups.replay_parked(&key, None).await.unwrap();
+    for _ in 0..LINKS {
+        let delivered = next(&mut consumer).await;
+        ack(&consumer, &delivered).await;
+    }
+    groups.stop().await;
+    node.shutdown().await;
+}
+
+#[tokio::test]
+async fn parking_goes_on_after_the_parked_messages_were_purged() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = GroupKey::on_stream("numbers", "group");
+    let node = open(dir.path());
+    append_numbers(&node, "numbers", 0..2).await;
+    for round in 0..2 {
+        let groups = PersistentSubscriptions::start(node.clone()).await.unwrap();
+        if round == 0 {
+            groups.create(stream("numbers"), "group", Start::Start, eager()).await.unwrap();
+        }
+        assert_eq!(groups.info(&key).await.unwrap().parked, 0);
+        let mut consumer = connect(&groups, &key, 1).await;
+        let delivered = next(&mut consumer).await;
+        nack(&consumer, &delivered, NackAction::Park).await;
+        until(&groups, &key, |info| info.parked == 1).await;
+        if round == 1 {
+            groups.replay_parked(&key, None).await.unwrap();
+            assert_eq!(text(&next(&mut consumer).await), "1");
+        }
+        groups.stop().await;
+        let parked = names::parked_stream("numbers", "group");
+        node.delete_stream(&parked, ExpectedRevision::Any).await.unwrap();
+    }
+    node.shutdown().await;
+}

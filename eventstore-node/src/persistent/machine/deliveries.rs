@@ -76,14 +76,24 @@ impl Machine {
             }
             return deliveries;
         }
-        let mut waiting = self.retry.iter().chain(&self.fresh).copied().collect::<Vec<_>>().into_iter();
-        while self.consumers.any_room() {
-            let Some(key) = waiting.next() else { break };
-            let pin = self.messages.get(&key).map_or(0, |message| message.pin);
+        // Taken out for the moment: a copy would cost as much as is buffered, every time.
+        let (mut retry, mut fresh) = (std::mem::take(&mut self.retry), std::mem::take(&mut self.fresh));
+        let mut taken = Vec::new();
+        for key in retry.iter().chain(&fresh) {
+            if !self.consumers.any_room() {
+                break;
+            }
+            let pin = self.messages.get(key).map_or(0, |message| message.pin);
             if let Some(consumer) = self.consumers.choose_pinned(pin) {
-                deliveries.extend(self.deliver(key, consumer, now));
+                deliveries.extend(self.deliver(*key, consumer, now));
+                taken.push(*key);
             }
         }
+        for key in &taken {
+            retry.remove(key);
+            fresh.remove(key);
+        }
+        (self.retry, self.fresh) = (retry, fresh);
         deliveries
     }
 
