@@ -25,15 +25,15 @@ impl Monitoring for MonitoringService {
     async fn stats(&self, request: Request<StatsReq>) -> Result<Response<Self::StatsStream>, Status> {
         let asked = Duration::from_millis(request.into_inner().refresh_time_period_in_ms);
         let period = asked.clamp(*STATS_PERIOD.start(), *STATS_PERIOD.end());
-        let state = Some((self.0.clone(), tokio::time::interval(period)));
+        let state = Some((self.0.clone(), self.0.admit_read()?, tokio::time::interval(period)));
         let stats = unfold(state, |state| async {
-            let (server, mut interval) = state?;
+            let (server, permit, mut interval) = state?;
             tokio::select! {
                 biased;
                 () = server.stop.cancelled() => Some((Err(status::stopping()), None)),
                 _ = interval.tick() => {
                     let stats = figures(&server);
-                    Some((Ok(StatsResp { stats }), Some((server, interval))))
+                    Some((Ok(StatsResp { stats }), Some((server, permit, interval))))
                 }
             }
         });

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tonic::Status;
 
 use crate::error::{AppendError, ReadError};
-use crate::event::{ExpectedRevision, ProposedEvent, StreamAppend};
+use crate::event::{Direction, ExpectedRevision, ProposedEvent, ReadLimit, StreamAppend, StreamFrom};
 use crate::grpc::server::Server;
 use crate::grpc::status;
 use crate::grpc::wire::{AppendSuccess, Empty, MaybePosition, ProposedMessage};
@@ -65,17 +65,19 @@ fn success(revision: Option<u64>, position: Option<u64>) -> AppendSuccess {
 /// An append of no event only compares the stream with what is expected of it.
 async fn write_nothing(server: &Arc<Server>, append: StreamAppend) -> Result<AppendSuccess, AppendError> {
     let (node, stream, expected) = (server.node.clone(), append.stream.clone(), append.expected);
-    let current = tokio::task::spawn_blocking(move || node.last_revision(&stream))
-        .await
-        .map_err(|_| AppendError::ShuttingDown)?
-        .map_err(|error| match error {
-            ReadError::ShuttingDown => AppendError::ShuttingDown,
-            error => AppendError::Read(error),
+    let look = move || node.read_stream(&stream, StreamFrom::End, Direction::Forward, ReadLimit::events(0));
+    let read =
+        tokio::task::spawn_blocking(look).await.map_err(|_| AppendError::ShuttingDown)?.map_err(|error| {
+            match error {
+                ReadError::ShuttingDown => AppendError::ShuttingDown,
+                error => AppendError::Read(error),
+            }
         })?;
+    let current = read.last_revision;
     let as_expected = match expected {
         ExpectedRevision::Any => true,
-        ExpectedRevision::NoStream => current.is_none(),
-        ExpectedRevision::StreamExists => current.is_some(),
+        ExpectedRevision::NoStream => !read.exists,
+        ExpectedRevision::StreamExists => read.exists,
         ExpectedRevision::Exact(revision) => current == Some(revision),
     };
     if as_expected {
