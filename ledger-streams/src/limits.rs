@@ -44,7 +44,7 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection that failed is left alone before it is tried again, at first.
 pub const RECONNECT_DELAY_MIN: Duration = Duration::from_millis(50);
 /// The longest such time.
-pub const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(2);
+pub const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(1);
 /// Time between two looks at a store over the network.
 pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a connection may take to answer such a look before another is asked.
