@@ -6,7 +6,7 @@ use super::limits::{DEFAULT_FILTER_WINDOW, MAX_FILTER_BYTES, MAX_FILTER_PREFIXES
 use super::wire::{FilterExpression, FilterOn, FilterOptions, FilterWindow};
 use crate::event::RecordedEvent;
 use crate::pattern::Pattern;
-use crate::persistent::hidden_from_all;
+use crate::persistent::{FilterBy, hidden_from_all};
 
 /// "No system events", as most clients write it.
 const NO_SYSTEM_EVENTS: &str = r"^[^\$].*";
@@ -19,20 +19,22 @@ pub(crate) fn is_hidden(event: &RecordedEvent) -> bool {
     hidden_from_all(&event.stream)
 }
 
+/// What of an event a client wants looked at, and what it must look like.
+pub(crate) fn subject(options: &FilterOptions) -> Result<(FilterBy, &FilterExpression), Status> {
+    match &options.filter {
+        Some(FilterOn::StreamIdentifier(expression)) => Ok((FilterBy::Stream, expression)),
+        Some(FilterOn::EventType(expression)) => Ok((FilterBy::EventType, expression)),
+        None => Err(Status::invalid_argument("The filter names neither streams nor event types.")),
+    }
+}
+
 /// Which events of `$all` a client wants.
 #[derive(Debug)]
 pub(crate) struct Filter {
-    subject: Subject,
+    by: FilterBy,
     matcher: Matcher,
     /// Events considered after which a subscription gets a checkpoint.
     pub(crate) checkpoint_interval: u64,
-}
-
-/// What of an event is looked at.
-#[derive(Clone, Copy, Debug)]
-enum Subject {
-    Stream,
-    EventType,
 }
 
 /// How it is looked at.
@@ -51,13 +53,7 @@ enum Matcher {
 impl Filter {
     /// Checks and compiles what a client asks for.
     pub(crate) fn new(options: &FilterOptions) -> Result<Self, Status> {
-        let (subject, expression) = match &options.filter {
-            Some(FilterOn::StreamIdentifier(expression)) => (Subject::Stream, expression),
-            Some(FilterOn::EventType(expression)) => (Subject::EventType, expression),
-            None => {
-                return Err(Status::invalid_argument("The filter names neither streams nor event types."));
-            }
-        };
+        let (by, expression) = subject(options)?;
         let window = match options.window {
             Some(FilterWindow::Max(0)) => return Err(Status::invalid_argument("The filter's window is 0.")),
             Some(FilterWindow::Max(window)) => window,
@@ -68,14 +64,14 @@ impl Filter {
             return Err(Status::invalid_argument("The checkpoint interval multiplier is 0."));
         }
         let checkpoint_interval = u64::from(window) * u64::from(options.checkpoint_interval_multiplier);
-        Ok(Self { subject, matcher: Matcher::new(expression)?, checkpoint_interval })
+        Ok(Self { by, matcher: Matcher::new(expression)?, checkpoint_interval })
     }
 
     /// Whether the client wants the event.
     pub(crate) fn matches(&self, event: &RecordedEvent) -> Result<bool, Status> {
-        self.matcher.matches(match self.subject {
-            Subject::Stream => &event.stream,
-            Subject::EventType => &event.event_type,
+        self.matcher.matches(match self.by {
+            FilterBy::Stream => &event.stream,
+            FilterBy::EventType => &event.event_type,
         })
     }
 

@@ -5,13 +5,13 @@ use std::time::Duration;
 use tonic::Status;
 
 use super::status;
+use crate::grpc::filter;
 use crate::grpc::wire::{
-    AllOption, ChangeGroupOptions, ChangeGroupReq, ChangeTarget, CheckpointAfter, Empty, FilterOn,
-    FilterOptions, GroupFilter, MessageTimeout, RevisionOption, Settings, stream_name,
+    AllOption, ChangeGroupOptions, ChangeGroupReq, ChangeTarget, CheckpointAfter, Empty, FilterOptions,
+    GroupFilter, MessageTimeout, RevisionOption, Settings, stream_name,
 };
 use crate::persistent::{
-    FilterBy, FilterDefinition, GroupKey, GroupSettings, Pattern, PersistentSubscriptions, Source, Start,
-    Strategy,
+    FilterDefinition, GroupKey, GroupSettings, Pattern, PersistentSubscriptions, Source, Start, Strategy,
 };
 
 /// Nanoseconds of a tick.
@@ -67,7 +67,7 @@ impl Change {
                     AllOption::End(_) => Start::End,
                 };
                 let filter = match all.filter {
-                    Some(GroupFilter::Filter(filter)) => Some(definition(filter)?),
+                    Some(GroupFilter::Filter(filter)) => Some(definition(&filter)?),
                     Some(GroupFilter::NoFilter(_)) | None => None,
                 };
                 (GroupKey::on_all(&group_name), Source::All { filter }, start)
@@ -84,15 +84,11 @@ impl Change {
     }
 }
 
-fn definition(options: FilterOptions) -> Result<FilterDefinition, Status> {
-    let (by, expression) = match options.filter {
-        Some(FilterOn::StreamIdentifier(expression)) => (FilterBy::Stream, expression),
-        Some(FilterOn::EventType(expression)) => (FilterBy::EventType, expression),
-        None => return Err(Status::invalid_argument("The filter names neither streams nor event types.")),
-    };
-    let pattern = match (expression.regex, expression.prefix) {
-        (regex, _) if !regex.is_empty() => Pattern::Regex(regex),
-        (_, prefixes) if !prefixes.is_empty() => Pattern::Prefixes(prefixes),
+fn definition(options: &FilterOptions) -> Result<FilterDefinition, Status> {
+    let (by, expression) = filter::subject(options)?;
+    let pattern = match (&expression.regex, &expression.prefix) {
+        (regex, _) if !regex.is_empty() => Pattern::Regex(regex.clone()),
+        (_, prefixes) if !prefixes.is_empty() => Pattern::Prefixes(prefixes.clone()),
         _ => return Err(Status::invalid_argument("The filter has neither a regex nor a prefix.")),
     };
     Ok(FilterDefinition { by, pattern })

@@ -102,14 +102,17 @@ impl EventStoreDb {
 
 /// Position of the ledger's last event.
 pub(super) async fn head(client: Arc<Client>) -> Result<Position, Error> {
-    let options = all().filter(filter()).position(StreamPosition::End).max_count(1);
-    let last = collect(client.read_all(&options).await?, 1).await?;
-    Ok(last.first().map_or(0, |event| event.position))
+    last_position(&client, all().filter(filter())).await
 }
 
 /// Position of the last event of all.
 pub(super) async fn newest(client: Arc<Client>) -> Result<Position, Error> {
-    let last = collect(client.read_all(&all().position(StreamPosition::End).max_count(1)).await?, 1).await?;
+    last_position(&client, all()).await
+}
+
+async fn last_position(client: &Client, options: ReadAllOptions) -> Result<Position, Error> {
+    let options = options.position(StreamPosition::End).max_count(1);
+    let last = collect(client.read_all(&options).await?, 1).await?;
     Ok(last.first().map_or(0, |event| event.position))
 }
 
