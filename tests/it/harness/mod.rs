@@ -21,4 +21,4 @@ pub(crate) use proxy::{Line, Proxy, Target};
 pub(crate) use separate::{Separate, node};
 pub(crate) use shared::shared;
 pub(crate) use wait::until;
-pub(crate) use witness::{Exchange, Witness};
+pub(crate) use witness::Exchange;

@@ -89,6 +89,16 @@ impl Program {
         .await;
     }
 
+    /// Starts it where it must not run. What it says when it gives up.
+    pub(crate) async fn refuses_to_start(&self) -> String {
+        assert!(self.running.is_none(), "it runs");
+        let arguments: Vec<_> = self.arguments.iter().map(String::as_str).collect();
+        let output = run(&arguments).await;
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        said
+    }
+
     /// Waits until it is ready.
     pub(crate) async fn ready(&mut self) {
         let client = self.anybody();

@@ -10,6 +10,8 @@ mod node_away;
 mod postgres;
 mod roles;
 mod stop;
+mod tail;
+mod torn;
 
 /// How often each fault comes.
 const ROUNDS_VARIABLE: &str = "OUTAGE_ROUNDS";
