@@ -9,6 +9,7 @@ mod program;
 mod proxy;
 mod separate;
 mod shared;
+mod small_disk;
 mod wait;
 mod witness;
 
@@ -20,5 +21,6 @@ pub(crate) use program::{Program, run};
 pub(crate) use proxy::{Line, Proxy, Target};
 pub(crate) use separate::{Separate, node};
 pub(crate) use shared::shared;
+pub(crate) use small_disk::SmallDisk;
 pub(crate) use wait::until;
 pub(crate) use witness::Exchange;

@@ -3,6 +3,7 @@
 //! Faults come under load, as real ones do; how often each comes can be raised: `OUTAGE_ROUNDS=50 cargo test -p ledger-tests outages`.
 
 mod crash;
+mod full_disk;
 mod links;
 mod load;
 mod locks;
