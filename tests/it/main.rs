@@ -9,3 +9,4 @@ mod deployment;
 mod harness;
 mod journeys;
 mod outages;
+mod races;
