@@ -9,4 +9,5 @@ mod deployment;
 mod harness;
 mod journeys;
 mod outages;
+mod process_manager;
 mod races;

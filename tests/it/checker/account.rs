@@ -108,7 +108,7 @@ impl Account {
         if balance_after != balance + moved {
             return Err(format!("the balance was {balance} before it"));
         }
-        if event.name != "DebitReversed" && status != "open" {
+        if event.name != "DebitReversed" && event.data["forced"] != true && status != "open" {
             return Err(format!("the account was {status}"));
         }
         if is_debit && !self.is_settlement && !transfer.already_booked && balance_after < -limit {

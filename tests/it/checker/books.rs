@@ -74,7 +74,7 @@ impl Books {
         let transfer = self.transfers.get_mut(&transfer).ok_or("nobody asked for its transfer")?;
         transfer.fits_leg(event, id)?;
         transfer.go_on(event)?;
-        if ["DebitRefused", "CreditRefused"].contains(&&*event.name) {
+        if ["DebitRefused", "CreditRefused", "ReversalWaived"].contains(&&*event.name) {
             return Ok(());
         }
         let before = account.state().balance;

@@ -6,7 +6,7 @@ use super::log::LogEvent;
 use crate::harness::{cents, text};
 
 /// The only ways that a transfer may go: from, by this event, to. No event is there twice on any way, so no leg is booked twice.
-const COURSE: [(&str, &str, &str); 9] = [
+const COURSE: [(&str, &str, &str); 11] = [
     ("requested", "AccountDebited", "debited"),
     ("requested", "DebitRefused", "debit refused"),
     // Refused in the same append as it was asked for.
@@ -15,6 +15,9 @@ const COURSE: [(&str, &str, &str); 9] = [
     ("debited", "AccountCredited", "credited"),
     ("debited", "CreditRefused", "credit refused"),
     ("credit refused", "DebitReversed", "reversed"),
+    // An operator completes what was refused.
+    ("credit refused", "ReversalWaived", "reversal waived"),
+    ("reversal waived", "AccountCredited", "credited"),
     ("credited", "TransferCompleted", "completed"),
     ("reversed", "TransferFailed", "failed"),
 ];
@@ -81,19 +84,28 @@ impl Transfer {
     pub(super) fn go_on(&mut self, event: &LogEvent) -> Result<(), String> {
         let stage = self.stage();
         let step = COURSE.iter().find(|(from, by, _)| *from == stage && *by == event.name);
-        let (.., next) = step.ok_or_else(|| format!("its transfer was {stage} before it"))?;
+        let &(.., next) = step.ok_or_else(|| format!("its transfer was {stage} before it"))?;
         let reason = event.data["reason"].as_str().map(str::to_owned);
-        if self.reason.is_some() && reason != self.reason {
-            return Err(format!("the reason was {:?} before", self.reason));
+        let is_forced = stage == "reversal waived";
+        if (event.data["forced"] == true) != is_forced {
+            return Err(format!("its transfer was {stage} before it"));
         }
-        self.reason = reason;
+        match (&self.reason, next) {
+            // What was refused is done after all.
+            (_, "reversal waived") => self.reason = None,
+            (Some(before), _) if reason.as_ref() != Some(before) => {
+                return Err(format!("the reason was {before} before"));
+            }
+            _ => self.reason = reason,
+        }
         self.stages.push((event.position, next));
         Ok(())
     }
 
     /// Whether an account's event is about a leg of it.
     pub(super) fn fits_leg(&self, event: &LogEvent, account: &str) -> Result<(), String> {
-        let debited = ["AccountDebited", "DebitRefused", "DebitReversed"].contains(&&*event.name);
+        let debited =
+            ["AccountDebited", "DebitRefused", "DebitReversed", "ReversalWaived"].contains(&&*event.name);
         let (own, other) = if debited { (&self.from, &self.to) } else { (&self.to, &self.from) };
         let Leg { counterparty, amount, currency, .. } = Leg::of(&event.data);
         let fits =
