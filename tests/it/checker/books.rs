@@ -39,8 +39,8 @@ impl Books {
     }
 
     /// Transfers that have not ended.
-    pub(super) fn under_way(&self) -> impl Iterator<Item = &Transfer> {
-        self.transfers.values().filter(|transfer| !transfer.has_ended())
+    pub(super) fn under_way(&self) -> impl Iterator<Item = (&String, &Transfer)> {
+        self.transfers.iter().filter(|(_, transfer)| !transfer.has_ended())
     }
 
     fn follow(&mut self, event: &LogEvent) -> Result<(), String> {

@@ -14,12 +14,14 @@ mod read_models;
 mod reads;
 mod tests;
 mod transfer;
+mod watch;
 
 use std::time::Duration;
 
 use crate::harness::{Client, until};
 use books::Books;
 use log::Log;
+pub(crate) use watch::Watch;
 
 /// How long what was under way may take to end after a fault.
 const SETTLE_TIME_MAX: Duration = Duration::from_secs(90);

@@ -159,8 +159,7 @@ impl Program {
 
     /// Asks it to stop as Ctrl-C would, and goes on at once.
     pub(crate) fn terminate(&self) {
-        let child = &self.running.as_ref().expect("it runs").child;
-        kill_process(Pid::from_child(child), Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
     }
 
     /// Waits until it has stopped, which must be in good order.
@@ -185,6 +184,20 @@ impl Program {
         self.clear();
     }
 
+    /// Stops it in the middle of what it does; it does not notice.
+    pub(crate) fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on as if nothing had happened.
+    pub(crate) fn wake(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.running.as_ref().expect("it runs").child), signal).unwrap();
+    }
+
     /// The process is gone: forgets it.
     fn clear(&mut self) {
         if let Some(mut running) = self.running.take() {
@@ -198,6 +211,8 @@ impl Program {
         let mut status = None;
         if let Some(running) = &mut self.running {
             let pid = Pid::from_child(&running.child);
+            // One that was paused hears nothing else.
+            let _ = kill_process(pid, Signal::CONT);
             for signal in [Signal::TERM, Signal::KILL] {
                 let _ = kill_process(pid, signal);
                 let ended = || {

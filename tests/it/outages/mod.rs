@@ -12,6 +12,7 @@ mod postgres;
 mod roles;
 mod stop;
 mod tail;
+mod takeover;
 mod torn;
 
 /// How often each fault comes.

@@ -46,7 +46,7 @@ async fn whatever_a_power_cut_leaves_of_a_group_that_nobody_was_told_of_nothing_
         .await;
         daybook.check().await;
     }
-    println!("{done} groups damaged in {kills} kills");
+    eprintln!("{done} groups damaged in {kills} kills");
     load.ask_again(&bank).await;
     daybook.check().await;
     daybook.stop().await;
