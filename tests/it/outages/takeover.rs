@@ -49,7 +49,6 @@ async fn strike(daybook: &mut Separate, how: impl Fn(&mut Program), mend: impl A
         daybook.ready().await;
         daybook.check().await;
     }
-    load.ask_again(&banks[1]).await;
     daybook.check().await;
     daybook.stop().await;
 }
