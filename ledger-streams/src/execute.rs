@@ -150,7 +150,7 @@ impl Ledger {
             let last_own = batch.get(account_part).and_then(|part| part.events.last()).map(|event| event.id);
             let submitted = reservation.submit(batch);
             let under_way = held.submit(&entry, &events, last_own);
-            match under_way.finish(submitted, account_part, self.store().is_atomic()).await {
+            match under_way.finish(submitted, account_part, self.store().clone()).await {
                 Ok(placed) => return Ok(Done::of(&placed, last_event)),
                 Err(AppendFailure::Conflict(part)) if part == account_part => {
                     if part > 0 && !self.store().is_atomic() {

@@ -11,13 +11,21 @@ use crate::codec::system_append;
 use crate::ids::Ids;
 use crate::store::AppendFailure;
 use crate::transfers::Claims;
-use crate::{EventStore, StoreError};
+use crate::{EventStore, SNAPSHOT_EVERY_EVENTS, StoreError};
 
 /// How a ledger is opened.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct LedgerOptions {
     /// Number of this process among all that make ids, 0 to 1023; two processes must not share one. `None` takes a free one.
     pub worker: Option<u16>,
+    /// Events of an account after which a snapshot of it is written; 0 for never.
+    pub snapshot_every_events: u64,
+}
+
+impl Default for LedgerOptions {
+    fn default() -> Self {
+        Self { worker: None, snapshot_every_events: SNAPSHOT_EVERY_EVENTS }
+    }
 }
 
 /// The ledger on an event store. Cheap to clone; clones share everything.
@@ -40,7 +48,8 @@ impl Ledger {
     /// [`StoreError::Broken`] for a worker number above 1023; anything from taking a free one.
     pub async fn open(store: EventStore, options: &LedgerOptions) -> Result<Self, StoreError> {
         let ids = Ids::open(&store, options.worker).await?;
-        let inner = Inner { store, ids, accounts: Accounts::new(), claims: Mutex::default() };
+        let accounts = Accounts::new(options.snapshot_every_events);
+        let inner = Inner { store, ids, accounts, claims: Mutex::default() };
         Ok(Self { inner: Arc::new(inner) })
     }
 

@@ -14,6 +14,7 @@ mod limits;
 mod opening;
 mod personal;
 mod recorded;
+mod snapshots;
 mod store;
 mod subscription;
 mod transfers;

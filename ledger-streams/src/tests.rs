@@ -41,6 +41,7 @@ macro_rules! on_each_engine {
 }
 
 mod gaps;
+mod snapshots;
 
 on_each_engine! {
     a_transfer_completes,
@@ -74,11 +75,16 @@ impl Bank {
     }
 
     async fn ledger(engine: Engine, server: &Server, worker: u16) -> Ledger {
+        Self::ledger_with(engine, server, LedgerOptions { worker: Some(worker), ..LedgerOptions::default() })
+            .await
+    }
+
+    async fn ledger_with(engine: Engine, server: &Server, options: LedgerOptions) -> Ledger {
         let store = match engine {
             Engine::Embedded => EventStore::Embedded(server.node()),
             Engine::EventStoreDb => EventStore::connect(&server.url()).unwrap(),
         };
-        Ledger::open(store, &LedgerOptions { worker: Some(worker) }).await.unwrap()
+        Ledger::open(store, &options).await.unwrap()
     }
 
     async fn new(engine: Engine) -> Self {

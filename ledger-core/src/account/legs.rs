@@ -56,6 +56,11 @@ impl Default for Legs {
 }
 
 impl Legs {
+    /// An empty window that is complete from just after a position on.
+    pub(super) fn complete_after(position: Position) -> Self {
+        Self { complete_from: position.saturating_add(1), ..Self::default() }
+    }
+
     /// What the account said to this leg; `None` when it is not in the window.
     #[must_use]
     pub fn answer(&self, transfer_id: TransferId, kind: LegKind) -> Option<Answer> {

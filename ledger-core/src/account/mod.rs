@@ -4,6 +4,7 @@ mod command;
 mod decide;
 mod event;
 mod legs;
+mod snapshot;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -15,4 +16,5 @@ pub use event::{
     AccountUnfrozen, CreditRefused, DebitRefused, DebitReversed, OverdraftLimitChanged,
 };
 pub use legs::{Answer, LegKind, Legs};
+pub use snapshot::{AccountSnapshot, SNAPSHOT_VERSION, SnapshotError};
 pub use state::{Account, AccountState, AccountStatus};

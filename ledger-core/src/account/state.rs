@@ -1,11 +1,14 @@
 //! What an account's decisions need to know, and no more.
 
+use serde::{Deserialize, Serialize};
+
 use super::{AccountEvent, Answer, LegKind, Legs};
 use crate::account::AccountKind;
 use crate::{AccountId, Currency, Money, Position, TransferId, UserId};
 
 /// Whether an account takes debits and credits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AccountStatus {
     /// It does.
     Open,

@@ -6,6 +6,8 @@ use super::*;
 use crate::testing::given_account;
 use crate::{AccountId, Currency, Money, Rejection, TransferId};
 
+mod snapshots;
+
 fn account(number: i64) -> AccountId {
     AccountId::from_i64(number).unwrap()
 }

@@ -174,10 +174,26 @@ impl EventStore {
         Ok(last.map_or(0, |revision| revision.saturating_add(1)))
     }
 
-    /// The last event of a stream.
+    /// The last event of a stream; that there is none is known in this process without leaving the thread.
     pub(crate) async fn read_last(&self, stream: &Arc<str>) -> Result<Option<RecordedEvent>, StoreError> {
+        if let Self::Embedded(node) = self
+            && node.last_revision(stream)?.is_none()
+        {
+            return Ok(None);
+        }
         let (events, _) = self.stream_page(stream, StreamFrom::End, Direction::Backward, 1).await?;
         Ok(events.into_iter().next())
+    }
+
+    /// The event of a stream at a revision.
+    pub(crate) async fn read_event(
+        &self,
+        stream: &Arc<str>,
+        revision: u64,
+    ) -> Result<Option<RecordedEvent>, StoreError> {
+        let from = StreamFrom::Revision(revision);
+        let (events, _) = self.stream_page(stream, from, Direction::Forward, 1).await?;
+        Ok(events.into_iter().find(|event| event.revision == revision))
     }
 
     /// The first events of a short stream, which most often does not exist; in this process without leaving the thread.
