@@ -13,7 +13,7 @@ pub use command::{AccountCommand, Funds, Leg, OpenAccount};
 pub use decide::decide;
 pub use event::{
     AccountClosed, AccountCredited, AccountDebited, AccountEvent, AccountFrozen, AccountKind, AccountOpened,
-    AccountUnfrozen, CreditRefused, DebitRefused, DebitReversed, OverdraftLimitChanged,
+    AccountUnfrozen, CreditRefused, DebitRefused, DebitReversed, OverdraftLimitChanged, ReversalWaived,
 };
 pub use legs::{Answer, LegKind, Legs};
 pub use snapshot::{AccountSnapshot, SNAPSHOT_VERSION, SnapshotError};
