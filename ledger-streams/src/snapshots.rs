@@ -76,7 +76,7 @@ pub(crate) fn write_in_background(store: &EventStore, account: &Arc<str>, snapsh
     tokio::spawn(async move {
         match write(&store, &account, &snapshot).await {
             Ok(()) => {
-                tracing::debug!(stream = %account, revision = snapshot.revision(), "a snapshot is written")
+                tracing::debug!(stream = %account, revision = snapshot.revision(), "a snapshot is written");
             }
             Err(error) if error.is_transient() => {
                 tracing::debug!(stream = %account, %error, "a snapshot was not written");
