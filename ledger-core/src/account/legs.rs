@@ -13,6 +13,8 @@ const WINDOW: Position = 64 * 1024 * 1024;
 /// How much further back than the last question the window reaches: transfers are not driven strictly in their order.
 const SLACK: Position = 8 * 1024 * 1024;
 
+const NOTHING_ASKED: Position = Position::MAX;
+
 /// Which leg of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LegKind {
@@ -48,12 +50,20 @@ pub struct Legs {
     complete_from: Position,
     /// How far back the last question went: while a backlog is worked off, what it asks about is not let go.
     asked: Position,
+    /// Where the log was when something was booked for the first time after that question. When a window of log has gone by without
+    /// another one, there is no backlog any more.
+    asked_at: Option<Position>,
 }
 
 impl Default for Legs {
     fn default() -> Self {
-        let nothing_asked = Position::MAX;
-        Self { entries: VecDeque::new(), known: HashMap::new(), complete_from: 0, asked: nothing_asked }
+        Self {
+            entries: VecDeque::new(),
+            known: HashMap::new(),
+            complete_from: 0,
+            asked: NOTHING_ASKED,
+            asked_at: None,
+        }
     }
 }
 
@@ -73,6 +83,7 @@ impl Legs {
     #[must_use]
     pub(super) const fn ask(&mut self, position: Position) -> bool {
         self.asked = position;
+        self.asked_at = None;
         self.complete_from <= position
     }
 
@@ -106,6 +117,10 @@ impl Legs {
                 break;
             }
             entry.position = Some(position);
+        }
+        let asked_at = *self.asked_at.get_or_insert(position);
+        if position.saturating_sub(asked_at) > WINDOW {
+            self.asked = NOTHING_ASKED;
         }
         let horizon = position.saturating_sub(WINDOW).min(self.asked.saturating_sub(SLACK));
         while let Some(&Entry { position: Some(oldest), transfer_id, kind, .. }) = self.entries.front()

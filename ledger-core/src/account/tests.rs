@@ -450,6 +450,20 @@ fn what_a_backlog_asks_about_is_not_let_go() {
 }
 
 #[test]
+fn a_question_that_nobody_repeats_is_forgotten() {
+    const EACH: u64 = 64 * 1024;
+    let mut state = given_account(&[opened(AccountKind::Checking, eur(0))]);
+    assert!(state.remembers(1), "one credit came, and then the account only pays");
+    for number in 1..=4_000 {
+        state.evolve(&credited(number, eur(1), eur(number)));
+        let revision = state.events - 1;
+        state.settle(revision, revision * EACH);
+    }
+    let legs = &state.account.as_ref().unwrap().legs;
+    assert!(legs.len() < 1_100, "{} legs: 64 MiB of log hold 1,024 of these", legs.len());
+}
+
+#[test]
 fn a_leg_whose_append_is_under_way_is_never_let_go() {
     let mut state = given_account(&[opened(AccountKind::Checking, eur(0))]);
     state.settle(0, 10);
