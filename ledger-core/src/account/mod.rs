@@ -9,12 +9,12 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use command::{AccountCommand, Funds, Leg, OpenAccount};
+pub use command::{AccountCommand, Funds, Leg, OpenAccount, Question};
 pub use decide::decide;
 pub use event::{
     AccountClosed, AccountCredited, AccountDebited, AccountEvent, AccountFrozen, AccountKind, AccountOpened,
     AccountUnfrozen, CreditRefused, DebitRefused, DebitReversed, OverdraftLimitChanged, ReversalWaived,
 };
-pub use legs::{Answer, LegKind, Legs};
+pub use legs::{Answer, BookedLeg, LegKind, Legs};
 pub use snapshot::{AccountSnapshot, SNAPSHOT_VERSION, SnapshotError};
-pub use state::{Account, AccountState, AccountStatus};
+pub use state::{Account, AccountState, AccountStatus, Unremembered};

@@ -427,7 +427,11 @@ fn the_memory_of_legs_is_a_window_and_knows_how_far_it_reaches() {
     assert_eq!(answer, Some(Ok(())));
 
     let (old, recent) = (credited(1, eur(1), eur(1)), credited(2, eur(1), eur(2)));
-    state.remember(15, [(&old, 1, 20), (&recent, 2, FAR)].into_iter());
+    let legs = [(&old, 1, 20), (&recent, 2, FAR)];
+    state.remember(
+        15,
+        legs.into_iter().filter_map(|(event, revision, place)| BookedLeg::of(event, revision, place)),
+    );
     assert!(state.remembers(15) && !state.remembers(14));
     state.when(&credit(1, eur(1))).then([]);
     assert_eq!(state.account.unwrap().legs.len(), 2, "a leg that was remembered anyway is not there twice");

@@ -33,13 +33,32 @@ fn by_snapshot(history: &[AccountEvent], cut: usize) -> AccountState {
     state
 }
 
-/// What a driver does for a transfer that was requested at `since`.
+/// The legs of a stream at or after a position.
+fn legs(history: &[AccountEvent], since: u64) -> impl DoubleEndedIterator<Item = BookedLeg> {
+    let places: Vec<_> = (0..).zip(history).collect();
+    let legs: Vec<_> = places
+        .into_iter()
+        .filter_map(|(revision, event)| BookedLeg::of(event, revision, position(revision)))
+        .filter(|leg| leg.position >= since)
+        .collect();
+    legs.into_iter()
+}
+
+/// What is done before a transfer that was requested at `since` is decided about.
 fn remembering(mut state: AccountState, since: u64, history: &[AccountEvent]) -> AccountState {
     if !state.remembers(since) {
-        let places = (0..).map(|revision| (revision, position(revision)));
-        let legs: Vec<_> =
-            history.iter().zip(places).map(|(event, (revision, place))| (event, revision, place)).collect();
-        state.remember(since, legs.into_iter().filter(|(.., place)| *place >= since));
+        state.remember(since, legs(history, since));
+    }
+    state
+}
+
+/// The same when everything since would be too much.
+fn recalling(mut state: AccountState, question: Question, history: &[AccountEvent]) -> AccountState {
+    if !state.remembers(question.since) {
+        let Unremembered { before_position, before_revision } = state.unremembered();
+        let missing = legs(history, question.since)
+            .filter(|leg| leg.position < before_position && leg.revision < before_revision);
+        state.recall(missing.filter(|leg| leg.transfer_id == question.transfer_id).collect());
     }
     state
 }
@@ -156,6 +175,19 @@ fn no_leg_from_before_a_snapshot_is_booked_twice() {
     }
 }
 
+#[test]
+fn what_is_recalled_is_one_transfers_and_leaves_the_window_as_it_is() {
+    let history = with_ten_euros_and(debited(1, eur(100), eur(900)));
+    let question = |number| Question { transfer_id: transfer(number), since: 0 };
+    let state = recalling(by_snapshot(&history, 3), question(1), &history);
+    state.when(&debit(1, eur(100))).then([]);
+    let mut state = recalling(state, question(100), &history);
+    state.when(&credit(100, eur(1_000))).then([]);
+    let known = &state.account.as_ref().unwrap().legs;
+    assert_eq!((known.answer(transfer(1), LegKind::Debit), known.len()), (None, 0));
+    assert!(!state.remembers(position(2)), "whoever asks about the other one has to look again");
+}
+
 proptest! {
     #[test]
     fn a_snapshot_anywhere_changes_no_decision(
@@ -177,9 +209,17 @@ proptest! {
                 let first = history.iter().position(|event| transfer_of(event) == Some(leg.transfer_id));
                 leg.since = Some(position(first.unwrap_or(history.len()) as u64) - 1);
             }
-            let since = command.legs_since().unwrap_or(u64::MAX);
-            let restored = remembering(by_snapshot(&history, cut.min(history.len())), since, &history);
-            prop_assert_eq!(decide(&restored, &command), decide(&settled(&history), &command));
+            let restored = by_snapshot(&history, cut.min(history.len()));
+            let (restored, recalled) = match command.question() {
+                Some(question) => (
+                    remembering(restored.clone(), question.since, &history),
+                    recalling(restored, question, &history),
+                ),
+                None => (restored.clone(), restored),
+            };
+            let decided = decide(&settled(&history), &command);
+            prop_assert_eq!(&decide(&restored, &command), &decided);
+            prop_assert_eq!(&decide(&recalled, &command), &decided);
         }
     }
 }
