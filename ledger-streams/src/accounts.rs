@@ -8,13 +8,14 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use ledger_core::account::{AccountEvent, AccountSnapshot, AccountState};
+use ledger_core::account::{AccountEvent, AccountSnapshot, AccountState, Question, Unremembered};
 use ledger_core::{AccountId, Event, Position, stream};
 use quick_cache::sync::Cache;
 use tokio::sync::{Mutex, MutexGuard, Notify};
 use uuid::Uuid;
 
 use crate::codec::decode_all;
+use crate::recall::Search;
 use crate::snapshots::Start;
 use crate::store::{AppendFailure, Placed, Submitted};
 use crate::{CACHED_ACCOUNTS_MAX, EventStore, StoreError, snapshots};
@@ -104,34 +105,38 @@ impl Accounts {
 }
 
 impl Entry {
-    /// Holds the account's state, loading it if need be, with a memory of legs that reaches back to `legs_since`.
+    /// Holds the account's state, loading it if need be, when it knows what the question asks.
     pub(crate) async fn hold(
         &self,
         store: &EventStore,
-        legs_since: Option<Position>,
+        question: Option<Question>,
     ) -> Result<Held<'_>, StoreError> {
-        let mut loaded = self.slot.lock().await;
-        if !loaded.is_loaded {
-            let read = loaded.read_on(store, &self.stream).await?;
-            // Whoever should have written one did not come to it, or the log is from before there were any.
-            if self.snapshot_every_events > 0
-                && read >= self.snapshot_every_events
-                && let Some(snapshot) = loaded.snapshot()
-            {
-                snapshots::write_in_background(store, &self.stream, snapshot);
+        let mut search = question.map(Search::new);
+        loop {
+            let mut loaded = self.slot.lock().await;
+            if !loaded.is_loaded {
+                self.load(store, &mut loaded).await?;
             }
+            let Some(search) = &mut search else { return Ok(Held { loaded }) };
+            if loaded.knows(search) {
+                return Ok(Held { loaded });
+            }
+            let unremembered = loaded.unremembered();
+            drop(loaded);
+            search.go_on(store, &self.stream, unremembered).await?;
         }
-        if let Some(position) = legs_since
-            && !loaded.state.remembers(position)
+    }
+
+    async fn load(&self, store: &EventStore, loaded: &mut Loaded) -> Result<(), StoreError> {
+        let read = loaded.read_on(store, &self.stream).await?;
+        // Whoever should have written one did not come to it, or the log is from before there were any.
+        if self.snapshot_every_events > 0
+            && read >= self.snapshot_every_events
+            && let Some(snapshot) = loaded.snapshot()
         {
-            let events = decode_all(store.read_stream_since(&self.stream, position).await?)?;
-            let legs = events.iter().filter_map(|recorded| match &recorded.event {
-                Event::Account(event) => Some((event, recorded.revision, recorded.position)),
-                Event::Transfer(_) | Event::User(_) | Event::Reference(_) | Event::DeadLetter(_) => None,
-            });
-            loaded.state.remember(position, legs);
+            snapshots::write_in_background(store, &self.stream, snapshot);
         }
-        Ok(Held { loaded })
+        Ok(())
     }
 
     /// Waits until everything that was seen is on disk, and makes sure that nobody else has written since. `false` when what was seen
@@ -210,6 +215,17 @@ impl Loaded {
             settled.last_event = self.last_event;
         }
         self.state = state;
+    }
+
+    /// True when the state knows what is asked; it goes on remembering that until something later is asked about.
+    fn knows(&mut self, search: &mut Search) -> bool {
+        self.state.remembers(search.question().since) || search.complete(&mut self.state)
+    }
+
+    /// Where the legs are that the state does not remember. They are all on disk.
+    fn unremembered(&self) -> Unremembered {
+        let unremembered = self.state.unremembered();
+        Unremembered { before_revision: unremembered.before_revision.min(self.durable), ..unremembered }
     }
 
     /// The state as it is to be written down, once it is on disk.

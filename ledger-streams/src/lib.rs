@@ -13,6 +13,7 @@ mod ledger;
 mod limits;
 mod opening;
 mod personal;
+mod recall;
 mod recorded;
 mod snapshots;
 mod store;

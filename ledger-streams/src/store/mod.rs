@@ -18,7 +18,7 @@ pub(crate) use remote::Follower;
 pub use remote::{ConnectError, EventStoreDb};
 
 /// Events read at first when a log or a stream is searched backwards.
-const BACKWARD_PAGE_EVENTS: usize = 16;
+pub(crate) const BACKWARD_PAGE_EVENTS: usize = 16;
 
 /// The event store. A concrete type: two real engines stand behind it, and callers need not know which.
 #[derive(Clone)]
@@ -140,29 +140,14 @@ impl EventStore {
         }
     }
 
-    /// The events of a stream at or after a position, oldest first, found from the stream's end backwards.
-    pub(crate) async fn read_stream_since(
+    /// The events of a stream from one that it has on, newest first, and whether they are all.
+    pub(crate) async fn read_stream_page_back(
         &self,
         stream: &Arc<str>,
-        position: Position,
-    ) -> Result<Vec<RecordedEvent>, StoreError> {
-        let mut events = Vec::new();
-        let (mut from, mut limit) = (StreamFrom::End, BACKWARD_PAGE_EVENTS);
-        loop {
-            let (page, end) = self.stream_page(stream, from, Direction::Backward, limit).await?;
-            // Most often few are asked for; each further page is greater.
-            limit = limit.saturating_mul(4).min(STREAM_PAGE_EVENTS);
-            let oldest = page.last().map(|event| (event.revision, event.position));
-            events.extend(page.into_iter().take_while(|event| event.position >= position));
-            match oldest {
-                Some((revision, place)) if !end && place >= position && revision > 0 => {
-                    from = StreamFrom::Revision(revision.saturating_sub(1));
-                }
-                _ => break,
-            }
-        }
-        events.reverse();
-        Ok(events)
+        from: u64,
+        events_max: usize,
+    ) -> Result<(Vec<RecordedEvent>, bool), StoreError> {
+        self.stream_page(stream, StreamFrom::Revision(from), Direction::Backward, events_max).await
     }
 
     /// How many events a stream has.

@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eventstore_node::ExpectedRevision;
-use ledger_core::account::{AccountCommand, AccountSnapshot, AccountState, Leg};
+use ledger_core::account::{AccountCommand, AccountSnapshot, AccountState};
 use ledger_core::transfer::TransferStatus;
 use ledger_core::{AccountId, Event, Rejection, stream};
 use tokio::task::JoinSet;
 
+use super::gaps::leg;
 use super::{Bank, Engine, context, drive, eur, request, wish};
 use crate::codec::{decode_all, system_append};
-use crate::{Ledger, LedgerOptions, Recorded, TransferReceipt};
+use crate::{LEGS_READ_BACK_MAX, Ledger, LedgerOptions, Recorded, TransferReceipt};
 
 on_each_engine! {
     a_snapshot_is_written_every_so_many_events,
@@ -21,6 +22,7 @@ on_each_engine! {
     a_snapshot_that_cannot_be_written_troubles_nobody,
     an_account_that_is_long_already_is_written_down_when_it_is_loaded,
     no_leg_from_before_a_snapshot_is_booked_twice_after_a_restart,
+    an_old_transfer_is_known_however_many_came_after_it,
     every_snapshot_is_what_the_stream_says_however_many_write,
 }
 
@@ -200,27 +202,31 @@ async fn an_account_that_is_long_already_is_written_down_when_it_is_loaded(engin
     assert_eq!(written.first().map(AccountSnapshot::revision), Some(19));
 }
 
+/// Two transfers, of which one was credited and one refused; the drivers of both were gone before they could say so.
+async fn answered_without_an_end(
+    bank: &Bank,
+    ledger: &Ledger,
+    from: AccountId,
+    to: AccountId,
+) -> (TransferReceipt, TransferReceipt) {
+    let credit = async |receipt: &TransferReceipt| {
+        let command = AccountCommand::Credit(leg(receipt, from));
+        ledger.account(to, &command, &receipt.run.context).await.unwrap().unwrap();
+    };
+    let credited = request(ledger, &wish("credited", from, to, 300)).await.unwrap();
+    credit(&credited).await;
+    bank.command(to, AccountCommand::Freeze(None)).await;
+    let refused = request(ledger, &wish("refused", from, to, 50)).await.unwrap();
+    credit(&refused).await;
+    bank.command(to, AccountCommand::Unfreeze).await;
+    (credited, refused)
+}
+
 async fn no_leg_from_before_a_snapshot_is_booked_twice_after_a_restart(engine: Engine) {
     let bank = Bank::new(engine).await;
     let ledger = snapshotting(&bank, 2, 4).await;
     let (from, to) = (bank.account(1_000).await, bank.account(0).await);
-    let credit = |receipt: &TransferReceipt| {
-        AccountCommand::Credit(Leg {
-            transfer_id: receipt.transfer_id,
-            counterparty: from,
-            amount: receipt.run.process.transfer.amount,
-            description: None,
-            reference: None,
-            since: Some(receipt.run.process.requested_at),
-        })
-    };
-    // One was credited and one refused; the drivers of both are gone before they could say so.
-    let credited = request(&ledger, &wish("credited", from, to, 300)).await.unwrap();
-    ledger.account(to, &credit(&credited), &credited.run.context).await.unwrap().unwrap();
-    bank.command(to, AccountCommand::Freeze(None)).await;
-    let refused = request(&ledger, &wish("refused", from, to, 50)).await.unwrap();
-    ledger.account(to, &credit(&refused), &refused.run.context).await.unwrap().unwrap();
-    bank.command(to, AccountCommand::Unfreeze).await;
+    let (credited, refused) = answered_without_an_end(&bank, &ledger, from, to).await;
     for id in [from, to] {
         change(&ledger, id, 1_001..1_020).await;
         let written = wait_for_snapshots(&ledger, id, 4).await;
@@ -234,6 +240,45 @@ async fn no_leg_from_before_a_snapshot_is_booked_twice_after_a_restart(engine: E
     from_the_start.run.process.stage = ledger_core::transfer::process::Stage::Requested;
     assert_eq!(drive(&bank.ledger, &from_the_start).await, TransferStatus::Completed);
     assert_eq!((bank.balance(from).await, bank.balance(to).await), (-300, 300));
+}
+
+async fn an_old_transfer_is_known_however_many_came_after_it(engine: Engine) {
+    const AFTER: i64 = 3 * LEGS_READ_BACK_MAX as i64;
+    let bank = Bank::new(engine).await;
+    let ledger = snapshotting(&bank, 2, 16).await;
+    let (from, to) = (bank.account(1_000).await, bank.account(0).await);
+    let (credited, refused) = answered_without_an_end(&bank, &ledger, from, to).await;
+    let pay = async |ledger: &Ledger, name: &str, count: i64| {
+        let mut tasks = JoinSet::new();
+        for number in 0..count {
+            let (ledger, wish) = (ledger.clone(), wish(&format!("{name}{number}"), from, to, 1));
+            tasks.spawn(async move {
+                let receipt = request(&ledger, &wish).await.unwrap();
+                assert_eq!(drive(&ledger, &receipt).await, TransferStatus::Completed);
+            });
+        }
+        tasks.join_all().await;
+    };
+    pay(&ledger, "before", AFTER).await;
+    let bank = bank.restart().await;
+    // Two drivers of each, while others pay into the account.
+    let second = bank.second().await;
+    let failed = TransferStatus::Failed(Rejection::AccountFrozen);
+    let (ends, ()) = tokio::join!(
+        async {
+            tokio::join!(
+                drive(&bank.ledger, &credited),
+                drive(&second, &credited),
+                drive(&bank.ledger, &refused),
+                drive(&second, &refused),
+            )
+        },
+        pay(&bank.ledger, "meanwhile", 20),
+    );
+    assert_eq!(ends, (TransferStatus::Completed, TransferStatus::Completed, failed, failed));
+    let bank = bank.restart().await;
+    let paid = 300 + AFTER + 20;
+    assert_eq!((bank.balance(from).await, bank.balance(to).await), (-paid, paid));
 }
 
 async fn every_snapshot_is_what_the_stream_says_however_many_write(engine: Engine) {
