@@ -40,6 +40,7 @@ macro_rules! on_each_engine {
 }
 
 mod gaps;
+mod leases;
 mod personal;
 mod snapshots;
 
