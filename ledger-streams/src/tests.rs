@@ -39,6 +39,7 @@ macro_rules! on_each_engine {
     };
 }
 
+mod dead_letters;
 mod gaps;
 mod leases;
 mod personal;
