@@ -92,7 +92,9 @@ impl From<Rejection> for Problem {
             Rejection::IdempotencyKeyReused
             | Rejection::ReferenceTaken
             | Rejection::AccountExists
-            | Rejection::UserExists => StatusCode::CONFLICT,
+            | Rejection::UserExists
+            | Rejection::TransferNotParked
+            | Rejection::AlreadyResolved => StatusCode::CONFLICT,
             _ => StatusCode::BAD_REQUEST,
         };
         Self::new(status, rejection.code(), rejection.message())

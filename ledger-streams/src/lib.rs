@@ -6,6 +6,7 @@
 
 mod accounts;
 mod codec;
+mod dead_letters;
 mod error;
 mod execute;
 mod ids;
