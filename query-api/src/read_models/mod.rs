@@ -6,8 +6,10 @@
 
 pub(crate) mod account;
 mod column;
+pub(crate) mod dead_letter;
 pub(crate) mod monthly_totals;
 pub(crate) mod projection;
+pub(crate) mod stuck;
 pub(crate) mod transaction;
 pub(crate) mod transfer;
 pub(crate) mod trial_balance;
