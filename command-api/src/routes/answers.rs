@@ -6,7 +6,7 @@ use http::{HeaderValue, StatusCode};
 use ledger_core::account::AccountCommand;
 use ledger_core::dead_letter::{DeadLetterCommand, Resolution};
 use ledger_core::transfer::TransferStatus;
-use ledger_core::{AccountId, Position, TransferId, UserId, stream};
+use ledger_core::{AccountId, Position, Rejection, TransferId, UserId, stream};
 use ledger_streams::TransferReceipt;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -119,8 +119,10 @@ pub(crate) async fn command_dead_letter(
             (*transfer_id, "resolved", Some(*resolution))
         }
     };
-    let context = caller.context(api, stream::DEAD_LETTERS);
-    let executed = api.ledger.dead_letter(command, &context).await??;
+    let Some(stream) = api.ledger.dead_letter_stream(transfer_id).await? else {
+        return Err(Problem::of_resource(Rejection::TransferNotParked));
+    };
+    let executed = api.ledger.dead_letter(command, &caller.context(api, stream)).await??;
     let answer = DeadLetterAnswer { transfer_id, standing, resolution, position: executed.position };
     Ok(replayed(executed.events.is_empty(), placed(StatusCode::ACCEPTED, answer.position, &answer)))
 }

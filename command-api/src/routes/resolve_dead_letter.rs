@@ -34,7 +34,8 @@ pub(crate) struct ResolveBody {
     responses(
         (status = 202, description = "It is being ended like this, now or before", body = DeadLetterAnswer),
         (status = 400, description = "invalid_id, invalid_body, invalid_reason"),
-        (status = 409, description = "transfer_not_parked: it never was, or it is being tried again; already_resolved: in the other way"),
+        (status = 404, description = "transfer_not_parked: it never was"),
+        (status = 409, description = "transfer_not_parked: it is being tried again; already_resolved: in the other way"),
     )
 )]
 pub(crate) async fn handle(

@@ -30,7 +30,8 @@ pub(crate) struct RetryBody {
     responses(
         (status = 202, description = "It is tried again, now or before", body = DeadLetterAnswer),
         (status = 400, description = "invalid_id, invalid_reason"),
-        (status = 409, description = "transfer_not_parked: it never was, or it was resolved and is not parked again"),
+        (status = 404, description = "transfer_not_parked: it never was"),
+        (status = 409, description = "transfer_not_parked: it was resolved, and is not parked again"),
     )
 )]
 pub(crate) async fn handle(
