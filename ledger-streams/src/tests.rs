@@ -40,6 +40,7 @@ macro_rules! on_each_engine {
     };
 }
 
+mod dead_letters;
 mod gaps;
 mod leases;
 
