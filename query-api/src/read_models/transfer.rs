@@ -235,3 +235,7 @@ pub(crate) async fn by_id(pool: &PgPool, transfer_id: i64) -> Result<Option<Tran
     let row = sqlx::query_as(BY_ID).bind([transfer_id]).fetch_optional(pool).await?;
     Ok(row)
 }
+
+#[cfg(test)]
+#[path = "transfer_tests.rs"]
+mod tests;

@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
 
 use crate::harness::{Answer, Client, Daybook, run, shared, text, until};
 
 /// From a start, or an operator's word, to the dead letters.
 const PARKING_TIME_MAX: Duration = Duration::from_secs(60);
+/// From a question to Postgres's count of it.
+const COUNTING_TIME_MAX: Duration = Duration::from_secs(60);
 /// An account holds 9,223 times the largest transfer, and some.
 const FULL: &str = "92233720368547758.07";
 const LARGEST: &str = "10000000000000.00";
@@ -135,6 +138,7 @@ fn printed(output: &Output, code: i32) -> String {
 async fn a_transfer_that_no_rule_can_end_is_ended_by_an_operator_once() {
     let mut stuck = Stuck::transfers().await;
     everybody_sees_them(&stuck).await;
+    stuck_transfers_are_found_without_reading_all(&stuck).await;
 
     // What is parked stays parked, and is nobody's trouble, whatever is restarted.
     stuck.daybook.kill();
@@ -226,6 +230,36 @@ async fn everybody_sees_them(stuck: &Stuck) {
 
     let sums = bank.trial_balance().await;
     assert_eq!(sums[0]["inTransit"], "4.00", "{sums}");
+}
+
+/// Nine thousand transfers have ended, four have not: only the index over those is read.
+async fn stuck_transfers_are_found_without_reading_all(stuck: &Stuck) {
+    const QUESTIONS: i64 = 20;
+    let mut database = PgConnection::connect(&stuck.daybook.database_url()).await.unwrap();
+    sqlx::query("analyze transfers").execute(&mut database).await.unwrap();
+    let mut scans = async || {
+        let (by_index, whole): (i64, i64) = sqlx::query_as(
+            "select (select idx_scan from pg_stat_user_indexes where indexrelname = 'transfers_pending'),
+                    (select seq_scan from pg_stat_user_tables where relname = 'transfers')",
+        )
+        .fetch_one(&mut database)
+        .await
+        .unwrap();
+        (by_index, whole)
+    };
+    let before = scans().await;
+    for _ in 0..QUESTIONS {
+        assert_eq!(stuck.stuck(0).await.len(), 4);
+    }
+    // Postgres counts late.
+    let after = until("the index is used", COUNTING_TIME_MAX, async || {
+        let after = scans().await;
+        (after.0 >= before.0 + QUESTIONS).then_some(after)
+    })
+    .await;
+    assert_eq!(after.1, before.1, "the whole table was read");
+    drop(scans);
+    database.close().await.unwrap();
 }
 
 async fn retried_when_there_is_room(stuck: &Stuck) {
