@@ -19,8 +19,8 @@ const LARGEST: &str = "10000000000000.00";
 const ROWS: usize = 9_223;
 const REST: &str = "3720368547758.07";
 /// Rows of one request, and requests at a time.
-const CHUNK: usize = 500;
-const LANES: usize = 4;
+const CHUNK: usize = 200;
+const LANES: usize = 16;
 
 fn row(reference: &str, account: &str, direction: &str, amount: &str, month: usize) -> Value {
     json!({
