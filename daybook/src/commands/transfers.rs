@@ -19,8 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const PAGE: usize = 200;
 
 const EXAMPLES: &str = "\
-A transfer ends within milliseconds. One that is older is being tried again and again, or is parked: then
-daybook deadletter show ID says why.
+A transfer ends within milliseconds. One that has not is being tried again and again, or is
+parked: then `daybook deadletter show ID` says why.
 
 Examples:
   daybook transfers stuck

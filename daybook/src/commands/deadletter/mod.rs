@@ -23,20 +23,21 @@ const SHOW_EXAMPLES: &str = "\
 Examples:
   daybook deadletter show 258730172895232001";
 const RETRY_EXAMPLES: &str = "\
-For a transfer whose obstacle was removed. The exit code is 0 when it has ended, 1 when it was parked again, has
-not ended in time or the server refused.
+For a transfer whose obstacle was removed. The exit code is 0 when the transfer has ended,
+1 when it was parked again, has not ended in time, or the server refused.
 
 Examples:
   daybook deadletter retry 258730172895232001
-  daybook deadletter retry 258730172895232001 --reason \"there is room on the account again\" --subject desk-7";
+  daybook deadletter retry 258730172895232001 --reason \"there is room again\" --subject desk-7";
 const RESOLVE_EXAMPLES: &str = "\
 --refund: the money goes back to the account it came from, or never leaves it.
 --complete: the money arrives, even on an account that had refused it, frozen or closed.
-Said once: the other way is closed from then on. The exit code is 0 when it has ended as told, else 1.
+Said once: the other way is closed from then on.
+The exit code is 0 when the transfer has ended as told, else 1.
 
 Examples:
   daybook deadletter resolve 258730172895232001 --refund --reason \"ticket 4711\"
-  daybook deadletter resolve 258730172895232001 --complete --reason \"the payee's bank insists\" --subject desk-7";
+  daybook deadletter resolve 258730172895232001 --complete --reason \"ticket 4712\" --subject desk-7";
 
 /// What `daybook deadletter` needs to know.
 #[derive(Debug, Args)]

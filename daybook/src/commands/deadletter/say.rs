@@ -175,7 +175,7 @@ impl fmt::Display for Report {
                 write!(f, "Transfer {transfer_id} was rejected ({why}): nothing left account {from_account}.")
             }
             Outcome::ParkedAgain => {
-                write!(f, "Transfer {transfer_id} was parked again ({reason}): it waits for its {step}.")
+                write!(f, "Transfer {transfer_id} was parked again ({reason}), waiting for: {step}.")
             }
             Outcome::UnderWay => {
                 write!(
