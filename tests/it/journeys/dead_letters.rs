@@ -225,6 +225,11 @@ async fn everybody_sees_them(stuck: &Stuck) {
     for transfer in transfers {
         assert!(listed.contains(&**transfer) && old.contains(&**transfer), "{listed}{old}");
     }
+    // Questions may go to another process than commands.
+    let (reads, dir) = (stuck.daybook.url(), stuck.daybook.dir().to_str().unwrap());
+    let divided = ["--url", "http://127.0.0.1:1", "--query-url", &reads, "--data-dir", dir];
+    let elsewhere = run(&[&["deadletter", "list"], &divided[..]].concat()).await;
+    assert_eq!(printed(&elsewhere, 0), listed);
     let shown = printed(&stuck.command(&["deadletter", "show", first]).await, 0);
     assert!(shown.contains("process-manager") && shown.contains("balance_out_of_range"), "{shown}");
 
