@@ -31,8 +31,9 @@ impl Server {
     /// Starts daybook and waits until it is ready.
     pub async fn start(data_dir: &Path, arguments: &[&str]) -> Self {
         let esdb = free_address();
-        let up = ["up", "--esdb", &esdb.to_string()];
-        let mut server = Self::spawn(data_dir, esdb, &[&up, arguments].concat()).await;
+        let own = esdb.to_string();
+        let log = if arguments.contains(&"--event-store") { vec![] } else { vec!["--esdb", &own] };
+        let mut server = Self::spawn(data_dir, esdb, &[&["up"], &log[..], arguments].concat()).await;
         server.token = token(data_dir);
         server
     }
