@@ -8,7 +8,7 @@ use super::tail::{Damage, Record, Segment};
 use crate::harness::{Daybook, text};
 
 /// A kill seldom comes between the write of a group and its sync: so often it is tried for each damage.
-const KILLS_MAX: usize = 60;
+const KILLS_MAX: usize = 20;
 
 /// How far read models have come that live in this daybook's Postgres.
 async fn projected(database: &Daybook) -> u64 {
