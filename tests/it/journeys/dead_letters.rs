@@ -263,7 +263,6 @@ async fn stuck_transfers_are_found_without_reading_all(stuck: &Stuck) {
     })
     .await;
     assert_eq!(after.1, before.1, "the whole table was read");
-    drop(scans);
     database.close().await.unwrap();
 }
 
