@@ -26,6 +26,19 @@ pub(super) struct State {
     pub(super) in_transit: i64,
 }
 
+impl State {
+    /// Whether an account like this says no to a debit of this amount, or a credit of none, for this reason.
+    pub(super) fn refuses(&self, reason: &str, debit: i64) -> bool {
+        match reason {
+            "account_frozen" => self.status == "frozen",
+            "account_closed" => self.status == "closed",
+            "insufficient_funds" => self.balance + self.limit < debit,
+            // By an operator's word, or for what no test here does.
+            _ => true,
+        }
+    }
+}
+
 /// Money that came or went.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {

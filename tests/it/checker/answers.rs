@@ -82,6 +82,9 @@ fn became_one_transfer(books: &Books, key: &str, asked: &[&Exchange]) -> Result<
             return Err(format!("the log has another wish: {transfer:?}"));
         }
         is_kept(transfer, exchange, answer)?;
+        if answer.status == 400 && transfer.status() == "rejected" && !answer.is_replayed() {
+            was_so(books, transfer, exchange.at, answer.position())?;
+        }
     }
     match others.iter().find(|(exchange, answer)| answer.status == 409 && asks_for(exchange, transfer)) {
         Some(_) => Err("it was called another wish, and is the one in the log".to_owned()),
@@ -105,6 +108,17 @@ fn is_kept(transfer: &Transfer, exchange: &Exchange, answer: &Answer) -> Result<
         return Err(format!("the log does not have it so: {transfer:?}"));
     }
     Ok(())
+}
+
+/// Whether the reason of a refusal was true at a time between the question and the answer.
+fn was_so(books: &Books, transfer: &Transfer, from: u64, to: u64) -> Result<(), String> {
+    let reason = transfer.reason.as_deref().unwrap_or_default();
+    let source = books.accounts.get(&transfer.from).ok_or("its source is not in the log")?;
+    let mut between = source.states_from(from).iter().take_while(|(began, _)| *began <= to);
+    if between.any(|(_, state)| state.refuses(reason, transfer.amount)) {
+        return Ok(());
+    }
+    Err(format!("the account never was like that between {from} and {to}"))
 }
 
 fn id(answer: &Answer) -> Option<&str> {

@@ -11,6 +11,8 @@ use crate::harness::text;
 pub(super) struct Books {
     /// The last position of the log.
     pub(super) head: u64,
+    /// The last position about money: others do not concern the read models.
+    pub(super) last: u64,
     pub(super) accounts: BTreeMap<String, Account>,
     pub(super) transfers: BTreeMap<String, Transfer>,
     pub(super) sums: BTreeMap<String, Sums>,
@@ -53,6 +55,9 @@ impl Books {
             return Err(format!("the next revision of its stream is {next}"));
         }
         *next += 1;
+        if ["account", "transfer"].contains(&event.category().0) {
+            self.last = event.position;
+        }
         match event.category() {
             ("account", id) => self.follow_account(event, id),
             ("transfer", _) => self.follow_transfer(event),
@@ -74,8 +79,13 @@ impl Books {
         let transfer = self.transfers.get_mut(&transfer).ok_or("nobody asked for its transfer")?;
         transfer.fits_leg(event, id)?;
         transfer.go_on(event)?;
-        if ["DebitRefused", "CreditRefused", "ReversalWaived"].contains(&&*event.name) {
+        if event.name == "ReversalWaived" {
             return Ok(());
+        }
+        if let ("DebitRefused" | "CreditRefused", Some(reason)) = (&*event.name, &transfer.reason) {
+            let debit = if event.name == "DebitRefused" { amount } else { 0 };
+            let is_so = account.state().refuses(reason, debit);
+            return if is_so { Ok(()) } else { Err(format!("the account is {:?}", account.state())) };
         }
         let before = account.state().balance;
         account.book(event, transfer)?;

@@ -33,7 +33,7 @@ pub(crate) async fn check(bank: &Client, log: &str) {
     let books = settled(&mut Log::at(log)).await;
     let mut faults = books.faults().to_vec();
     faults.extend(answers::faults(&books, &bank.witness().exchanges()));
-    bank.reads_at(books.head);
+    bank.reads_at(books.last);
     faults.extend(read_models::faults(&books, bank).await);
     let shown = faults.iter().take(FAULTS_SHOWN).map(String::as_str).collect::<Vec<_>>().join("\n");
     assert!(faults.is_empty(), "{} faults, the first of them:\n{shown}", faults.len());

@@ -137,6 +137,8 @@ fn whatever_is_wrong_with_a_log_is_found() {
     finds(|log| drop(log.remove(place("CreditRefused", "12"))), "its transfer was debited before it");
     finds(|log| drop(log.remove(place("DebitReversed", "12"))), "its transfer was credit refused before it");
     finds(|log| drop(log.remove(place("TransferRequested", "11"))), "nobody asked for its transfer");
+    let untrue = refused("CreditRefused", "11", "2", "1", "4.00", "account_frozen");
+    finds(|log| log[place("AccountCredited", "11")] = untrue, "the account is State");
     let balance_after =
         |log: &mut Vec<Told>, place: usize, amount| log[place].2["balance_after"] = money(amount);
     finds(|log| balance_after(log, place("AccountDebited", "11"), "6.01"), "the balance was 1000 before it");
@@ -271,4 +273,21 @@ fn a_wish_that_is_in_the_log_twice_is_found() {
     ledger.extend([twin, ended("TransferRejected", "14", Some("insufficient_funds"))]);
     let faults = answers::faults(&books(ledger), &[asked("13", "2", "50.00", None)]);
     assert!(faults.len() == 1 && faults[0].contains("the log has it 2 times"), "{faults:?}");
+}
+
+#[test]
+fn a_refusal_for_what_was_not_so_any_more_is_found() {
+    let mut ledger = ledger();
+    let before = ledger.len() as u64 * 100;
+    ledger.extend([
+        requested("15", "1", "2", "3.00"),
+        ended("TransferRejected", "15", Some("insufficient_funds")),
+    ]);
+    let refused = rejected("15", "insufficient_funds", before + 200);
+    let asked = |at| Exchange { at, ..asked("15", "2", "3.00", refused.clone()) };
+    let books = books(ledger);
+    // It had nothing at first: whoever asked then may hear so late.
+    assert_eq!(answers::faults(&books, &[asked(0)]), [""; 0]);
+    let faults = answers::faults(&books, &[asked(before)]);
+    assert!(faults.len() == 1 && faults[0].contains("the account never was like that"), "{faults:?}");
 }

@@ -91,7 +91,12 @@ impl Client {
 
     async fn try_send(&self, request: RequestBuilder) -> reqwest::Result<Answer> {
         let request = request.build()?;
-        let mut exchange = Exchange::asked(&request);
+        let at = match (request.headers().get(POSITION), request.method()) {
+            (Some(at), _) => at.to_str().unwrap().parse().unwrap(),
+            (None, &Method::GET) => 0,
+            (None, _) => self.position.load(Ordering::Relaxed),
+        };
+        let mut exchange = Exchange::asked(&request, at);
         let answered = self.answer(request).await;
         exchange.answer = answered.as_ref().ok().cloned();
         self.witness.hears(exchange);

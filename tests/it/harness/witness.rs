@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use reqwest::{Method, Request};
 use serde_json::Value;
 
-use super::client::{Answer, POSITION};
+use super::client::Answer;
 
 /// Hears every exchange of the clients that share it, in all lives of a daybook.
 #[derive(Clone, Default)]
@@ -19,7 +19,7 @@ pub(crate) struct Exchange {
     pub(crate) path: String,
     /// Null when it has none, or none in JSON.
     pub(crate) body: Value,
-    /// The position that it was to be answered at; 0 when it named none.
+    /// The position that a read named, or the highest that a writer had been told.
     pub(crate) at: u64,
     /// None when no answer came: nobody knows what became of the request.
     pub(crate) answer: Option<Answer>,
@@ -27,9 +27,8 @@ pub(crate) struct Exchange {
 
 impl Exchange {
     /// A request that has not been answered yet.
-    pub(super) fn asked(request: &Request) -> Self {
+    pub(super) fn asked(request: &Request, at: u64) -> Self {
         let body = request.body().and_then(reqwest::Body::as_bytes).unwrap_or_default();
-        let at = request.headers().get(POSITION).map_or(0, |at| at.to_str().unwrap().parse().unwrap());
         Self {
             method: request.method().clone(),
             path: request.url().path().to_owned(),

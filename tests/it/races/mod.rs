@@ -20,6 +20,7 @@ async fn all(banks: &[Client]) {
     keys::of_different_bodies_under_one_key_exactly_one_wins(banks).await;
     keys::one_key_makes_one_deposit(banks).await;
     money::many_who_drain_one_account_never_overdraw_it(banks).await;
+    money::what_one_process_was_paid_the_other_knows(banks).await;
     money::money_that_crosses_never_waits_for_itself(banks).await;
     accounts::freezing_in_the_middle_of_transfers_loses_nothing(banks).await;
     accounts::closing_in_the_middle_of_transfers_loses_nothing(banks).await;

@@ -32,6 +32,21 @@ pub(super) async fn many_who_drain_one_account_never_overdraw_it(banks: &[Client
     }
 }
 
+pub(super) async fn what_one_process_was_paid_the_other_knows(banks: &[Client]) {
+    let (from, to) = (banks[0].open("EUR").await, banks[0].open("EUR").await);
+    for round in 0..8 {
+        for (number, bank) in banks.iter().enumerate() {
+            let other = &banks[(number + 1) % banks.len()];
+            let key = |what: &str| format!("{what}-{round}-{number}");
+            let refused = other.transfer(&key("too early"), &from, &to, "1.00").await;
+            refused.refuses(400, "insufficient_funds");
+            bank.deposit(&from, "1.00").await;
+            let (path, body) = transfer(&key("in time"), &from, &to, "1.00");
+            other.post(&path, &body).await.is(202);
+        }
+    }
+}
+
 pub(super) async fn money_that_crosses_never_waits_for_itself(banks: &[Client]) {
     let bank = &banks[0];
     let (left, right) = (bank.open_with_euros("500.00").await, bank.open_with_euros("500.00").await);
