@@ -13,6 +13,7 @@ pub(super) struct Account {
     /// Each state, and where in the log it began.
     pub(super) states: Vec<(u64, State)>,
     pub(super) entries: Vec<Entry>,
+    /// By business time, which entries need not follow.
     pub(super) months: BTreeMap<String, Month>,
 }
 
@@ -42,6 +43,7 @@ impl State {
 /// Money that came or went.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
+    pub(super) month: String,
     pub(super) transfer: String,
     pub(super) counterparty: String,
     pub(super) is_debit: bool,
@@ -51,8 +53,6 @@ pub(super) struct Entry {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Month {
-    pub(super) opening: i64,
-    pub(super) closing: i64,
     pub(super) debits: i64,
     pub(super) credits: i64,
     pub(super) count: i64,
@@ -135,12 +135,11 @@ impl Account {
                 _ => {}
             }
         });
-        self.entries.push(Entry { transfer: id, counterparty, is_debit, amount, balance_after });
-        let fresh = Month { opening: balance, ..Month::default() };
-        let month = self.months.entry(event.month()).or_insert(fresh);
-        month.closing = balance_after;
+        let month = self.months.entry(event.month()).or_default();
         month.count += 1;
         *(if is_debit { &mut month.debits } else { &mut month.credits }) += amount;
+        let month = event.month();
+        self.entries.push(Entry { month, transfer: id, counterparty, is_debit, amount, balance_after });
         Ok(())
     }
 }

@@ -24,9 +24,9 @@ pub(super) struct Books {
 /// Where the money of a currency is. Balances are as the events name them, what is in transit is by the amounts moved.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sums {
-    pub(super) customers: i64,
-    pub(super) settlement: i64,
-    pub(super) in_transit: i64,
+    pub(super) customers: i128,
+    pub(super) settlement: i128,
+    pub(super) in_transit: i128,
 }
 
 impl Books {
@@ -91,8 +91,8 @@ impl Books {
         account.book(event, transfer)?;
         let sums = self.sums.entry(account.currency.clone()).or_default();
         let side = if account.is_settlement { &mut sums.settlement } else { &mut sums.customers };
-        *side += account.state().balance - before;
-        sums.in_transit += if event.name == "AccountDebited" { amount } else { -amount };
+        *side += i128::from(account.state().balance) - i128::from(before);
+        sums.in_transit += i128::from(if event.name == "AccountDebited" { amount } else { -amount });
         if sums.customers + sums.settlement + sums.in_transit != 0 {
             return Err(format!("the books are not at zero: {sums:?}"));
         }

@@ -66,23 +66,36 @@ async fn account_faults(books: &Books, bank: &Client, id: &str, account: &Accoun
     if shown.status != 200 || !is_shown(account.state(), &shown) {
         faults.push(format!("account {id} is shown as {}, it is {:?}", shown.body, account.state()));
     }
-    let entries = bank.entries(id).await;
-    if entries.len() != account.entries.len() {
-        faults.push(format!("account {id} has {} entries of {}", entries.len(), account.entries.len()));
+    let shown = bank.entries(id).await;
+    // Month by month, and in each in the order of booking.
+    let mut entries = account.entries.clone();
+    entries.sort_by(|one, other| one.month.cmp(&other.month));
+    if shown.len() != entries.len() {
+        faults.push(format!("account {id} has {} entries of {}", shown.len(), entries.len()));
     }
-    for (shown, entry) in entries.iter().zip(&account.entries) {
+    for (shown, entry) in shown.iter().zip(&entries) {
         if !is_entry(shown, entry, &books.transfers[&entry.transfer]) {
             faults.push(format!("account {id} has {shown}, it should have {entry:?}"));
         }
     }
+    let mut opening = 0;
     for (month, expected) in &account.months {
+        let closing = opening + i128::from(expected.credits) - i128::from(expected.debits);
+        let before = std::mem::replace(&mut opening, closing);
+        // Whole histories are imported after what they lead to: in between, a balance by business time may be more than fits.
+        if i64::try_from(before).is_err() || i64::try_from(closing).is_err() {
+            continue;
+        }
         let shown = bank.get(&format!("/api/v1/transactions/{id}/month/{month}?first=0")).await;
         let sum = |member: &str| shown.body[member].as_str().map_or(i64::MIN, cents);
-        let [opening, closing, debits, credits] =
-            ["opening", "closing", "total_debits", "total_credits"].map(sum);
+        let [begin, end, debits, credits] = ["opening", "closing", "total_debits", "total_credits"].map(sum);
         let count = shown.body["count"].as_i64().unwrap_or(-1);
-        if *expected != (Month { opening, closing, debits, credits, count }) {
-            faults.push(format!("account {id} in {month} is {}, it should be {expected:?}", shown.body));
+        let same = *expected == (Month { debits, credits, count });
+        if !same || (before, closing) != (begin.into(), end.into()) {
+            faults.push(format!(
+                "account {id} in {month} is {}, it should be {expected:?} from {before} to {closing}",
+                shown.body
+            ));
         }
     }
     faults
@@ -111,16 +124,17 @@ async fn transfer_faults(bank: &Client, transfers: &[(&String, &Transfer)]) -> V
     let mut faults = Vec::new();
     for (id, transfer) in transfers {
         let shown = &data[format!("t{id}")];
-        let steps: Vec<_> =
-            shown["timeline"].as_array().into_iter().flatten().map(|step| &step["step"]).collect();
-        let taken = transfer.stages.iter().map(|(_, stage)| *stage).filter(|stage| !stage.contains(' '));
+        // What operators did is in another stream.
+        let steps = shown["timeline"].as_array().into_iter().flatten().map(|step| text(&step["step"]));
+        let steps = steps.filter(|step| !["PARKED", "RETRIED", "RESOLVED"].contains(&&**step));
+        let taken = transfer.stages.iter().map(|(_, stage)| stage.to_uppercase().replace(' ', "_"));
         let same = shown["from"] == transfer.from
             && shown["to"] == transfer.to
             && shown["amount"].as_str().map(cents) == Some(transfer.amount)
             && shown["currency"] == transfer.currency
             && shown["status"] == transfer.status().to_uppercase()
             && shown["failureReason"].as_str() == transfer.reason.as_deref()
-            && steps.into_iter().eq(&taken.map(|stage| json!(stage.to_uppercase())).collect::<Vec<_>>());
+            && steps.eq(taken);
         if !same {
             faults.push(format!("transfer {id} is shown as {shown}, it is {transfer:?}"));
         }
@@ -131,7 +145,7 @@ async fn transfer_faults(bank: &Client, transfers: &[(&String, &Transfer)]) -> V
 async fn trial_balance_faults(books: &Books, bank: &Client) -> Vec<String> {
     let shown = bank.trial_balance().await;
     let shown = shown.as_array().into_iter().flatten().map(|sums| {
-        let sum = |member: &str| cents(&text(&sums[member]));
+        let sum = |member: &str| i128::from(cents(&text(&sums[member])));
         (text(&sums["currency"]), [sum("customers"), sum("settlement"), sum("inTransit")])
     });
     let shown: Vec<_> = shown.collect();

@@ -160,6 +160,7 @@ async fn a_transfer_that_no_rule_can_end_is_ended_by_an_operator_once() {
     assert_eq!(ends, ["failed", "failed", "completed", "failed"]);
     assert_eq!(stuck.bank.balance(&stuck.frozen).await, "1.00");
     assert_eq!(stuck.bank.trial_balance().await[0]["inTransit"], "0.00");
+    stuck.daybook.check().await;
 }
 
 async fn everybody_sees_them(stuck: &Stuck) {
