@@ -92,7 +92,8 @@ impl Client {
     async fn try_send(&self, request: RequestBuilder) -> reqwest::Result<Answer> {
         let request = request.build()?;
         let at = match (request.headers().get(POSITION), request.method()) {
-            (Some(at), _) => at.to_str().unwrap().parse().unwrap(),
+            // One that is none is refused.
+            (Some(at), _) => at.to_str().ok().and_then(|at| at.parse().ok()).unwrap_or_default(),
             (None, &Method::GET) => 0,
             (None, _) => self.position.load(Ordering::Relaxed),
         };
