@@ -7,7 +7,8 @@ use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 /// Connections to the read models. Postgres need not write a projection's commit to disk before it is seen: after a crash of its own it may
-/// have forgotten the last ones. That ends every connection, so where no new one was made, nothing was forgotten.
+/// have forgotten the last ones. That ends every connection, so where no new one was made, nothing was forgotten. (A pooler in between,
+/// such as PgBouncer, would hide it.)
 #[derive(Clone, Debug)]
 pub struct ReadDatabase {
     pool: PgPool,
