@@ -2,6 +2,8 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -33,6 +35,7 @@ pub(crate) enum Target {
 pub(crate) struct Proxy {
     address: SocketAddr,
     line: watch::Sender<Line>,
+    cuts: Arc<AtomicUsize>,
 }
 
 impl Proxy {
@@ -42,8 +45,15 @@ impl Proxy {
         listener.set_nonblocking(true).unwrap();
         let (line, following) = watch::channel(Line::Open);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        std::thread::spawn(move || runtime.block_on(serve(listener, target, following)));
-        Self { address, line }
+        let cuts = Arc::<AtomicUsize>::default();
+        let counted = Arc::clone(&cuts);
+        std::thread::spawn(move || runtime.block_on(serve(listener, target, following, counted)));
+        Self { address, line, cuts }
+    }
+
+    /// How many connections were cut so far.
+    pub(crate) fn cuts(&self) -> usize {
+        self.cuts.load(Ordering::Relaxed)
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -70,14 +80,14 @@ impl Proxy {
     }
 }
 
-async fn serve(listener: TcpListener, target: Target, line: watch::Receiver<Line>) {
+async fn serve(listener: TcpListener, target: Target, line: watch::Receiver<Line>, cuts: Arc<AtomicUsize>) {
     let listener = tokio::net::TcpListener::from_std(listener).unwrap();
     let mut proxy = line.clone();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
                 let (client, _) = accepted.unwrap();
-                tokio::spawn(connection(client, target.clone(), line.clone()));
+                tokio::spawn(connection(client, target.clone(), line.clone(), Arc::clone(&cuts)));
             }
             // Its end is the end of all connections, too: they run on this thread.
             ended = gone(&mut proxy) => return ended,
@@ -89,7 +99,12 @@ async fn gone(line: &mut watch::Receiver<Line>) {
     while line.changed().await.is_ok() {}
 }
 
-async fn connection(client: TcpStream, target: Target, mut line: watch::Receiver<Line>) {
+async fn connection(
+    client: TcpStream,
+    target: Target,
+    mut line: watch::Receiver<Line>,
+    cuts: Arc<AtomicUsize>,
+) {
     let (requests, answers) = (line.clone(), line.clone());
     let carried = async move {
         let (from_client, to_client) = tokio::io::split(client);
@@ -115,7 +130,7 @@ async fn connection(client: TcpStream, target: Target, mut line: watch::Receiver
         );
     };
     tokio::select! {
-        _ = line.wait_for(|line| *line == Line::Cut) => {}
+        _ = line.wait_for(|line| *line == Line::Cut) => drop(cuts.fetch_add(1, Ordering::Relaxed)),
         () = carried => {}
     }
 }

@@ -32,6 +32,7 @@ async fn suffer(line: &Proxy, acknowledged: &Acknowledged) {
         line.cut().await;
     }
     acknowledged.more(40).await;
+    assert!(line.cuts() > 0, "nobody used the line");
 }
 
 #[tokio::test]

@@ -13,7 +13,9 @@ use crate::harness::{Answer, Client, euros, until};
 const CLIENTS: usize = 8;
 /// Accounts that pay and are paid. The last one may be overdrawn, and is: it has nothing at first.
 const ACCOUNTS: usize = 6;
-/// Of these, what is paid to the first comes back; the second has next to nothing.
+/// Of these, one is paid by all, so that it has many events.
+const HOT: usize = 0;
+/// Two more: what is paid to the first comes back, the second has next to nothing.
 const FROZEN: usize = ACCOUNTS;
 const POOR: usize = ACCOUNTS + 1;
 const DEPOSIT: &str = "10000.00";
@@ -154,7 +156,11 @@ fn wish(name: &str, client: usize, number: usize, accounts: &[String]) -> Wish {
     let account = &accounts[from];
     let cash = ["deposits", "withdrawals"].get(number % 16).filter(|_| number > 16);
     let from = if number % 8 == 5 { POOR } else { from };
-    let to = (from + 1 + number / ACCOUNTS % ACCOUNTS) % (ACCOUNTS + 1);
+    let to = if number % 2 == 1 && from != HOT {
+        HOT
+    } else {
+        (from + 1 + number / ACCOUNTS % ACCOUNTS) % (ACCOUNTS + 1)
+    };
     let (path, mut body) = match cash {
         Some(way) => (
             format!("/api/v1/accounts/{account}/{way}"),
