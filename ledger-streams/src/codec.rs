@@ -163,13 +163,13 @@ pub(crate) fn time_of(recorded: &RecordedEvent) -> DateTime<Utc> {
 }
 
 /// An event of the store's own bookkeeping, such as a checkpoint: not in the registry, skipped by every projection.
-pub(crate) fn system_append(stream: &str, event_type: &'static str, data: Vec<u8>) -> StreamAppend {
+pub(crate) fn system_append(id: Uuid, stream: &str, event_type: &'static str, data: Vec<u8>) -> StreamAppend {
     StreamAppend {
         stream: stream.into(),
         expected: ExpectedRevision::Any,
         follows: None,
         events: vec![ProposedEvent {
-            id: Uuid::new_v4(),
+            id,
             event_type: Cow::Borrowed(event_type),
             is_json: true,
             data: Bytes::from(data),

@@ -6,14 +6,13 @@
 //! hurry. A number that the operator gives is said in the log, too, and is the operator's to keep apart.
 
 use std::sync::{Arc, Weak};
-use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use eventstore_node::ExpectedRevision;
 use ledger_core::Snowflakes;
 use ledger_core::id::WORKER_MAX;
 use parking_lot::RwLock;
-use uuid::Uuid;
+use tokio::time::Instant;
 
 use crate::codec::{system_append, time_of};
 use crate::store::AppendFailure;
@@ -44,15 +43,15 @@ struct Lease {
 }
 
 impl Lease {
-    fn is_over(&self) -> bool {
-        self.valid_until.0 <= Instant::now() || self.valid_until.1 <= Utc::now()
+    fn is_over(&self, now: DateTime<Utc>) -> bool {
+        self.valid_until.0 <= Instant::now() || self.valid_until.1 <= now
     }
 }
 
 impl Ids {
     /// Ids of a given worker number, which nobody else must use, or of a free one.
     pub(crate) async fn open(store: &EventStore, worker: Option<u16>) -> Result<Arc<Self>, StoreError> {
-        let holder = format!("{{\"holder\":\"{}\"}}", Uuid::new_v4());
+        let holder = format!("{{\"holder\":\"{}\"}}", store.new_uuid());
         let current = match worker {
             Some(worker) => {
                 let snowflakes = snowflakes(store, worker).await?;
@@ -68,9 +67,13 @@ impl Ids {
     }
 
     /// Makes an id with `make`, unless the worker number may be another's by now.
-    pub(crate) fn make<T>(&self, make: impl FnOnce(&Snowflakes) -> T) -> Result<T, StoreError> {
+    pub(crate) fn make<T>(
+        &self,
+        now: DateTime<Utc>,
+        make: impl FnOnce(&Snowflakes) -> T,
+    ) -> Result<T, StoreError> {
         let current = self.current.read();
-        if current.lease.as_ref().is_some_and(Lease::is_over) {
+        if current.lease.as_ref().is_some_and(|lease| lease.is_over(now)) {
             return Err(StoreError::Unavailable(
                 "the number in this process's ids could not be renewed".into(),
             ));
@@ -98,7 +101,7 @@ impl Ids {
             return Ok(());
         }
         // Until there is another one, no id is made.
-        let over = (Instant::now(), Utc::now());
+        let over = (Instant::now(), store.now());
         self.current.write().lease = Some(Lease { valid_until: over, ..lease });
         let claimed = claim(store, &self.holder).await?;
         tracing::warn!(
@@ -130,13 +133,13 @@ async fn keep(ids: Weak<Ids>, store: EventStore) {
 /// Takes a free number.
 async fn claim(store: &EventStore, holder: &str) -> Result<Current, StoreError> {
     // Anywhere: processes that start at the same time should not queue for the same numbers.
-    let [high, low, ..] = Uuid::new_v4().into_bytes();
+    let [high, low, ..] = store.new_uuid().into_bytes();
     let first = u16::from_be_bytes([high, low]);
     for offset in 0..=WORKER_MAX {
         let worker = first.wrapping_add(offset) & WORKER_MAX;
         let expected = match store.read_last(&stream(worker).into()).await? {
             None => ExpectedRevision::NoStream,
-            Some(last) if Utc::now() - time_of(&last) > free_after() => {
+            Some(last) if store.now() - time_of(&last) > free_after() => {
                 ExpectedRevision::Exact(last.revision)
             }
             Some(_) => continue,
@@ -154,8 +157,8 @@ async fn take(
     expected: ExpectedRevision,
     holder: &str,
 ) -> Result<Option<Lease>, StoreError> {
-    let valid_until = (Instant::now() + WORKER_HELD_FOR, Utc::now() + WORKER_HELD_FOR);
-    let mut append = system_append(&stream(worker), "$worker", holder.as_bytes().to_vec());
+    let valid_until = (Instant::now() + WORKER_HELD_FOR, store.now() + WORKER_HELD_FOR);
+    let mut append = system_append(store.new_uuid(), &stream(worker), "$worker", holder.as_bytes().to_vec());
     append.expected = expected;
     match store.append(vec![append]).await {
         Ok(placed) => Ok(placed.last().map(|last| Lease { revision: last.revision, valid_until })),

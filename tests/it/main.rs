@@ -8,3 +8,5 @@ mod deployment;
 mod harness;
 mod journeys;
 mod outages;
+#[cfg(feature = "simulation")]
+mod simulation;

@@ -1,0 +1,75 @@
+//! The auditor: a second, simple bookkeeper, who reads event names and JSON and shares nothing with the program but those.
+
+mod answers;
+mod books;
+mod event;
+
+use std::collections::BTreeMap;
+
+use eventstore_node::RecordedEvent;
+
+pub(super) use answers::{Answer, Asked};
+pub(super) use books::{Account, Books, Entry, Status, Transfer};
+pub(super) use event::{Event, read};
+
+use super::counts::{Counts, Kind};
+
+/// What should never have happened, in words.
+pub(super) type Violations = Vec<String>;
+
+/// Checks a whole log, and everything anybody was told about it.
+pub(super) fn audit(events: &[Event], asked: &[Asked], violations: &mut Violations) -> Books {
+    let mut books = Books::default();
+    for event in events {
+        books.enter(event, violations);
+    }
+    books.close(violations);
+    answers::check(&books, asked, violations);
+    books
+}
+
+/// Transfers that were requested and have not ended.
+pub(super) fn open_transfers(events: &[RecordedEvent]) -> usize {
+    let mut lengths: BTreeMap<&str, usize> = BTreeMap::new();
+    for event in events.iter().filter(|event| event.stream.starts_with("transfer-")) {
+        *lengths.entry(&event.stream).or_default() += 1;
+    }
+    lengths.into_values().filter(|length| *length == 1).count()
+}
+
+/// Counts how transfers ended.
+pub(super) fn count(events: &[Event], counts: &Counts) {
+    for event in events {
+        match event.name.as_str() {
+            "TransferCompleted" => counts.add(Kind::TransferCompleted),
+            "TransferFailed" => counts.add(Kind::TransferFailed),
+            "TransferRejected" => counts.add(Kind::TransferRejected),
+            _ => {}
+        }
+    }
+}
+
+/// Counts, when a process has crashed, where the transfers under way stand.
+pub(super) fn count_gaps(recorded: &[RecordedEvent], counts: &Counts) {
+    let latest = read(recorded.get(recorded.len().saturating_sub(60)..).unwrap_or_default());
+    let mut last: BTreeMap<String, Kind> = BTreeMap::new();
+    for event in &latest {
+        let kind = match event.name.as_str() {
+            "TransferRequested" => Kind::CrashAfterRequest,
+            "AccountDebited" => Kind::CrashAfterDebit,
+            "DebitRefused" => Kind::CrashAfterDebitRefusal,
+            "AccountCredited" => Kind::CrashAfterCredit,
+            "CreditRefused" => Kind::CrashAfterCreditRefusal,
+            "DebitReversed" => Kind::CrashAfterReversal,
+            "TransferCompleted" | "TransferFailed" | "TransferRejected" => {
+                last.remove(event.text("transfer_id"));
+                continue;
+            }
+            _ => continue,
+        };
+        last.insert(event.text("transfer_id").to_owned(), kind);
+    }
+    for kind in last.into_values() {
+        counts.add(kind);
+    }
+}
