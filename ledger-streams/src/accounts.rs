@@ -138,8 +138,10 @@ impl Entry {
                     return Ok(true);
                 }
                 if loaded.durable == loaded.state.events {
-                    // Nothing of ours is under way: somebody else has written.
+                    // Nothing of ours is under way: somebody else has written. Whoever else decided on this state must hear of it, too,
+                    // also when it was read again by then.
                     loaded.is_loaded = false;
+                    loaded.generation = loaded.generation.wrapping_add(1);
                     return Ok(false);
                 }
                 // Ours or somebody else's? Our own appends tell: they fail if it was not us.

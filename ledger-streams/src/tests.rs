@@ -8,6 +8,7 @@ use ledger_core::transfer::{TransferEvent, TransferStatus};
 use ledger_core::{AccountId, Currency, Event, Money, Rejection, stream};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 use crate::test_server::Server;
 use crate::{
@@ -51,6 +52,7 @@ on_each_engine! {
     many_with_one_key_at_once_make_one_transfer,
     many_draining_one_account_never_overdraw_it,
     two_drivers_of_one_transfer_do_no_harm,
+    what_was_seen_before_another_process_wrote_is_not_confirmed,
     a_transfer_goes_on_after_a_crash_wherever_it_stopped,
     a_refused_request_is_not_debited_after_all,
     references_are_unique_also_when_claimed_at_once,
@@ -316,6 +318,27 @@ async fn two_drivers_of_one_transfer_do_no_harm(engine: Engine) {
     assert!(ends.len() == 40 && ends.values().all(|count| *count == 1));
 }
 
+async fn what_was_seen_before_another_process_wrote_is_not_confirmed(engine: Engine) {
+    let bank = Bank::new(engine).await;
+    let account = bank.account(0).await;
+    let entry = bank.ledger.accounts().entry(account);
+    let seen = async || {
+        let held = entry.hold(bank.ledger.store(), None).await.unwrap();
+        (held.generation(), held.state().events)
+    };
+    let confirm =
+        async |(generation, seen)| entry.confirm(bank.ledger.store(), generation, seen).await.unwrap();
+    let (first, second) = (seen().await, seen().await);
+    assert!(confirm(first).await);
+    let other = bank.second().await;
+    let freeze = AccountCommand::Freeze(None);
+    other.account(account, &freeze, &context(&stream::account(account))).await.unwrap().unwrap();
+    assert!(!confirm(first).await);
+    let again = seen().await;
+    assert!(confirm(again).await);
+    assert!(!confirm(second).await, "also when the state was read again since");
+}
+
 async fn a_transfer_goes_on_after_a_crash_wherever_it_stopped(engine: Engine) {
     // The request alone; the request and the debit; with a credit whose end was lost: each as another engine might leave it.
     let bank = Bank::new(engine).await;
@@ -448,7 +471,7 @@ async fn a_hot_account_takes_all_that_come_at_once(engine: Engine) {
 async fn what_cannot_be_read_stops_the_ledger_unless_it_is_somebody_elses(engine: Engine) {
     let bank = Bank::new(engine).await;
     let store = bank.ledger.store();
-    let strange = |name: &str| crate::codec::system_append(name, "Strange", b"{}".to_vec());
+    let strange = |name: &str| crate::codec::system_append(Uuid::new_v4(), name, "Strange", b"{}".to_vec());
     for name in ["orders-1", "accounts-1", "$settings", "user-5"] {
         store.append(vec![strange(name)]).await.unwrap();
     }

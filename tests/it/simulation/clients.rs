@@ -86,7 +86,11 @@ impl Client {
             let opened =
                 self.ask(async |ledger| match ledger.open_account(&new, &context(ledger, "")).await? {
                     Ok(opened) => Ok(Some(opened.account_id)),
-                    Err(Rejection::ReferenceTaken) => ledger.account_of_reference(&reference).await,
+                    // By somebody who is only about to open it, maybe.
+                    Err(Rejection::ReferenceTaken) => match ledger.account_of_reference(&reference).await? {
+                        Some(id) => Ok(ledger.view(id).await?.map(|account| account.id)),
+                        None => Ok(None),
+                    },
                     Err(rejection) => Err(StoreError::Broken(rejection.to_string().into())),
                 });
             match opened.await {

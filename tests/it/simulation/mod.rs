@@ -55,6 +55,9 @@ fn no_seed_breaks_the_books() {
     let counts = Counts::default();
     let alone = variable("SIMULATION_SEED");
     let seeds = alone.map_or(0..variable("SIMULATION_SEEDS").unwrap_or(SEEDS), |seed| seed..seed + 1);
+    if let Some(seed) = alone {
+        println!("{}", tell(&run(seed)));
+    }
     let (started, number) = (Instant::now(), seeds.end - seeds.start);
     let failed = run_all(seeds, &counts);
     println!("{number} seeds in {:.1?}\n{counts}", started.elapsed());
@@ -66,6 +69,20 @@ fn no_seed_breaks_the_books() {
             assert!(counts.of(kind) > 0, "{kind:?} never happened");
         }
     }
+}
+
+/// A run for people who look for what went wrong.
+fn tell(outcome: &Outcome) -> String {
+    let mut text = format!("{:#?}\n", outcome.plan);
+    for event in &outcome.events {
+        let time = event.created / 10_000 % 86_400_000;
+        let line = format!("{time:>9} {:>10} {} {}", event.position, event.stream, event.name);
+        text += &format!("{line} {} {}\n", event.data, event.metadata["booked_at"]);
+    }
+    for asked in &outcome.asked {
+        text += &format!("{asked:?}\n");
+    }
+    text
 }
 
 /// Everything that a run left behind, as one number.

@@ -32,6 +32,7 @@ const STOP_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// What a run left behind.
 pub(super) struct Outcome {
+    pub(super) plan: Plan,
     pub(super) log: SimulatedLog,
     pub(super) events: Vec<Event>,
     pub(super) asked: Vec<Asked>,
@@ -100,7 +101,14 @@ async fn live(plan: Plan) -> Outcome {
     let mut violations = std::mem::take(&mut *world.violations.lock());
     auditor::audit(&events, &asked, &mut violations);
     auditor::count(&events, &world.weather.counts);
-    Outcome { log: world.log.clone(), events, asked, violations, counts: world.weather.counts.clone() }
+    Outcome {
+        plan: (*world.plan).clone(),
+        log: world.log.clone(),
+        events,
+        asked,
+        violations,
+        counts: world.weather.counts.clone(),
+    }
 }
 
 impl World {
