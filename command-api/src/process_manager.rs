@@ -8,9 +8,9 @@
 //! up when it has rested for a while. That saves work and guards nothing: two drivers of one transfer are harmless, because each account
 //! answers a leg once.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -21,7 +21,6 @@ use ledger_streams::{
     Ledger, RETRY_DELAY_MAX, RETRY_DELAY_MIN, StoreError, TransferEnd, TransferRun, Undecoded, UndecodedBatch,
 };
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -52,7 +51,6 @@ pub async fn run(
             ready();
         }
         tokio::select! {
-            biased;
             () = shutdown.cancelled() => break,
             batch = subscription.next_undecoded(PROCESS_BATCH_EVENTS), if manager.has_room() => manager.learn(batch?)?,
             Some(driven) = manager.driving.join_next_with_id() => manager.driven(driven),
@@ -70,7 +68,7 @@ pub async fn run(
 struct ProcessManager {
     ledger: Ledger,
     /// Transfers that have not ended, by stream.
-    pending: BTreeMap<Arc<str>, Pending>,
+    pending: HashMap<Arc<str>, Pending>,
     /// Transfers to be driven next.
     ready: VecDeque<Arc<str>>,
     driving: JoinSet<Result<TransferEnd, StoreError>>,
@@ -111,7 +109,7 @@ impl ProcessManager {
     fn new(ledger: Ledger, checkpoint: Position, everything: Position) -> Self {
         Self {
             ledger,
-            pending: BTreeMap::new(),
+            pending: HashMap::new(),
             ready: VecDeque::new(),
             driving: JoinSet::new(),
             drivers: HashMap::new(),
@@ -140,7 +138,7 @@ impl ProcessManager {
         if !self.caught_up && self.position >= self.everything {
             self.caught_up = true;
             tracing::info!(transfers = self.pending.len(), "the process manager has caught up");
-            let now = self.ledger.now();
+            let now = Utc::now();
             self.take_up(|pending| {
                 now - pending.requested_at >= TimeDelta::from_std(pending.rest).unwrap_or_default()
             });
