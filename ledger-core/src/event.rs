@@ -7,10 +7,11 @@ use schemars::{Schema, schema_for};
 use serde_json::value::RawValue;
 
 use crate::account::AccountEvent;
+use crate::dead_letter::DeadLetterEvent;
 use crate::reference::ReferenceEvent;
 use crate::transfer::TransferEvent;
 use crate::user::UserEvent;
-use crate::{account, reference, transfer, upcast, user};
+use crate::{account, dead_letter, reference, transfer, upcast, user};
 
 /// Any event of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub enum Event {
     User(UserEvent),
     /// Of an account reference's stream.
     Reference(ReferenceEvent),
+    /// Of the stream of parked transfers.
+    DeadLetter(DeadLetterEvent),
 }
 
 /// Why a stored event cannot be read. Never skipped over: a skipped event is a wrong balance.
@@ -130,6 +133,7 @@ registry! {
     "DebitReversed", 1, Account::DebitReversed, AccountEvent, account::DebitReversed, ACCOUNT;
     "DebitRefused", 1, Account::DebitRefused, AccountEvent, account::DebitRefused, ACCOUNT;
     "CreditRefused", 1, Account::CreditRefused, AccountEvent, account::CreditRefused, ACCOUNT;
+    "ReversalWaived", 1, Account::ReversalWaived, AccountEvent, account::ReversalWaived, ACCOUNT;
     "OverdraftLimitChanged", 1, Account::OverdraftLimitChanged, AccountEvent, account::OverdraftLimitChanged, ACCOUNT;
     "AccountFrozen", 1, Account::Frozen, AccountEvent, account::AccountFrozen, ACCOUNT;
     "AccountUnfrozen", 1, Account::Unfrozen, AccountEvent, account::AccountUnfrozen, ACCOUNT;
@@ -142,6 +146,9 @@ registry! {
     "UserDetailsChanged", 1, User::DetailsChanged, UserEvent, user::UserDetailsChanged, USER;
     "UserErased", 1, User::Erased, UserEvent, user::UserErased, USER;
     "AccountReferenceClaimed", 1, Reference::Claimed, ReferenceEvent, reference::AccountReferenceClaimed, ACCOUNT_REFERENCE;
+    "TransferParked", 1, DeadLetter::Parked, DeadLetterEvent, dead_letter::TransferParked, DEAD_LETTERS;
+    "ParkedTransferRetried", 1, DeadLetter::Retried, DeadLetterEvent, dead_letter::ParkedTransferRetried, DEAD_LETTERS;
+    "ParkedTransferResolved", 1, DeadLetter::Resolved, DeadLetterEvent, dead_letter::ParkedTransferResolved, DEAD_LETTERS;
 }
 
 impl From<AccountEvent> for Event {

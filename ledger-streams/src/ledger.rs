@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use ledger_core::dead_letter::DeadLetters;
 use ledger_core::{AccountId, Position, Snowflakes, TransferId, UserId};
 use parking_lot::Mutex;
+use uuid::Uuid;
 
 use crate::accounts::Accounts;
 use crate::codec::system_append;
 use crate::ids::Ids;
 use crate::store::AppendFailure;
 use crate::transfers::Claims;
-use crate::{EventStore, StoreError};
+use crate::{EventStore, Lease, StoreError};
 
 /// How a ledger is opened.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +33,9 @@ struct Inner {
     ids: Arc<Ids>,
     accounts: Accounts,
     claims: Mutex<Claims>,
+    dead_letters: tokio::sync::Mutex<DeadLetters>,
+    /// This process's name where leases are held.
+    me: Uuid,
 }
 
 impl Ledger {
@@ -40,7 +45,14 @@ impl Ledger {
     /// [`StoreError::Broken`] for a worker number above 1023; anything from taking a free one.
     pub async fn open(store: EventStore, options: &LedgerOptions) -> Result<Self, StoreError> {
         let ids = Ids::open(&store, options.worker).await?;
-        let inner = Inner { store, ids, accounts: Accounts::new(), claims: Mutex::default() };
+        let inner = Inner {
+            me: store.new_uuid(),
+            store,
+            ids,
+            accounts: Accounts::new(),
+            claims: Mutex::default(),
+            dead_letters: tokio::sync::Mutex::default(),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -56,6 +68,16 @@ impl Ledger {
 
     pub(crate) fn claims(&self) -> &Mutex<Claims> {
         &self.inner.claims
+    }
+
+    pub(crate) fn dead_letters(&self) -> &tokio::sync::Mutex<DeadLetters> {
+        &self.inner.dead_letters
+    }
+
+    /// This process's view of a lease. Two of one name in one process are one holder.
+    #[must_use]
+    pub fn lease(&self, name: &str) -> Lease {
+        Lease::new(self.store().clone(), name, self.inner.me)
     }
 
     /// The time now by this process's clock, for business times that the client leaves open.

@@ -6,9 +6,11 @@
 
 mod accounts;
 mod codec;
+mod dead_letters;
 mod error;
 mod execute;
 mod ids;
+mod leases;
 mod ledger;
 mod limits;
 mod opening;
@@ -27,6 +29,7 @@ mod tests;
 pub use codec::Context;
 pub use error::StoreError;
 pub use execute::Executed;
+pub use leases::Lease;
 pub use ledger::{Ledger, LedgerOptions};
 pub use limits::*;
 pub use opening::{NewAccount, Opened};

@@ -10,6 +10,13 @@ pub const CONFLICT_RETRIES_MAX: usize = 64;
 pub const RETRY_DELAY_MIN: Duration = Duration::from_millis(20);
 /// The longest such wait.
 pub const RETRY_DELAY_MAX: Duration = Duration::from_secs(5);
+/// How long a lease is held from the moment it was asked for.
+pub const LEASE_HELD_FOR: Duration = Duration::from_secs(2);
+/// How long before that it is renewed.
+pub const LEASE_RENEW_BEFORE: Duration = Duration::from_secs(1);
+/// How long another process's lease must have stood unchanged before it is taken. More than it is held for, so that clocks of different speed do
+/// no harm.
+pub const LEASE_FREE_AFTER: Duration = Duration::from_millis(2_500);
 /// How long a process may use the worker number it took or renewed last.
 pub const WORKER_HELD_FOR: Duration = Duration::from_secs(10 * 60);
 /// How often it is renewed.

@@ -42,6 +42,7 @@ macro_rules! on_each_engine {
 }
 
 mod gaps;
+mod leases;
 
 on_each_engine! {
     a_transfer_completes,

@@ -50,7 +50,7 @@ pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<AccountId, Change<'_>
     for recorded in events {
         let event = match &recorded.event {
             Event::Account(event) => event,
-            Event::Transfer(_) | Event::User(_) | Event::Reference(_) => continue,
+            Event::Transfer(_) | Event::User(_) | Event::Reference(_) | Event::DeadLetter(_) => continue,
         };
         let change = changes.entry(account_of(recorded)?).or_default();
         change.follow(recorded)?;
@@ -59,7 +59,9 @@ pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<AccountId, Change<'_>
             AccountEvent::Debited(entry) => change.balance = Some(entry.balance_after.minor),
             AccountEvent::Credited(entry) => change.balance = Some(entry.balance_after.minor),
             AccountEvent::DebitReversed(entry) => change.balance = Some(entry.balance_after.minor),
-            AccountEvent::DebitRefused(_) | AccountEvent::CreditRefused(_) => {}
+            AccountEvent::DebitRefused(_)
+            | AccountEvent::CreditRefused(_)
+            | AccountEvent::ReversalWaived(_) => {}
             AccountEvent::OverdraftLimitChanged(changed) => {
                 change.overdraft_limit = Some(changed.limit.minor);
             }

@@ -78,6 +78,7 @@ impl<'a> Entry<'a> {
                 AccountEvent::Opened(_)
                 | AccountEvent::DebitRefused(_)
                 | AccountEvent::CreditRefused(_)
+                | AccountEvent::ReversalWaived(_)
                 | AccountEvent::OverdraftLimitChanged(_)
                 | AccountEvent::Frozen(_)
                 | AccountEvent::Unfrozen(_)
@@ -85,7 +86,8 @@ impl<'a> Entry<'a> {
             )
             | Event::Transfer(_)
             | Event::User(_)
-            | Event::Reference(_) => return Ok(None),
+            | Event::Reference(_)
+            | Event::DeadLetter(_) => return Ok(None),
         };
         Ok(Some(entry))
     }

@@ -1,18 +1,20 @@
 //! What clients and operators do, and what they were told.
 
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
 use futures::future::join_all;
 use ledger_core::account::{AccountCommand, AccountKind};
+use ledger_core::dead_letter::{DeadLetterCommand, Resolution};
 use ledger_core::settlement::Settlement;
 use ledger_core::transfer::TransferStatus;
-use ledger_core::{AccountId, Currency, Money, Rejection, stream};
+use ledger_core::{AccountId, Currency, Money, Rejection, TransferId, stream};
 use ledger_streams::{Context, Ledger, NewAccount, StoreError, TransferReceipt, TransferRequest};
 use tokio::time::{sleep, timeout};
 
-use super::auditor::{Answer, Asked};
+use super::auditor::{self, Answer, Asked};
 use super::counts::Kind;
 use super::world::World;
 
@@ -231,6 +233,35 @@ impl Client {
                 self.world.accuse(&format!("a command breaks: {error}"));
             }
             _ => {}
+        }
+    }
+
+    /// What an operator does about parked transfers: has them tried again, or says how they end, and says so twice.
+    pub(super) async fn attend_to_parked(&mut self) {
+        for (id, said) in auditor::parked(&self.world.log.events()) {
+            let transfer_id = TransferId::from_str(&id).unwrap();
+            let resolution = match said.as_deref() {
+                Some("refund") => Resolution::Refund,
+                Some(_) => Resolution::Complete,
+                None if self.lots.bool() => Resolution::Refund,
+                None => Resolution::Complete,
+            };
+            let command = if self.lots.u8(0..3) == 0 {
+                DeadLetterCommand::Retry { transfer_id, reason: None }
+            } else {
+                DeadLetterCommand::Resolve { transfer_id, resolution, reason: "so be it".to_owned() }
+            };
+            for _ in 0..self.lots.u8(1..3) {
+                let asked = self.ask(async |ledger| {
+                    let stream = ledger.dead_letter_stream(transfer_id).await?.unwrap_or_default();
+                    ledger.dead_letter(&command, &context(ledger, &stream)).await
+                });
+                if let Some(Err(error)) = asked.await
+                    && !error.is_transient()
+                {
+                    self.world.accuse(&format!("a word on a parked transfer breaks: {error}"));
+                }
+            }
         }
     }
 

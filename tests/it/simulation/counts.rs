@@ -13,6 +13,8 @@ pub(super) enum Kind {
     AppendReplyLost,
     AppendLate,
     AppendSentTwice,
+    /// Appends to one stream kept failing, while all others worked.
+    Contended,
     ReadFails,
     DeliveryDelayed,
     DeliveredAgain,
@@ -49,14 +51,21 @@ pub(super) enum Kind {
     TransferCompleted,
     TransferFailed,
     TransferRejected,
+    TransferParked,
+    ParkedRetried,
+    ParkedRefunded,
+    ParkedCompleted,
+    ReversalWaived,
+    CreditForced,
 }
 
 /// Every kind that each sufficiently long run must have seen.
-pub(super) const ALL: [Kind; 35] = [
+pub(super) const ALL: [Kind; 42] = [
     Kind::AppendFails,
     Kind::AppendReplyLost,
     Kind::AppendLate,
     Kind::AppendSentTwice,
+    Kind::Contended,
     Kind::ReadFails,
     Kind::DeliveryDelayed,
     Kind::DeliveredAgain,
@@ -88,6 +97,12 @@ pub(super) const ALL: [Kind; 35] = [
     Kind::TransferCompleted,
     Kind::TransferFailed,
     Kind::TransferRejected,
+    Kind::TransferParked,
+    Kind::ParkedRetried,
+    Kind::ParkedRefunded,
+    Kind::ParkedCompleted,
+    Kind::ReversalWaived,
+    Kind::CreditForced,
 ];
 
 /// How often each kind happened. Cheap to clone; clones count together.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use eventstore_node::StreamAppend;
 use fastrand::Rng;
 use ledger_streams::simulated::{AppendFault, DeliveryFault, Fate, ReadFault};
 use parking_lot::Mutex;
@@ -24,6 +25,8 @@ pub(super) struct Weather {
     calm: AtomicBool,
     /// Until then the store answers nobody.
     away_until: Mutex<Instant>,
+    /// Until then no append to this stream comes through.
+    cursed: Mutex<Option<(String, Instant)>>,
     messages: AtomicU64,
     pub(super) counts: Counts,
 }
@@ -36,6 +39,7 @@ impl Weather {
             began,
             calm: AtomicBool::new(false),
             away_until: Mutex::new(now),
+            cursed: Mutex::default(),
             messages: AtomicU64::new(0),
             counts,
         })
@@ -49,6 +53,7 @@ impl Weather {
     pub(super) fn calm_down(&self) {
         self.calm.store(true, Ordering::Relaxed);
         *self.away_until.lock() = Instant::now();
+        *self.cursed.lock() = None;
     }
 
     pub(super) fn is_calm(&self) -> bool {
@@ -58,6 +63,16 @@ impl Weather {
     pub(super) fn store_goes_away(&self, time: Duration) {
         self.counts.add(Kind::Outage);
         *self.away_until.lock() = Instant::now() + time;
+    }
+
+    pub(super) fn curse(&self, stream: &str, time: Duration) {
+        *self.cursed.lock() = Some((stream.to_owned(), Instant::now() + time));
+    }
+
+    fn is_cursed(&self, batch: &[StreamAppend]) -> bool {
+        let cursed = self.cursed.lock();
+        let Some((stream, until)) = &*cursed else { return false };
+        *until > Instant::now() && batch.iter().any(|part| *part.stream == **stream)
     }
 
     /// True when more was said than any run needs.
@@ -160,12 +175,15 @@ impl Fate for Luck {
         Duration::from_millis(self.lots.lock().u64(0..=longest)).max(self.paused_for())
     }
 
-    fn append(&self) -> AppendFault {
+    fn append(&self, batch: &[StreamAppend]) -> AppendFault {
         if self.weather.is_calm() {
             return AppendFault::None;
         }
         if !self.weather.away_for().is_zero() {
             return self.count(Kind::AppendFails, AppendFault::Fails);
+        }
+        if self.weather.is_cursed(batch) {
+            return self.count(Kind::Contended, AppendFault::Contended);
         }
         let rates = &self.plan.rates;
         let mut lots = self.lots.lock();

@@ -152,9 +152,11 @@ impl World {
     }
 
     /// Waits until every transfer has ended.
-    async fn come_to_rest(&self) {
+    async fn come_to_rest(self: &Arc<Self>) {
         let rest = async {
+            let mut operator = Client::new(self, self.plan.clients + 1);
             while auditor::open_transfers(&self.log.events()) > 0 {
+                operator.attend_to_parked().await;
                 if self.weather.is_endless() {
                     return false;
                 }
@@ -244,14 +246,14 @@ impl World {
     }
 
     /// Crashes, pauses, stops and misleads processes, and takes the store away.
-    async fn deal_blows(&self) {
+    async fn deal_blows(self: &Arc<Self>) {
         let mut lots = Rng::with_seed(self.plan.seed ^ 0xb10e5);
         let longest = u64::try_from(self.plan.blows_every_max.as_millis()).unwrap_or(1);
         for _ in 0..BLOWS_MAX {
             sleep(Duration::from_millis(lots.u64(1..=longest))).await;
             let Some(process) = lots.choice(&self.processes) else { return };
             let life = process.alive.borrow().clone();
-            match lots.u8(0..8) {
+            match lots.u8(0..10) {
                 0 | 1 => {
                     if let Some(life) = life {
                         self.weather.counts.add(Kind::CrashAtAnyTime);
@@ -271,7 +273,14 @@ impl World {
                     1 => TimeDelta::minutes(-lots.i64(1..180)),
                     _ => TimeDelta::seconds(lots.i64(1..120)),
                 }),
-                _ => process.luck.begin_again(),
+                7 => process.luck.begin_again(),
+                8 => {
+                    let streams: Vec<_> = self.log.events().into_iter().map(|event| event.stream).collect();
+                    if let Some(stream) = lots.choice(&streams).filter(|stream| !stream.starts_with('$')) {
+                        self.weather.curse(stream, Duration::from_secs(lots.u64(5..60)));
+                    }
+                }
+                _ => Client::new(self, lots.usize(100..)).attend_to_parked().await,
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use eventstore_node::StreamAppend;
 
 /// Decides what befalls one process. It is asked at every moment at which something can, in the order in which they come.
 pub trait Fate: Send + Sync + 'static {
@@ -16,7 +17,7 @@ pub trait Fate: Send + Sync + 'static {
     fn latency(&self) -> Duration;
 
     /// What befalls an append.
-    fn append(&self) -> AppendFault;
+    fn append(&self, batch: &[StreamAppend]) -> AppendFault;
 
     /// What befalls a read.
     fn read(&self) -> ReadFault;
@@ -38,6 +39,8 @@ pub enum AppendFault {
     None,
     /// It is not written, and fails.
     Fails,
+    /// It is not written, for its first stream is said to be contended: the store is there, and this one thing does not work.
+    Contended,
     /// It is written; its caller hears that it failed.
     ReplyLost,
     /// Its caller hears that it failed; after this time it is written all the same, if it still fits.

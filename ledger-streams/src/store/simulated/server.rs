@@ -62,9 +62,13 @@ impl Server {
 
     async fn append(&self, batch: &[StreamAppend]) -> Outcome {
         self.travel().await;
-        let outcome = match self.fate.append() {
+        let outcome = match self.fate.append(batch) {
             AppendFault::None => self.commit(batch),
             AppendFault::Fails => Err(AppendFailure::Store(unavailable())),
+            AppendFault::Contended => {
+                let stream = batch.first().map(|part| Arc::clone(&part.stream)).unwrap_or_default();
+                Err(AppendFailure::Store(StoreError::Contended(stream)))
+            }
             AppendFault::ReplyLost => {
                 self.commit(batch).ok();
                 Err(AppendFailure::Store(unavailable()))

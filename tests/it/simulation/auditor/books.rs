@@ -53,6 +53,11 @@ pub(crate) struct Transfer {
     pub(crate) credited: Option<u64>,
     pub(crate) credit_refused: Option<String>,
     pub(crate) reversed: Option<u64>,
+    /// The source account does without the money.
+    pub(crate) waived: bool,
+    pub(crate) is_parked: bool,
+    /// What an operator said of it.
+    pub(crate) resolution: Option<String>,
     /// How it ended, why, and where that stands.
     pub(crate) end: Option<(&'static str, String, u64)>,
 }
@@ -86,6 +91,8 @@ impl Books {
             self.enter_account(account, event, violations);
         } else if event.stream.starts_with("transfer-") {
             self.enter_transfer(event, violations);
+        } else if event.stream.starts_with("deadletter-") {
+            self.enter_dead_letter(event, violations);
         } else if event.name == "AccountReferenceClaimed" && !self.references.insert(event.stream.clone()) {
             violations.push("a reference is claimed twice".to_owned());
         }
@@ -147,7 +154,8 @@ impl Books {
                 }
                 now.limit = limit;
             }
-            "AccountDebited" | "AccountCredited" | "DebitReversed" | "DebitRefused" | "CreditRefused" => {
+            "AccountDebited" | "AccountCredited" | "DebitReversed" | "DebitRefused" | "CreditRefused"
+            | "ReversalWaived" => {
                 self.enter_leg(id, event, violations);
             }
             _ => violations.push("an account does what it cannot".to_owned()),
@@ -162,7 +170,7 @@ impl Books {
         };
         let was = transfer.clone();
         let mut accuse = |what: &str| violations.push(format!("{what}: {was:?}"));
-        let is_source = matches!(event.name.as_str(), "AccountDebited" | "DebitReversed" | "DebitRefused");
+        let is_source = !matches!(event.name.as_str(), "AccountCredited" | "CreditRefused");
         let (own, other) =
             if is_source { (&transfer.from, &transfer.to) } else { (&transfer.to, &transfer.from) };
         if own != id || other != event.text("counterparty") || transfer.amount != event.money("amount") {
@@ -174,7 +182,9 @@ impl Books {
         if transfer.end.is_some() {
             accuse("a leg after the end");
         }
+        let is_forced = event.data["forced"] == true;
         let refusal = account.now.refusal(account.is_settlement, transfer, is_source);
+        let is_resolved = |how: &str| was.resolution.as_deref() == Some(how);
         let (amount, position, reason) = (transfer.amount, event.position, event.text("reason").to_owned());
         let change = match event.name.as_str() {
             "AccountDebited" => {
@@ -186,6 +196,24 @@ impl Books {
                 }
                 transfer.debited = Some(position);
                 Some(("debit", -amount))
+            }
+            "AccountCredited" if is_forced => {
+                if !transfer.waived || transfer.credited.is_some() || transfer.reversed.is_some() {
+                    accuse("a credit is forced too often, or too early");
+                }
+                transfer.credited = Some(position);
+                Some(("credit", amount))
+            }
+            "ReversalWaived" => {
+                if transfer.credit_refused.is_none()
+                    || transfer.reversed.is_some()
+                    || transfer.waived
+                    || !is_resolved("complete")
+                {
+                    accuse("a reversal is waived too often, or for nothing");
+                }
+                transfer.waived = true;
+                None
             }
             "AccountCredited" => {
                 if transfer.debited.is_none()
@@ -204,6 +232,7 @@ impl Books {
             "DebitReversed" => {
                 if transfer.reversed.is_some()
                     || transfer.credited.is_some()
+                    || transfer.waived
                     || transfer.credit_refused.as_ref() != Some(&reason)
                 {
                     accuse("a reversal too many, or for nothing");
@@ -215,7 +244,8 @@ impl Books {
                 if transfer.debited.is_some() || transfer.debit_refused.is_some() {
                     accuse("a debit is refused too late");
                 }
-                if refusal != Some(&*reason) {
+                let by_operator = reason == "resolved_by_operator" && is_resolved("refund");
+                if refusal != Some(&*reason) && !by_operator {
                     accuse("a debit is refused for nothing");
                 }
                 transfer.debit_refused = Some(reason);
@@ -228,7 +258,8 @@ impl Books {
                 {
                     accuse("a credit is refused too late, or too early");
                 }
-                if refusal != Some(&*reason) {
+                let by_operator = reason == "resolved_by_operator" && is_resolved("refund");
+                if refusal != Some(&*reason) && !by_operator {
                     accuse("a credit is refused for nothing");
                 }
                 transfer.credit_refused = Some(reason);
@@ -250,6 +281,27 @@ impl Books {
             balance_after,
             booked_at: event.metadata["booked_at"].as_str().unwrap_or_default().to_owned(),
         });
+    }
+
+    fn enter_dead_letter(&mut self, event: &Event, violations: &mut Violations) {
+        let Some(transfer) = self.transfers.get_mut(event.text("transfer_id")) else {
+            return violations.push("a dead letter of no transfer".to_owned());
+        };
+        let resolution = event.text("resolution");
+        let is_right = match event.name.as_str() {
+            "TransferParked" => !transfer.is_parked,
+            "ParkedTransferRetried" => {
+                transfer.is_parked && resolution == transfer.resolution.as_deref().unwrap_or_default()
+            }
+            _ => {
+                let first = transfer.resolution.get_or_insert_with(|| resolution.to_owned());
+                transfer.is_parked && *first == resolution
+            }
+        };
+        if !is_right || event.text("stream") != transfer.stream {
+            violations.push(format!("a dead letter is not as it should be: {transfer:?}"));
+        }
+        transfer.is_parked = event.name == "TransferParked";
     }
 
     fn enter_transfer(&mut self, event: &Event, violations: &mut Violations) {

@@ -37,13 +37,44 @@ pub(super) fn open_transfers(events: &[RecordedEvent]) -> usize {
     lengths.into_values().filter(|length| *length == 1).count()
 }
 
-/// Counts how transfers ended.
+/// Transfers that wait for an operator, each with what one said of it before.
+pub(super) fn parked(recorded: &[RecordedEvent]) -> BTreeMap<String, Option<String>> {
+    let letters: Vec<_> =
+        recorded.iter().filter(|event| event.stream.starts_with("deadletter-")).cloned().collect();
+    let (mut parked, mut said) = (BTreeMap::new(), BTreeMap::new());
+    for event in read(&letters) {
+        let id = event.text("transfer_id").to_owned();
+        match event.name.as_str() {
+            "TransferParked" => {
+                parked.insert(id.clone(), said.get(&id).cloned());
+            }
+            "ParkedTransferResolved" => {
+                said.insert(id.clone(), event.text("resolution").to_owned());
+                parked.remove(&id);
+            }
+            _ => {
+                parked.remove(&id);
+            }
+        }
+    }
+    parked
+}
+
+/// Counts how transfers ended, and what operators did about them.
 pub(super) fn count(events: &[Event], counts: &Counts) {
     for event in events {
         match event.name.as_str() {
             "TransferCompleted" => counts.add(Kind::TransferCompleted),
             "TransferFailed" => counts.add(Kind::TransferFailed),
             "TransferRejected" => counts.add(Kind::TransferRejected),
+            "TransferParked" => counts.add(Kind::TransferParked),
+            "ParkedTransferRetried" => counts.add(Kind::ParkedRetried),
+            "ParkedTransferResolved" if event.text("resolution") == "refund" => {
+                counts.add(Kind::ParkedRefunded);
+            }
+            "ParkedTransferResolved" => counts.add(Kind::ParkedCompleted),
+            "ReversalWaived" => counts.add(Kind::ReversalWaived),
+            "AccountCredited" if event.data["forced"] == true => counts.add(Kind::CreditForced),
             _ => {}
         }
     }
