@@ -25,7 +25,7 @@ pub(super) struct Weather {
     calm: AtomicBool,
     /// Until then the store answers nobody.
     away_until: Mutex<Instant>,
-    /// Until then no append to this stream comes through.
+    /// Until then no append to this stream comes through, or none with an event of this name.
     cursed: Mutex<Option<(String, Instant)>>,
     messages: AtomicU64,
     pub(super) counts: Counts,
@@ -65,14 +65,17 @@ impl Weather {
         *self.away_until.lock() = Instant::now() + time;
     }
 
-    pub(super) fn curse(&self, stream: &str, time: Duration) {
-        *self.cursed.lock() = Some((stream.to_owned(), Instant::now() + time));
+    pub(super) fn curse(&self, thing: String, time: Duration) {
+        *self.cursed.lock() = Some((thing, Instant::now() + time));
     }
 
     fn is_cursed(&self, batch: &[StreamAppend]) -> bool {
         let cursed = self.cursed.lock();
-        let Some((stream, until)) = &*cursed else { return false };
-        *until > Instant::now() && batch.iter().any(|part| *part.stream == **stream)
+        let Some((thing, until)) = &*cursed else { return false };
+        let is_of_it = |part: &StreamAppend| {
+            *part.stream == **thing || part.events.iter().any(|event| event.event_type == *thing)
+        };
+        *until > Instant::now() && batch.iter().any(is_of_it)
     }
 
     /// True when more was said than any run needs.

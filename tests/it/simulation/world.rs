@@ -27,6 +27,16 @@ const RUN_TIME_MAX: Duration = Duration::from_secs(12 * 3_600);
 const REST_TIME_MAX: Duration = Duration::from_secs(30 * 60);
 /// Blows to processes as a whole in one run.
 const BLOWS_MAX: usize = 25;
+/// Events that a curse may keep out of the log.
+const CURSED: &[&str] = &[
+    "AccountDebited",
+    "AccountCredited",
+    "CreditRefused",
+    "DebitReversed",
+    "TransferCompleted",
+    "TransferFailed",
+    "TransferRejected",
+];
 /// How long a process may take to stop when it is asked to.
 const STOP_TIME_MAX: Duration = Duration::from_secs(10);
 
@@ -253,7 +263,7 @@ impl World {
             sleep(Duration::from_millis(lots.u64(1..=longest))).await;
             let Some(process) = lots.choice(&self.processes) else { return };
             let life = process.alive.borrow().clone();
-            match lots.u8(0..10) {
+            match lots.u8(0..12) {
                 0 | 1 => {
                     if let Some(life) = life {
                         self.weather.counts.add(Kind::CrashAtAnyTime);
@@ -274,15 +284,20 @@ impl World {
                     _ => TimeDelta::seconds(lots.i64(1..120)),
                 }),
                 7 => process.luck.begin_again(),
-                8 => {
-                    let streams: Vec<_> = self.log.events().into_iter().map(|event| event.stream).collect();
-                    if let Some(stream) = lots.choice(&streams).filter(|stream| !stream.starts_with('$')) {
-                        self.weather.curse(stream, Duration::from_secs(lots.u64(5..60)));
-                    }
-                }
+                8..11 => self.curse(&mut lots),
                 _ => Client::new(self, lots.usize(100..)).attend_to_parked().await,
             }
         }
+    }
+
+    /// For a while nothing can be written to one account, or nothing of one kind.
+    fn curse(&self, lots: &mut Rng) {
+        let accounts = self.accounts.lock().clone();
+        let thing = match lots.choice(&accounts) {
+            Some(id) if lots.u8(0..3) == 0 => format!("account-{id}"),
+            _ => lots.choice(CURSED).unwrap_or(&"").to_string(),
+        };
+        self.weather.curse(thing, Duration::from_secs(lots.u64(5..90)));
     }
 
     /// Every subscriber finds an older place than it left, as from a copy of yesterday.

@@ -2,7 +2,6 @@
 
 use eventstore_node::RecordedEvent;
 use ledger_core::Position;
-use tokio::sync::watch;
 
 use super::Simulated;
 use super::fate::DeliveryFault;
@@ -12,22 +11,19 @@ use crate::StoreError;
 /// Every event after a position, in order, for ever, and some of them more than once.
 pub(crate) struct Follower {
     server: Server,
-    length: watch::Receiver<usize>,
     next: usize,
 }
 
 impl Follower {
     pub(crate) fn new(store: &Simulated, after: Option<Position>) -> Self {
         let server = store.server.clone();
-        Self { length: server.log.length(), next: server.log.first_after(after), server }
+        Self { next: server.log.first_after(after), server }
     }
 
     /// The next events, at least one and at most `max`. Dropping the future loses nothing.
     pub(crate) async fn next(&mut self, max: usize) -> Result<Vec<RecordedEvent>, StoreError> {
         loop {
-            let next = self.next;
-            // The log goes as long as this does, so the wait cannot fail.
-            self.length.wait_for(|length| *length > next).await.ok();
+            self.server.log.grown_beyond(self.next).await;
             self.server.travel().await;
             let most = match self.server.fate.delivery() {
                 DeliveryFault::AtMost(most) => most.clamp(1, max.max(1)),

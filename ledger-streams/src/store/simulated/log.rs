@@ -9,7 +9,7 @@ use eventstore_node::{
 };
 use ledger_core::Position;
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use crate::codec::{is_the_ledgers, system_append};
 use crate::store::Placed;
@@ -25,7 +25,8 @@ struct Inner {
     stride: u64,
     now: Box<dyn Fn() -> DateTime<Utc> + Send + Sync>,
     state: Mutex<State>,
-    length: watch::Sender<usize>,
+    /// Told of everything written. Wakes in the order in which it was asked, which a watch channel does not.
+    grown: Notify,
 }
 
 #[derive(Default)]
@@ -58,13 +59,8 @@ impl SimulatedLog {
         stride: u64,
         now: impl Fn() -> DateTime<Utc> + Send + Sync + 'static,
     ) -> Self {
-        let inner = Inner {
-            is_atomic,
-            stride,
-            now: Box::new(now),
-            state: Mutex::default(),
-            length: watch::Sender::new(0),
-        };
+        let inner =
+            Inner { is_atomic, stride, now: Box::new(now), state: Mutex::default(), grown: Notify::new() };
         Self { inner: Arc::new(inner) }
     }
 
@@ -77,7 +73,7 @@ impl SimulatedLog {
     /// How many events there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        *self.inner.length.borrow()
+        self.inner.state.lock().events.len()
     }
 
     /// True when there is no event.
@@ -103,8 +99,15 @@ impl SimulatedLog {
         self.inner.is_atomic
     }
 
-    pub(super) fn length(&self) -> watch::Receiver<usize> {
-        self.inner.length.subscribe()
+    /// Waits until there are more events than these.
+    pub(super) async fn grown_beyond(&self, length: usize) {
+        loop {
+            let grown = self.inner.grown.notified();
+            if self.len() > length {
+                return;
+            }
+            grown.await;
+        }
     }
 
     /// Appends a batch whole, or not at all; then says which part conflicts.
@@ -126,7 +129,7 @@ impl SimulatedLog {
         }
         let after = state.events.len();
         drop(state);
-        self.inner.length.send_replace(after);
+        self.inner.grown.notify_waiters();
         Ok(Written { placed, repeated: after == before })
     }
 
