@@ -30,6 +30,10 @@ pub enum Rule {
     CompletionFollowsCredit,
     /// A transfer fails after its reversal.
     FailureFollowsReversal,
+    /// A refused credit is forced after its reversal was waived.
+    ForceFollowsWaiver,
+    /// An operator's word on how a transfer ends stands.
+    ResolutionStands,
     /// An append to an account expects the revision it was decided on.
     AccountRevisionIsExpected,
     /// An append to an account follows the very event it was decided on.
@@ -38,6 +42,8 @@ pub enum Rule {
     TransferBeginsOnce,
     /// A refusal is told only when what it was decided on is in the log, and all there is.
     RefusalIsConfirmed,
+    /// What another process wrote is news for everybody who decided before.
+    NewsAreForAll,
     /// The state of an account is given up when its append failed.
     FailedStateIsGivenUp,
     /// A request is looked at again before it is debited late.
@@ -58,7 +64,6 @@ pub enum Rule {
 
 /// True while a test has broken this rule on this thread.
 #[cfg(not(feature = "mutations"))]
-#[inline(always)]
 #[must_use]
 pub const fn is_broken(_: Rule) -> bool {
     false

@@ -60,6 +60,7 @@ on_each_engine! {
     checkpoints_are_kept_in_the_log,
     a_log_knows_the_time_of_the_last_event_at_a_place,
     processes_that_share_a_worker_number_are_found_out,
+    ids_go_on_where_the_numbers_last_holder_may_have_come_to,
     a_hot_account_takes_all_that_come_at_once,
     what_cannot_be_read_stops_the_ledger_unless_it_is_somebody_elses,
 }
@@ -438,6 +439,22 @@ async fn processes_that_share_a_worker_number_are_found_out(engine: Engine) {
         .into_iter()
         .filter(|recorded| matches!(&recorded.event, Event::Account(AccountEvent::Debited(_))));
     assert_eq!(debits.count(), answers.iter().filter(|answer| answer.is_ok()).count());
+}
+
+async fn ids_go_on_where_the_numbers_last_holder_may_have_come_to(engine: Engine) {
+    let bank = Bank::new(engine).await;
+    // Its clock was ahead by an hour. Then it crashed, and the clock was set right.
+    let ahead = Utc::now().timestamp_millis() + 3_600_000;
+    let taken = format!("{{\"holder\":\"{}\",\"ids_until\":{ahead}}}", Uuid::new_v4());
+    let taken = crate::codec::system_append(Uuid::new_v4(), "$worker-5", "$worker", taken.into_bytes());
+    assert!(bank.ledger.store().append(vec![taken]).await.is_ok());
+    let (one, two) = (bank.another(5).await, bank.another(6).await);
+    let ms = |ledger: &Ledger| ledger.new_transfer_id().unwrap().as_i64() >> 22;
+    let there = ahead - i64::try_from(ledger_core::id::EPOCH_MS).unwrap();
+    assert!(ms(&one) > there && ms(&two) < there);
+    let first = ms(&one);
+    // And once more, from the log alone.
+    assert!(ms(&bank.another(5).await) > first);
 }
 
 async fn a_hot_account_takes_all_that_come_at_once(engine: Engine) {

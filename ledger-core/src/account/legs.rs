@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use crate::mutation::{Rule, is_broken};
 use crate::{Position, Rejection, TransferId};
 
 /// How much of the log, in positions (bytes), an account keeps in mind: some 30,000 transfers.
@@ -61,14 +62,15 @@ impl Legs {
     /// What the account said to this leg; `None` when it is not in the window.
     #[must_use]
     pub fn answer(&self, transfer_id: TransferId, kind: LegKind) -> Option<Answer> {
-        self.known.get(&(transfer_id, kind)).copied()
+        let answer = self.known.get(&(transfer_id, kind)).copied();
+        answer.filter(|answer| !is_broken(remembered(kind, *answer)))
     }
 
     /// True when the window reaches back to `position`. From now on it keeps reaching there, until a later place is asked about.
     #[must_use]
-    pub(super) const fn ask(&mut self, position: Position) -> bool {
+    pub(super) fn ask(&mut self, position: Position) -> bool {
         self.asked = position;
-        self.complete_from <= position
+        self.complete_from <= position || is_broken(Rule::MemoryIsWidened)
     }
 
     /// From where on the window is complete.
@@ -123,5 +125,15 @@ impl Legs {
             self.known.insert((transfer_id, kind), answer);
         }
         self.complete_from = self.complete_from.min(position);
+    }
+}
+
+/// The rule by which an answer is remembered.
+const fn remembered(kind: LegKind, answer: Answer) -> Rule {
+    match (kind, answer) {
+        (_, Err(_)) => Rule::RefusalIsRemembered,
+        (LegKind::Debit, Ok(())) => Rule::DebitIsRemembered,
+        (LegKind::Credit | LegKind::ForcedCredit, Ok(())) => Rule::CreditIsRemembered,
+        (LegKind::Reversal, Ok(())) => Rule::ReversalIsRemembered,
     }
 }

@@ -236,15 +236,23 @@ impl Client {
         }
     }
 
+    pub(super) async fn attend_always(&mut self) {
+        loop {
+            self.pause().await;
+            self.attend_to_parked().await;
+        }
+    }
+
     /// What an operator does about parked transfers: has them tried again, or says how they end, and says so twice.
     pub(super) async fn attend_to_parked(&mut self) {
         for (id, said) in auditor::parked(&self.world.log.events()) {
             let transfer_id = TransferId::from_str(&id).unwrap();
             let resolution = match said.as_deref() {
-                Some("refund") => Resolution::Refund,
-                Some(_) => Resolution::Complete,
-                None if self.lots.bool() => Resolution::Refund,
-                None => Resolution::Complete,
+                // Sometimes against what was said before, which must not help.
+                Some("refund") if self.lots.bool() => Resolution::Refund,
+                Some("complete") if self.lots.bool() => Resolution::Complete,
+                _ if self.lots.bool() => Resolution::Refund,
+                _ => Resolution::Complete,
             };
             let command = if self.lots.u8(0..3) == 0 {
                 DeadLetterCommand::Retry { transfer_id, reason: None }

@@ -159,7 +159,9 @@ fn millis(lots: &mut Rng, max: u64) -> Duration {
 
 impl Fate for Luck {
     fn now(&self) -> DateTime<Utc> {
-        self.weather.now() + *self.skew.lock()
+        let step = self.plan.clock_step.as_millis() as i64;
+        let now = (self.weather.now() + *self.skew.lock()).timestamp_millis();
+        DateTime::from_timestamp_millis(now - now.rem_euclid(step)).unwrap()
     }
 
     fn random(&self) -> u128 {

@@ -6,6 +6,7 @@ mod auditor;
 mod clients;
 mod counts;
 mod faults;
+mod mutations;
 mod plan;
 mod world;
 

@@ -22,6 +22,12 @@ pub(super) struct Plan {
     pub(super) think_max: Duration,
     /// The longest ordinary way of a message.
     pub(super) latency_max: Duration,
+    /// How long the clocks of processes stand still before they go on.
+    pub(super) clock_step: Duration,
+    /// Processes have numbers from their operator, and do not take free ones.
+    pub(super) workers_given: bool,
+    /// How long things go on going wrong when the clients are gone.
+    pub(super) aftermath: Duration,
     pub(super) rates: Rates,
     /// The longest time between two blows to a process as a whole.
     pub(super) blows_every_max: Duration,
@@ -69,6 +75,9 @@ impl Plan {
             wishes: lots.usize(3..=8),
             think_max: Duration::from_millis(lots.choice([1, 50, 800]).unwrap_or(50)),
             latency_max: Duration::from_millis(lots.choice([0, 2, 20, 300]).unwrap_or(2)),
+            clock_step: Duration::from_millis(lots.choice([1, 1, 1, 10_000]).unwrap_or(1)),
+            workers_given: lots.u8(0..3) == 0,
+            aftermath: Duration::from_secs(lots.choice([0, 0, 0, 90]).unwrap_or(0)),
             rates,
             blows_every_max: Duration::from_millis(lots.choice([700, 4_000, 60_000]).unwrap_or(3_000)),
         }

@@ -133,6 +133,10 @@ impl World {
             let world = Arc::clone(self);
             async move { world.deal_blows().await }
         });
+        let operator = tokio::spawn({
+            let mut operator = Client::new(self, self.plan.clients + 2);
+            async move { operator.attend_always().await }
+        });
         let mut clients = JoinSet::new();
         for number in 0..self.plan.clients {
             let client = Client::new(self, number);
@@ -143,7 +147,9 @@ impl World {
                 self.accuse(&format!("a client broke down: {error}"));
             }
         }
+        sleep(self.plan.aftermath).await;
         blows.abort();
+        operator.abort();
         self.weather.calm_down();
         self.come_to_rest().await;
         Client::new(self, self.plan.clients).ask_everything_again().await;
@@ -189,7 +195,7 @@ impl World {
             tokio::select! {
                 biased;
                 () = crashed.cancelled() => {}
-                () = self.live_through(process, &connection, &mut lots, over) => {}
+                () = self.live_through(process, &connection, over) => {}
             }
             process.alive.send_replace(None);
             if !over.is_cancelled() {
@@ -204,15 +210,9 @@ impl World {
     }
 
     /// A life of a process that no crash ends.
-    async fn live_through(
-        &self,
-        process: &Process,
-        connection: &Simulated,
-        lots: &mut Rng,
-        over: &CancellationToken,
-    ) {
-        let given = (self.plan.seed % 3 == 0).then(|| lots.u16(..8) + 8 * self.number(process));
-        let options = LedgerOptions { worker: given };
+    async fn live_through(&self, process: &Process, connection: &Simulated, over: &CancellationToken) {
+        let worker = self.plan.workers_given.then(|| self.number(process));
+        let options = LedgerOptions { worker };
         let ledger = loop {
             match Ledger::open(connection.clone().into(), &options).await {
                 Ok(ledger) => break ledger,
@@ -256,7 +256,7 @@ impl World {
     }
 
     /// Crashes, pauses, stops and misleads processes, and takes the store away.
-    async fn deal_blows(self: &Arc<Self>) {
+    async fn deal_blows(&self) {
         let mut lots = Rng::with_seed(self.plan.seed ^ 0xb10e5);
         let longest = u64::try_from(self.plan.blows_every_max.as_millis()).unwrap_or(1);
         for _ in 0..BLOWS_MAX {
@@ -285,7 +285,7 @@ impl World {
                 }),
                 7 => process.luck.begin_again(),
                 8..11 => self.curse(&mut lots),
-                _ => Client::new(self, lots.usize(100..)).attend_to_parked().await,
+                _ => {}
             }
         }
     }

@@ -268,9 +268,9 @@ impl State {
 
     /// Are these the events that stand from there on?
     fn compare(&self, own: &[usize], at: usize, events: &[ProposedEvent]) -> Verdict {
-        let there = own.iter().skip(at).take(events.len());
-        let same = there.clone().count() == events.len()
-            && there.clone().zip(events).all(|(index, event)| self.id(*index) == Some(event.id));
+        let there = own.get(at..).and_then(|there| there.get(..events.len())).unwrap_or_default();
+        let same = there.len() == events.len()
+            && there.iter().zip(events).all(|(index, event)| self.id(*index) == Some(event.id));
         match there.last() {
             Some(last) if same => Verdict::IsThere(*last),
             _ => Verdict::Conflicts,

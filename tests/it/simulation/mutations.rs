@@ -1,0 +1,69 @@
+//! Every rule of the exactness, broken on purpose, one at a time: the auditor must see it.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ledger_core::mutation::{Rule, break_rule};
+use parking_lot::Mutex;
+
+use super::world::run;
+
+/// Seeds tried before a broken rule counts as missed.
+const SEEDS: u64 = 600;
+
+/// The rules that the log and its clients show the breach of.
+const RULES: &[Rule] = &[
+    Rule::DebitIsCovered,
+    Rule::FrozenTakesNothing,
+    Rule::ClosedIsEmpty,
+    Rule::CreditIsExact,
+    Rule::DebitIsRemembered,
+    Rule::CreditIsRemembered,
+    Rule::ReversalIsRemembered,
+    Rule::RefusalIsRemembered,
+    Rule::MemoryIsWidened,
+    Rule::RepetitionIsTheSame,
+    Rule::CompletionFollowsCredit,
+    Rule::FailureFollowsReversal,
+    Rule::ForceFollowsWaiver,
+    Rule::ResolutionStands,
+    Rule::AccountRevisionIsExpected,
+    Rule::AccountEventIsFollowed,
+    Rule::TransferBeginsOnce,
+    Rule::RefusalIsConfirmed,
+    Rule::NewsAreForAll,
+    Rule::FailedStateIsGivenUp,
+    Rule::RequestIsReadAgain,
+    Rule::RepetitionIsOnDisk,
+    Rule::IdsGoOnAfterTheLog,
+    Rule::CheckpointWaitsForPending,
+];
+
+#[test]
+fn every_broken_rule_is_noticed() {
+    let next = AtomicUsize::new(0);
+    let noticed: Mutex<BTreeMap<String, (u64, String)>> = Mutex::default();
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let Some(rule) = RULES.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    break_rule(Some(*rule));
+                    let found =
+                        (0..SEEDS).find_map(|seed| Some((seed, run(seed).violations.into_iter().next()?)));
+                    break_rule(None);
+                    if let Some(found) = found {
+                        noticed.lock().insert(format!("{rule:?}"), found);
+                    }
+                }
+            });
+        }
+    });
+    let noticed = noticed.into_inner();
+    for (rule, (seed, violation)) in &noticed {
+        let end = violation.char_indices().nth(90).map_or(violation.len(), |(end, _)| end);
+        println!("{rule:<26} seed {seed:>4}: {}", &violation[..end]);
+    }
+    let missed: Vec<_> = RULES.iter().filter(|rule| !noticed.contains_key(&format!("{rule:?}"))).collect();
+    assert!(missed.is_empty(), "nobody noticed that these were broken: {missed:?}");
+}
