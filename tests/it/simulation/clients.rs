@@ -1,5 +1,6 @@
 //! What clients and operators do, and what they were told.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -245,7 +246,7 @@ impl Client {
 
     /// What an operator does about parked transfers: has them tried again, or says how they end, and says so twice.
     pub(super) async fn attend_to_parked(&mut self) {
-        for (id, said) in auditor::parked(&self.world.log.events()) {
+        for (id, said) in self.world.log.read(auditor::parked) {
             let transfer_id = TransferId::from_str(&id).unwrap();
             let resolution = match said.as_deref() {
                 // Sometimes against what was said before, which must not help.
@@ -276,7 +277,11 @@ impl Client {
     /// Every wish that was ever answered, once more.
     pub(super) async fn ask_everything_again(mut self) {
         let asked = self.world.asked.lock().clone();
+        let mut known = BTreeSet::new();
         for asked in asked.iter().filter(|asked| asked.answer != Answer::None) {
+            if !known.insert((&asked.key, asked.amount)) {
+                continue;
+            }
             let Some((client, key)) = asked.key.split_once('/') else { continue };
             let request = TransferRequest {
                 client: client.to_owned(),

@@ -76,7 +76,7 @@ fn no_seed_breaks_the_books() {
 /// A run for people who look for what went wrong.
 fn tell(outcome: &Outcome) -> String {
     let mut text = format!("{:#?}\n", outcome.plan);
-    for event in outcome.log.events() {
+    for event in outcome.log.read(<[_]>::to_vec) {
         let time = event.created / 10_000 % 86_400_000;
         let line = format!("{time:>9} {:>10} {} {}", event.position, event.stream, event.event_type);
         text += &format!("{line} {} {}\n", text_of(&event.data), text_of(&event.metadata));
@@ -94,7 +94,7 @@ fn text_of(bytes: &[u8]) -> Cow<'_, str> {
 /// Everything that a run left behind, as one number.
 fn digest(outcome: &Outcome) -> u64 {
     let mut hasher = DefaultHasher::new();
-    for event in outcome.log.events() {
+    for event in outcome.log.read(<[_]>::to_vec) {
         (event.id, &event.stream, event.revision, event.position, event.created).hash(&mut hasher);
         (&event.event_type, &event.data, &event.metadata).hash(&mut hasher);
     }

@@ -77,7 +77,7 @@ impl Plan {
             latency_max: Duration::from_millis(lots.choice([0, 2, 20, 300]).unwrap_or(2)),
             clock_step: Duration::from_millis(lots.choice([1, 1, 1, 10_000]).unwrap_or(1)),
             workers_given: lots.u8(0..3) == 0,
-            aftermath: Duration::from_secs(lots.choice([0, 0, 0, 90]).unwrap_or(0)),
+            aftermath: Duration::from_secs(lots.choice([0, 0, 0, 0, 0, 60]).unwrap_or(0)),
             rates,
             blows_every_max: Duration::from_millis(lots.choice([700, 4_000, 60_000]).unwrap_or(3_000)),
         }

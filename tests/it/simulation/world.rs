@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use command_api::process_manager;
+use eventstore_node::RecordedEvent;
 use fastrand::Rng;
 use ledger_core::AccountId;
 use ledger_streams::simulated::{Simulated, SimulatedLog};
@@ -106,7 +107,7 @@ async fn live(plan: Plan) -> Outcome {
     if timeout(RUN_TIME_MAX, world.go_through()).await.is_err() {
         world.accuse("the run never ends");
     }
-    let events = auditor::read(&world.log.events());
+    let events = world.log.read(auditor::read);
     let asked = world.asked.lock().clone();
     let mut violations = std::mem::take(&mut *world.violations.lock());
     auditor::audit(&events, &asked, &mut violations);
@@ -171,7 +172,7 @@ impl World {
     async fn come_to_rest(self: &Arc<Self>) {
         let rest = async {
             let mut operator = Client::new(self, self.plan.clients + 1);
-            while auditor::open_transfers(&self.log.events()) > 0 {
+            while self.log.read(auditor::open_transfers) > 0 {
                 operator.attend_to_parked().await;
                 if self.weather.is_endless() {
                     return false;
@@ -199,7 +200,7 @@ impl World {
             }
             process.alive.send_replace(None);
             if !over.is_cancelled() {
-                auditor::count_gaps(&self.log.events(), &self.weather.counts);
+                self.log.read(|events| auditor::count_gaps(events, &self.weather.counts));
             }
             connection.crash();
             sleep(Duration::from_millis(lots.u64(1..4_000))).await;
@@ -302,8 +303,8 @@ impl World {
 
     /// Every subscriber finds an older place than it left, as from a copy of yesterday.
     fn put_back_checkpoints(&self, lots: &mut Rng) {
-        let events = self.log.events();
-        let saved: Vec<_> = events.iter().filter(|event| event.stream.starts_with("$checkpoint-")).collect();
+        let is_saved = |event: &&RecordedEvent| event.stream.starts_with("$checkpoint-");
+        let saved: Vec<_> = self.log.read(|events| events.iter().filter(is_saved).cloned().collect());
         let Some(one) = lots.choice(&saved) else { return };
         self.weather.counts.add(Kind::OldCheckpoint);
         self.log.put(&one.stream, "$checkpoint", one.data.to_vec());

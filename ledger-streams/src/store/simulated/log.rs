@@ -64,10 +64,9 @@ impl SimulatedLog {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Every event, in order.
-    #[must_use]
-    pub fn events(&self) -> Vec<RecordedEvent> {
-        self.inner.state.lock().events.clone()
+    /// Looks at every event, in order.
+    pub fn read<T>(&self, look: impl FnOnce(&[RecordedEvent]) -> T) -> T {
+        look(&self.inner.state.lock().events)
     }
 
     /// How many events there are.
