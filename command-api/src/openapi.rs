@@ -4,7 +4,7 @@ use utoipa::OpenApi;
 
 use crate::routes::{
     change_overdraft_limit, change_user, close, deposit, erase_user, freeze, import, open_account,
-    register_user, transfer, unfreeze, withdraw,
+    register_user, resolve_dead_letter, retry_dead_letter, transfer, unfreeze, withdraw,
 };
 
 #[derive(OpenApi)]
@@ -21,6 +21,8 @@ use crate::routes::{
     close::handle,
     transfer::handle,
     import::handle,
+    retry_dead_letter::handle,
+    resolve_dead_letter::handle,
 ))]
 struct Commands;
 

@@ -57,7 +57,7 @@ impl Problem {
     /// A refusal about what the path names: what is not there is 404.
     pub(crate) fn of_resource(rejection: Rejection) -> Self {
         match rejection {
-            Rejection::AccountNotFound | Rejection::UserNotFound => {
+            Rejection::AccountNotFound | Rejection::UserNotFound | Rejection::TransferNotParked => {
                 Self::new(StatusCode::NOT_FOUND, rejection.code(), rejection.message())
             }
             _ => rejection.into(),
@@ -92,7 +92,9 @@ impl From<Rejection> for Problem {
             Rejection::IdempotencyKeyReused
             | Rejection::ReferenceTaken
             | Rejection::AccountExists
-            | Rejection::UserExists => StatusCode::CONFLICT,
+            | Rejection::UserExists
+            | Rejection::TransferNotParked
+            | Rejection::AlreadyResolved => StatusCode::CONFLICT,
             _ => StatusCode::BAD_REQUEST,
         };
         Self::new(status, rejection.code(), rejection.message())

@@ -6,7 +6,7 @@ use axum::routing::{delete, post};
 
 use crate::routes::{
     change_overdraft_limit, change_user, close, deposit, erase_user, freeze, import, open_account,
-    register_user, transfer, unfreeze, withdraw,
+    register_user, resolve_dead_letter, retry_dead_letter, transfer, unfreeze, withdraw,
 };
 use crate::{BODY_BYTES_MAX, CommandApi, IMPORT_BODY_BYTES_MAX};
 
@@ -27,6 +27,8 @@ pub fn router(api: CommandApi) -> Router {
         .route("/api/v1/accounts/{id}/unfreeze", post(unfreeze::handle))
         .route("/api/v1/accounts/{id}/close", post(close::handle))
         .route("/api/v1/transactions/{id}/account", post(transfer::handle))
+        .route("/api/v1/deadletters/{id}/retry", post(retry_dead_letter::handle))
+        .route("/api/v1/deadletters/{id}/resolve", post(resolve_dead_letter::handle))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(api)
         .merge(import)

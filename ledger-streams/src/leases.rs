@@ -55,6 +55,12 @@ impl Lease {
         self.until.is_some_and(|until| Instant::now() < until)
     }
 
+    /// Until when it is surely this process's, whatever becomes of renewing it.
+    #[must_use]
+    pub const fn held_until(&self) -> Option<Instant> {
+        self.until
+    }
+
     /// True when it is to be taken, or renewed, before more work is begun.
     #[must_use]
     pub fn is_due(&self) -> bool {

@@ -13,13 +13,21 @@ use crate::codec::system_append;
 use crate::ids::Ids;
 use crate::store::AppendFailure;
 use crate::transfers::Claims;
-use crate::{EventStore, Lease, StoreError};
+use crate::{EventStore, Lease, SNAPSHOT_EVERY_EVENTS, StoreError};
 
 /// How a ledger is opened.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct LedgerOptions {
     /// Number of this process among all that make ids, 0 to 1023; two processes must not share one. `None` takes a free one.
     pub worker: Option<u16>,
+    /// Events of an account after which a snapshot of it is written; 0 for never.
+    pub snapshot_every_events: u64,
+}
+
+impl Default for LedgerOptions {
+    fn default() -> Self {
+        Self { worker: None, snapshot_every_events: SNAPSHOT_EVERY_EVENTS }
+    }
 }
 
 /// The ledger on an event store. Cheap to clone; clones share everything.
@@ -49,7 +57,7 @@ impl Ledger {
             me: store.new_uuid(),
             store,
             ids,
-            accounts: Accounts::new(),
+            accounts: Accounts::new(options.snapshot_every_events),
             claims: Mutex::default(),
             dead_letters: tokio::sync::Mutex::default(),
         };

@@ -10,6 +10,11 @@ pub(crate) const PAGE_MAX: usize = 200;
 /// What `latestTransactions` shows.
 pub(crate) const LATEST_TRANSACTIONS: usize = 20;
 
+/// What `history` shows of a dead letter: the newest of what happened to it. The log has all of it.
+pub(crate) const DEAD_LETTER_HISTORY_MAX: usize = 50;
+/// How old a transfer must be to count as stuck when the client does not say.
+pub(crate) const STUCK_AFTER_SECONDS: u32 = 60;
+
 /// Nesting of a GraphQL query. The introspection query of GraphiQL and of code generators is 15 deep, the deepest sensible query of
 /// this schema about 10.
 pub(crate) const DEPTH_MAX: usize = 16;

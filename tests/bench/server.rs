@@ -45,10 +45,17 @@ impl Server {
         let log =
             std::fs::File::options().create(true).append(true).open(data_dir.join("bench.log")).unwrap();
         let started = Instant::now();
-        let child = Command::new(binary())
-            .args(command)
-            .args(["--data-dir", data_dir.to_str().unwrap(), "--http", &address.to_string()])
-            .args(["--esdb", &esdb.to_string()])
+        let mut daybook = Command::new(binary());
+        daybook.args(command).args([
+            "--data-dir",
+            data_dir.to_str().unwrap(),
+            "--http",
+            &address.to_string(),
+        ]);
+        if !arguments.contains(&"--event-store") {
+            daybook.args(["--esdb", &esdb.to_string()]);
+        }
+        let child = daybook
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())

@@ -8,5 +8,6 @@ mod deployment;
 mod harness;
 mod journeys;
 mod outages;
+mod process_manager;
 #[cfg(feature = "simulation")]
 mod simulation;

@@ -27,7 +27,8 @@ pub(super) struct Partitions {
 struct Partition {
     /// Away while it is being attended to.
     lease: Option<Lease>,
-    held: bool,
+    /// A lease that is being renewed is held meanwhile, for as long as it was.
+    held_until: Option<Instant>,
     /// When the lease is looked at again, at the earliest.
     look_at: Instant,
     /// How many of its transfers are being driven here.
@@ -38,7 +39,7 @@ impl Partitions {
     pub(super) fn new(ledger: &Ledger) -> Self {
         let partition = |number| Partition {
             lease: Some(ledger.lease(&format!("process-manager-{number}"))),
-            held: false,
+            held_until: None,
             look_at: Instant::now(),
             driven: 0,
         };
@@ -53,15 +54,13 @@ impl Partitions {
             if !transfers.has_ready(number) {
                 continue;
             }
-            // A lease that is being renewed is held meanwhile, for as long as it was.
-            let Some(lease) = &partition.lease else { continue };
-            if lease.is_held() {
+            let now = Instant::now();
+            if partition.held_until.is_some_and(|until| now < until) {
                 let room = (DRIVEN_MAX / PARTITIONS).saturating_sub(partition.driven);
                 chosen.extend((0..room).map_while(|_| Some((number, transfers.take_ready(number)?))));
             }
-            if lease.is_due()
-                && Instant::now() >= partition.look_at
-                && let Some(mut lease) = partition.lease.take()
+            if now >= partition.look_at
+                && let Some(mut lease) = partition.lease.take_if(|lease| lease.is_due())
             {
                 self.attending.spawn(async move {
                     let attended = lease.attend().await;
@@ -80,14 +79,13 @@ impl Partitions {
         // The task neither panics nor is aborted, but for a runtime that shuts down.
         let Ok((number, lease, attended)) = attended else { return };
         let Some(partition) = self.partitions.get_mut(number) else { return };
-        let held = lease.is_held();
-        if held != partition.held {
-            tracing::debug!(partition = number, held, "a lease was taken, or lost");
+        if lease.is_held() != partition.held_until.is_some() {
+            tracing::debug!(partition = number, held = lease.is_held(), "a lease was taken, or lost");
         }
         if let Err(error) = &attended {
             tracing::debug!(partition = number, %error, "a lease could not be attended to");
         }
-        partition.held = held;
+        partition.held_until = lease.held_until();
         // Others' leases are looked at now and then; so are those that a failing store keeps from us.
         partition.look_at =
             if matches!(attended, Ok(true)) { Instant::now() } else { Instant::now() + LEASE_LOOK_EVERY };

@@ -11,6 +11,8 @@ pub(crate) mod freeze;
 pub(crate) mod import;
 pub(crate) mod open_account;
 pub(crate) mod register_user;
+pub(crate) mod resolve_dead_letter;
+pub(crate) mod retry_dead_letter;
 pub(crate) mod transfer;
 pub(crate) mod unfreeze;
 pub(crate) mod withdraw;

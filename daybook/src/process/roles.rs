@@ -82,7 +82,7 @@ impl Roles {
         if !self.names.contains(&RoleName::Command) && !self.names.contains(&RoleName::ProcessManager) {
             return Ok(None);
         }
-        let options = LedgerOptions { worker: self.worker };
+        let options = LedgerOptions { worker: self.worker, ..LedgerOptions::default() };
         let backoff = ExponentialBuilder::default()
             .with_min_delay(LEDGER_RETRY_MIN)
             .with_max_delay(LEDGER_RETRY_MAX)

@@ -3,6 +3,7 @@
 use async_graphql::{EmptyMutation, MergedObject, SDLExportOptions};
 
 use super::account::AccountQuery;
+use super::dead_letter::DeadLetterQuery;
 use super::projection::ProjectionQuery;
 use super::subscription::Subscription;
 use super::transfer::TransferQuery;
@@ -13,7 +14,14 @@ use crate::limits::{COMPLEXITY_MAX, DEPTH_MAX, DIRECTIVES_MAX, FRAGMENT_DEPTH_MA
 /// Everything that can be asked.
 #[derive(Default, MergedObject)]
 #[graphql(name = "Query")]
-pub(crate) struct Query(AccountQuery, UserQuery, TransferQuery, TrialBalanceQuery, ProjectionQuery);
+pub(crate) struct Query(
+    AccountQuery,
+    UserQuery,
+    TransferQuery,
+    DeadLetterQuery,
+    TrialBalanceQuery,
+    ProjectionQuery,
+);
 
 /// The ledger's schema.
 pub(crate) type Schema = async_graphql::Schema<Query, EmptyMutation, Subscription>;

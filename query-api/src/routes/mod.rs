@@ -1,9 +1,12 @@
 //! Every read route, as a table.
 
 mod get_account;
+mod get_dead_letter;
+mod get_dead_letters;
 mod get_graphiql;
 mod get_graphql;
 mod get_month;
+mod get_stuck;
 mod get_transfer_status;
 mod get_user;
 mod post_graphql;
@@ -24,6 +27,9 @@ pub fn router(api: QueryApi) -> Router {
     Router::new()
         .route("/api/v1/users/{id}", get(get_user::handle))
         .route("/api/v1/accounts/{id}", get(get_account::handle))
+        .route("/api/v1/deadletters", get(get_dead_letters::handle))
+        .route("/api/v1/deadletters/{id}", get(get_dead_letter::handle))
+        .route("/api/v1/transactions/stuck", get(get_stuck::handle))
         .route("/api/v1/transactions/{id}/status", get(get_transfer_status::handle))
         .route("/api/v1/transactions/{id}/month/{month}", get(get_month::handle))
         .route("/graphql", get(get_graphql::handle).post(post_graphql::handle))
@@ -34,7 +40,15 @@ pub fn router(api: QueryApi) -> Router {
 
 #[derive(OpenApi)]
 #[openapi(
-    paths(get_user::handle, get_account::handle, get_transfer_status::handle, get_month::handle),
+    paths(
+        get_user::handle,
+        get_account::handle,
+        get_transfer_status::handle,
+        get_month::handle,
+        get_dead_letters::handle,
+        get_dead_letter::handle,
+        get_stuck::handle,
+    ),
     components(schemas(ProblemBody))
 )]
 struct ReadRoutes;

@@ -9,7 +9,7 @@ mod shared;
 mod wait;
 
 pub(crate) use bank::euros;
-pub(crate) use client::{Client, POSITION, text};
+pub(crate) use client::{Answer, Client, POSITION, text};
 pub(crate) use daybook::{Daybook, scratch};
 pub(crate) use program::{Program, run};
 pub(crate) use separate::{Separate, node};

@@ -102,6 +102,12 @@ impl Program {
         .await;
     }
 
+    /// Leaves out a flag and its value from the next start on.
+    pub(crate) fn without(&mut self, flag: &str) {
+        let place = self.arguments.iter().position(|argument| argument == flag).expect("it is there");
+        self.arguments.drain(place..place + 2);
+    }
+
     /// Everything it has printed so far.
     pub(crate) fn said(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()

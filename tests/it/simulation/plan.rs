@@ -26,6 +26,8 @@ pub(super) struct Plan {
     pub(super) clock_step: Duration,
     /// Processes have numbers from their operator, and do not take free ones.
     pub(super) workers_given: bool,
+    /// Events of an account after which its state is written down.
+    pub(super) snapshot_every_events: u64,
     /// How long things go on going wrong when the clients are gone.
     pub(super) aftermath: Duration,
     pub(super) rates: Rates,
@@ -76,6 +78,7 @@ impl Plan {
             think_max: Duration::from_millis(lots.choice([1, 50, 800]).unwrap_or(50)),
             latency_max: Duration::from_millis(lots.choice([0, 2, 20, 300]).unwrap_or(2)),
             clock_step: Duration::from_millis(lots.choice([1, 1, 1, 10_000]).unwrap_or(1)),
+            snapshot_every_events: lots.choice([0, 1, 2, 5]).unwrap_or(0),
             workers_given: lots.u8(0..3) == 0,
             aftermath: Duration::from_secs(lots.choice([0, 0, 0, 0, 0, 60]).unwrap_or(0)),
             rates,

@@ -213,7 +213,7 @@ impl World {
     /// A life of a process that no crash ends.
     async fn live_through(&self, process: &Process, connection: &Simulated, over: &CancellationToken) {
         let worker = self.plan.workers_given.then(|| self.number(process));
-        let options = LedgerOptions { worker };
+        let options = LedgerOptions { worker, snapshot_every_events: self.plan.snapshot_every_events };
         let ledger = loop {
             match Ledger::open(connection.clone().into(), &options).await {
                 Ok(ledger) => break ledger,
