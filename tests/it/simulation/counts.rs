@@ -57,6 +57,14 @@ pub(super) enum Kind {
     ParkedCompleted,
     ReversalWaived,
     CreditForced,
+    ProjectorCrashBeforeCommit,
+    ProjectorCrashAfterCommit,
+    ProjectorKilled,
+    /// As it does when the store delivers an event for the second time.
+    ProjectorGaveUp,
+    ProjectorBehind,
+    BatchAppliedAgain,
+    TwoProjectors,
 }
 
 /// Every kind that each sufficiently long run must have seen.
@@ -105,6 +113,17 @@ pub(super) const ALL: [Kind; 42] = [
     Kind::CreditForced,
 ];
 
+/// The same for projectors.
+pub(super) const OF_PROJECTORS: [Kind; 7] = [
+    Kind::ProjectorCrashBeforeCommit,
+    Kind::ProjectorCrashAfterCommit,
+    Kind::ProjectorKilled,
+    Kind::ProjectorGaveUp,
+    Kind::ProjectorBehind,
+    Kind::BatchAppliedAgain,
+    Kind::TwoProjectors,
+];
+
 /// How often each kind happened. Cheap to clone; clones count together.
 #[derive(Clone, Default)]
 pub(super) struct Counts(Arc<Mutex<BTreeMap<Kind, u64>>>);
@@ -131,7 +150,7 @@ impl Counts {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for kind in ALL {
+        for kind in ALL.into_iter().chain(OF_PROJECTORS).filter(|kind| self.of(*kind) > 0) {
             writeln!(f, "  {:<24}{:>9}", format!("{kind:?}"), self.of(kind))?;
         }
         Ok(())

@@ -8,6 +8,9 @@ mod counts;
 mod faults;
 mod mutations;
 mod plan;
+mod postgres;
+mod projections;
+mod read_models;
 mod world;
 
 use std::borrow::Cow;
@@ -18,10 +21,14 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 use counts::Counts;
+use postgres::Postgres;
+use projections::Database;
 use world::{Outcome, run};
 
 /// Seeds of a run without variables.
 const SEEDS: u64 = 2_000;
+/// Seeds whose logs are projected.
+const PROJECTED_SEEDS: u64 = 100;
 
 fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{name} is a number")))
@@ -68,6 +75,57 @@ fn no_seed_breaks_the_books() {
     }
     if alone.is_none() {
         for kind in counts::ALL {
+            assert!(counts.of(kind) > 0, "{kind:?} never happened");
+        }
+    }
+}
+
+/// Projects the logs of some seeds; the first that fails, if one does.
+fn project_all(seeds: std::ops::Range<u64>, counts: &Counts) -> Option<(u64, Vec<String>)> {
+    let postgres = Postgres::start();
+    let next = AtomicU64::new(seeds.start);
+    let failed: Mutex<Option<(u64, Vec<String>)>> = Mutex::new(None);
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for worker in 0..workers {
+            let (postgres, next, failed, seeds) = (&postgres, &next, &failed, &seeds);
+            scope.spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                let url = runtime.block_on(postgres.database(&format!("simulation_{worker}")));
+                let mut database = runtime.block_on(Database::open(url));
+                while failed.lock().is_none() {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end {
+                        return;
+                    }
+                    let outcome = run(seed);
+                    let mut faults = runtime.block_on(database.project(&outcome, counts));
+                    if seed % 20 == 0 {
+                        faults.extend(runtime.block_on(database.run_projectors(&outcome, counts)));
+                    }
+                    if !faults.is_empty() {
+                        *failed.lock() = Some((seed, faults));
+                    }
+                }
+            });
+        }
+    });
+    failed.into_inner()
+}
+
+#[test]
+fn every_log_becomes_the_read_models_it_should() {
+    let counts = Counts::default();
+    let alone = variable("SIMULATION_SEED");
+    let seeds = alone.map_or(0..PROJECTED_SEEDS, |seed| seed..seed + 1);
+    let (started, number) = (Instant::now(), seeds.end - seeds.start);
+    let failed = project_all(seeds, &counts);
+    println!("{number} seeds projected in {:.1?}\n{counts}", started.elapsed());
+    if let Some((seed, faults)) = failed {
+        panic!("SIMULATION_SEED={seed} replays this:\n{}", faults.join("\n"));
+    }
+    if alone.is_none() {
+        for kind in counts::OF_PROJECTORS {
             assert!(counts.of(kind) > 0, "{kind:?} never happened");
         }
     }

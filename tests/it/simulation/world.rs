@@ -87,8 +87,8 @@ pub(super) fn run(seed: u64) -> Outcome {
 
 async fn live(plan: Plan) -> Outcome {
     let plan = Arc::new(plan);
-    // An hour before a month ends where the bank is.
-    let began = DateTime::parse_from_rfc3339("2026-03-31T21:00:00Z").unwrap().with_timezone(&Utc);
+    // Shortly before a month ends where the bank is.
+    let began = DateTime::parse_from_rfc3339("2026-03-31T21:59:50Z").unwrap().with_timezone(&Utc);
     let weather = Weather::new(began, Counts::default());
     let clock = Arc::clone(&weather);
     let processes = (0..plan.processes).map(|process| Process {

@@ -28,6 +28,7 @@ pub(crate) enum Status {
 pub(crate) struct Account {
     pub(crate) is_settlement: bool,
     pub(crate) now: Standing,
+    pub(crate) revision: u64,
     /// The standings before, each with the position at which it ended.
     pub(crate) before: Vec<(u64, Standing)>,
 }
@@ -56,6 +57,9 @@ pub(crate) struct Transfer {
     /// The source account does without the money.
     pub(crate) waived: bool,
     pub(crate) is_parked: bool,
+    pub(crate) times_parked: u64,
+    /// What became of it as a dead letter last.
+    pub(crate) last_word: &'static str,
     /// What an operator said of it.
     pub(crate) resolution: Option<String>,
     /// How it ended, why, and where that stands.
@@ -75,6 +79,15 @@ pub(crate) struct Entry {
 }
 
 impl Books {
+    /// The books as the first of these events leave them.
+    pub(crate) fn of(events: &[Event]) -> Self {
+        let mut books = Self::default();
+        for event in events {
+            books.enter(event, &mut Violations::new());
+        }
+        books
+    }
+
     pub(crate) fn enter(&mut self, event: &Event, violations: &mut Violations) {
         let before = violations.len();
         let length = self.lengths.entry(event.stream.clone()).or_default();
@@ -128,6 +141,7 @@ impl Books {
         if event.name == "AccountOpened" {
             let account = Account {
                 is_settlement: event.text("kind") == "settlement",
+                revision: 0,
                 now: Standing { limit: event.money("overdraft_limit"), ..Standing::default() },
                 before: vec![],
             };
@@ -140,6 +154,7 @@ impl Books {
             return violations.push("an account is used before it is opened".to_owned());
         };
         account.before.push((event.position, account.now.clone()));
+        account.revision = event.revision;
         let now = &mut account.now;
         match event.name.as_str() {
             "AccountFrozen" if now.status == Status::Open => now.status = Status::Frozen,
@@ -302,6 +317,12 @@ impl Books {
             violations.push(format!("a dead letter is not as it should be: {transfer:?}"));
         }
         transfer.is_parked = event.name == "TransferParked";
+        transfer.times_parked += u64::from(transfer.is_parked);
+        transfer.last_word = match event.name.as_str() {
+            "TransferParked" => "parked",
+            "ParkedTransferRetried" => "retried",
+            _ => "resolved",
+        };
     }
 
     fn enter_transfer(&mut self, event: &Event, violations: &mut Violations) {
