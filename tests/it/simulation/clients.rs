@@ -77,7 +77,7 @@ impl Client {
 
     async fn open(&mut self, number: usize) {
         let reference = format!("account {number}");
-        let limit = if number % 2 == 0 { 0 } else { 5_000 };
+        let limit = if number.is_multiple_of(2) { 0 } else { 5_000 };
         let new = NewAccount {
             user_id: None,
             kind: AccountKind::Checking,

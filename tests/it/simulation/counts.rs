@@ -38,6 +38,10 @@ pub(super) enum Kind {
     ClockForward,
     /// A process manager started while another was at work.
     TwoManagers,
+    /// A partition of the transfers came to another process manager.
+    Takeover,
+    /// An account was written down, to be loaded from there.
+    Snapshot,
     /// Of two command processes, one lost the race for an account.
     RaceForAccount,
     /// The same for a transfer's own stream.
@@ -68,7 +72,7 @@ pub(super) enum Kind {
 }
 
 /// Every kind that each sufficiently long run must have seen.
-pub(super) const ALL: [Kind; 42] = [
+pub(super) const ALL: [Kind; 44] = [
     Kind::AppendFails,
     Kind::AppendReplyLost,
     Kind::AppendLate,
@@ -95,6 +99,8 @@ pub(super) const ALL: [Kind; 42] = [
     Kind::ClockBack,
     Kind::ClockForward,
     Kind::TwoManagers,
+    Kind::Takeover,
+    Kind::Snapshot,
     Kind::RaceForAccount,
     Kind::RaceForTransfer,
     Kind::Repetition,

@@ -82,7 +82,7 @@ fn no_seed_breaks_the_books() {
 
 /// Projects the logs of some seeds; the first that fails, if one does.
 fn project_all(seeds: std::ops::Range<u64>, counts: &Counts) -> Option<(u64, Vec<String>)> {
-    let postgres = Postgres::start();
+    let postgres = Postgres::shared();
     let next = AtomicU64::new(seeds.start);
     let failed: Mutex<Option<(u64, Vec<String>)>> = Mutex::new(None);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
@@ -100,7 +100,7 @@ fn project_all(seeds: std::ops::Range<u64>, counts: &Counts) -> Option<(u64, Vec
                     }
                     let outcome = run(seed);
                     let mut faults = runtime.block_on(database.project(&outcome, counts));
-                    if seed % 20 == 0 {
+                    if seed.is_multiple_of(20) {
                         faults.extend(runtime.block_on(database.run_projectors(&outcome, counts)));
                     }
                     if !faults.is_empty() {

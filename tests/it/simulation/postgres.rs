@@ -1,10 +1,11 @@
 //! A private Postgres for the read models of simulated logs.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 
 use daybook::health::{Component, Health};
 use daybook::postgres::PrivatePostgres;
+use parking_lot::Mutex;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -19,8 +20,21 @@ pub(super) struct Postgres {
     _dir: TempDir,
 }
 
+static SHARED: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
+
 impl Postgres {
-    pub(super) fn start() -> Self {
+    /// One for all who need one at the same time.
+    pub(super) fn shared() -> Arc<Self> {
+        let mut shared = SHARED.lock();
+        if let Some(postgres) = shared.upgrade() {
+            return postgres;
+        }
+        let postgres = Arc::new(Self::start());
+        *shared = Arc::downgrade(&postgres);
+        postgres
+    }
+
+    fn start() -> Self {
         let dir = scratch();
         let planned = PrivatePostgres::plan(&dir.path().canonicalize().unwrap(), None).unwrap();
         let (url, stop) = (planned.url(), CancellationToken::new());

@@ -28,6 +28,9 @@ use super::world::Outcome;
 /// How long a projector may take for a log.
 const TIME_MAX: Duration = Duration::from_secs(60);
 
+/// How long it may take one that cannot come to the end.
+const STALL_TIME_MAX: Duration = Duration::from_secs(5);
+
 /// A database and what is used to look into it.
 pub(super) struct Database {
     url: String,
@@ -112,6 +115,26 @@ impl Database {
             }
         }
         vec!["the projectors never come to the end".to_owned()]
+    }
+
+    /// Lets a projector run over a store that delivers many events again, until it has come to the end or gives up.
+    pub(super) async fn repeat(&mut self, outcome: &Outcome) -> Vec<String> {
+        self.clear().await;
+        let mut lots = Rng::with_seed(outcome.plan.seed);
+        let head = last_of(&outcome.log).await;
+        let one = self.projector(outcome, &mut lots, 300);
+        let reached = async {
+            while self.place().await.position < head {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = one => return vec![],
+            () = reached => {}
+            () = tokio::time::sleep(STALL_TIME_MAX) => {}
+        }
+        differences(&mut self.db, &Books::of(&outcome.events)).await
     }
 
     fn projector(

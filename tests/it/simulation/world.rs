@@ -112,6 +112,7 @@ async fn live(plan: Plan) -> Outcome {
     let mut violations = std::mem::take(&mut *world.violations.lock());
     auditor::audit(&events, &asked, &mut violations);
     auditor::count(&events, &world.weather.counts);
+    world.log.read(|events| auditor::count_bookkeeping(events, &world.weather.counts));
     Outcome {
         plan: (*world.plan).clone(),
         log: world.log.clone(),

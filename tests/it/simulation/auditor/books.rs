@@ -160,7 +160,7 @@ impl Books {
             "AccountFrozen" if now.status == Status::Open => now.status = Status::Frozen,
             "AccountUnfrozen" if now.status == Status::Frozen => now.status = Status::Open,
             "AccountClosed" if now.status != Status::Closed && now.balance == 0 => {
-                now.status = Status::Closed
+                now.status = Status::Closed;
             }
             "OverdraftLimitChanged" => {
                 let limit = event.money("limit");

@@ -80,6 +80,21 @@ pub(super) fn count(events: &[Event], counts: &Counts) {
     }
 }
 
+/// Counts what process managers and accounts wrote for themselves.
+pub(super) fn count_bookkeeping(recorded: &[RecordedEvent], counts: &Counts) {
+    let mut holders: BTreeMap<&str, &[u8]> = BTreeMap::new();
+    for event in recorded {
+        if event.stream.starts_with("$lease-") {
+            let before = holders.insert(&event.stream, &event.data);
+            if before.is_some_and(|before| *before != *event.data) {
+                counts.add(Kind::Takeover);
+            }
+        } else if event.stream.starts_with("$snapshot-") {
+            counts.add(Kind::Snapshot);
+        }
+    }
+}
+
 /// Counts, when a process has crashed, where the transfers under way stand.
 pub(super) fn count_gaps(recorded: &[RecordedEvent], counts: &Counts) {
     let latest = read(recorded.get(recorded.len().saturating_sub(60)..).unwrap_or_default());
