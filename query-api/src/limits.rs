@@ -55,3 +55,5 @@ pub(crate) const UNKNOWN_TRANSFER_WAIT: Duration = Duration::from_secs(5);
 pub(crate) const FRESHNESS_POLL: Duration = Duration::from_millis(3);
 /// How long to leave Postgres alone after a failed read of the checkpoints.
 pub(crate) const FRESHNESS_RETRY: Duration = Duration::from_millis(200);
+/// How often a read at a position is made, while Postgres is connected to anew each time.
+pub(crate) const READ_TRIES_MAX: usize = 8;

@@ -19,7 +19,7 @@ use chrono_tz::Tz;
 use clap::ValueEnum;
 use ledger_streams::{EventStore, KeyStore};
 use metrics_exporter_prometheus::PrometheusHandle;
-use sqlx::PgPool;
+use query_api::ReadDatabase;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -125,7 +125,7 @@ impl Host {
             worker: plan.worker,
             health: Arc::clone(&health),
         };
-        let pool = roles.query_pool()?;
+        let database = roles.read_database()?;
         let pages = http::pages(Arc::clone(&health), self.metrics);
         let front = Arc::new(Front::new(pages, issuer.map(|issuer| issuer.verifier())));
         let mut parts = Parts {
@@ -135,7 +135,7 @@ impl Host {
             process_manager: None,
             projector: roles.start_projector(),
             database_watch: roles.start_database_watch()?,
-            pool,
+            database,
             esdb: event_store.start_esdb(&health),
             store: event_store.store,
             postgres: roles.start_database(),
@@ -149,7 +149,7 @@ impl Host {
             Some(Err(error)) => Err(error.into()),
             Some(Ok(ledger)) => {
                 parts.process_manager = roles.start_process_manager(ledger.as_ref());
-                front.open(roles.routes(ledger.as_ref(), parts.pool.as_ref()));
+                front.open(roles.routes(ledger.as_ref(), parts.database.as_ref()));
                 if roles.names.contains(&RoleName::Command) {
                     roles.health.set(Component::Commands, State::Ready);
                 }
@@ -170,7 +170,7 @@ struct Parts {
     process_manager: Option<Running>,
     projector: Option<Running>,
     database_watch: Option<Running>,
-    pool: Option<PgPool>,
+    database: Option<ReadDatabase>,
     esdb: Option<Running>,
     store: EventStore,
     postgres: Option<Running>,
@@ -189,8 +189,8 @@ impl Parts {
         if let Some(watch) = self.database_watch {
             watch.end("the watch over Postgres", STOP_TIME_MAX).await;
         }
-        if let Some(pool) = self.pool {
-            bounded("queries", pool.close()).await;
+        if let Some(database) = self.database {
+            bounded("queries", database.pool().close()).await;
         }
         if let Some(esdb) = self.esdb {
             esdb.end("EventStoreDB's protocol", STOP_TIME_MAX).await;

@@ -84,11 +84,13 @@ pub(crate) async fn handle(
     caller.require_everything()?;
     let transfer_id: TransferId = id.parse().map_err(|error| Problem::invalid_id(&error))?;
     let transfer_id = transfer_id.as_i64();
-    api.reach(at).await?;
-    let (row, history) = tokio::try_join!(
-        dead_letter::by_transfer(&api.models.pool, transfer_id),
-        dead_letter::history(&api.models.pool, vec![transfer_id]),
-    )?;
+    let read = || async {
+        Ok(tokio::try_join!(
+            dead_letter::by_transfer(&api.models.pool, transfer_id),
+            dead_letter::history(&api.models.pool, vec![transfer_id]),
+        )?)
+    };
+    let (row, history) = api.read_at(at, read).await?;
     let dead_letter = row.ok_or(Problem::DeadLetterNotFound)?.into();
     Ok(Json(DeadLetterWithHistory {
         dead_letter,

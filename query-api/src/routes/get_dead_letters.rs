@@ -118,8 +118,8 @@ pub(crate) async fn handle(
     let Query(query) = query.map_err(|error| Problem::InvalidQuery(error.body_text()))?;
     let DeadLettersQuery { standing, first, after } = query;
     let page = PageRequest::try_new(&PageArguments { first, after, ..PageArguments::default() })?;
-    api.reach(at).await?;
-    let page = dead_letter::page(&api.models.pool, standing, &page).await?;
+    let read = || async { Ok(dead_letter::page(&api.models.pool, standing, &page).await?) };
+    let page = api.read_at(at, read).await?;
     let next = page.items.last().filter(|_| page.has_next).map(|row| row.cursor().encode());
     Ok(Json(DeadLettersPage { dead_letters: page.items.into_iter().map(DeadLetter::from).collect(), next }))
 }

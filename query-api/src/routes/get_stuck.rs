@@ -103,10 +103,12 @@ pub(crate) async fn handle(
     let Query(query) = query.map_err(|error| Problem::InvalidQuery(error.body_text()))?;
     let StuckQuery { older_than, first, after } = query;
     let page = PageRequest::try_new(&PageArguments { first, after, ..PageArguments::default() })?;
-    api.reach(at).await?;
-    let now = Utc::now();
     let age = TimeDelta::seconds(older_than.unwrap_or(STUCK_AFTER_SECONDS).into());
-    let page = stuck::page(&api.models.pool, now, age, &page).await?;
+    let read = || async {
+        let now = Utc::now();
+        Ok((now, stuck::page(&api.models.pool, now, age, &page).await?))
+    };
+    let (now, page) = api.read_at(at, read).await?;
     let next = page.items.last().filter(|_| page.has_next).map(|row| row.cursor().encode());
     let transfers = page.items.iter().map(|row| StuckTransfer::of(row, now)).collect();
     Ok(Json(StuckPage { transfers, next }))

@@ -3,15 +3,24 @@
 mod bank;
 mod client;
 mod daybook;
+mod log;
+mod ports;
 mod program;
+mod proxy;
 mod separate;
 mod shared;
+mod small_disk;
 mod wait;
+mod witness;
 
-pub(crate) use bank::euros;
+pub(crate) use bank::{cents, euros};
 pub(crate) use client::{Answer, Client, POSITION, text};
 pub(crate) use daybook::{Daybook, scratch};
+pub(crate) use log::log_client;
 pub(crate) use program::{Program, run};
+pub(crate) use proxy::{Line, Proxy, Target};
 pub(crate) use separate::{Separate, node};
 pub(crate) use shared::shared;
+pub(crate) use small_disk::SmallDisk;
 pub(crate) use wait::until;
+pub(crate) use witness::Exchange;

@@ -192,7 +192,7 @@ proptest! {
     #[test]
     fn a_snapshot_anywhere_changes_no_decision(
         commands in prop::collection::vec(any_command_of_all(), 1..40),
-        cut in 0.0..1.0_f64,
+        cut in any::<prop::sample::Index>(),
         then in prop::collection::vec(any_command_of_all(), 1..8),
     ) {
         let mut history = vec![opened(AccountKind::Checking, eur(100))];
@@ -202,14 +202,14 @@ proptest! {
             events.iter().for_each(|event| state.evolve(event));
             history.extend(events);
         }
-        let cut = 1 + (cut * history.len() as f64) as usize;
+        let cut = 1 + cut.index(history.len());
         for mut command in then {
             if let Some(leg) = leg_mut(&mut command) {
                 // The request lies before every leg of its transfer.
                 let first = history.iter().position(|event| transfer_of(event) == Some(leg.transfer_id));
                 leg.since = Some(position(first.unwrap_or(history.len()) as u64) - 1);
             }
-            let restored = by_snapshot(&history, cut.min(history.len()));
+            let restored = by_snapshot(&history, cut);
             let (restored, recalled) = match command.question() {
                 Some(question) => (
                     remembering(restored.clone(), question.since, &history),
