@@ -23,7 +23,7 @@ test: ## Run every test, after installing what is missing
 bench: ## Measure on this machine and print a table
 	@scripts/prerequisites
 	$(CARGO) build --release $(CARGO_FLAGS) --package daybook
-	$(CARGO) bench $(CARGO_FLAGS) --package ledger-tests --bench ledger
+	$(CARGO) bench $(CARGO_FLAGS) --package ledger-tests --no-default-features --bench ledger
 
 lint: ## Check formatting and lints
 	$(CARGO) fmt --all --check

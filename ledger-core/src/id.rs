@@ -59,6 +59,14 @@ impl Snowflakes {
     }
 }
 
+impl Snowflakes {
+    /// The time of the last id, in milliseconds since the UNIX epoch. Ids may run ahead of the clock.
+    #[must_use]
+    pub fn last_ms(&self) -> u64 {
+        (self.last.load(Ordering::Relaxed) >> SEQUENCE_BITS).saturating_add(EPOCH_MS)
+    }
+}
+
 /// Why a text is not an id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not an id: a decimal number from 1 to 9223372036854775807")]

@@ -13,6 +13,7 @@ pub mod event;
 pub mod id;
 pub mod metadata;
 pub mod money;
+pub mod mutation;
 pub mod reference;
 pub mod rejection;
 pub mod settlement;

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use ledger_core::account::{AccountEvent, AccountSnapshot, AccountState, Question, Unremembered};
+use ledger_core::mutation::{Rule, is_broken};
 use ledger_core::{AccountId, Event, Position, stream};
 use quick_cache::sync::Cache;
 use tokio::sync::{Mutex, MutexGuard, Notify};
@@ -160,8 +161,12 @@ impl Entry {
                     return Ok(true);
                 }
                 if loaded.durable == loaded.state.events {
-                    // Nothing of ours is under way: somebody else has written.
+                    // Nothing of ours is under way: somebody else has written. Whoever else decided on this state must hear of it, too,
+                    // also when it was read again by then.
                     loaded.is_loaded = false;
+                    if !is_broken(Rule::NewsAreForAll) {
+                        loaded.generation = loaded.generation.wrapping_add(1);
+                    }
                     return Ok(false);
                 }
                 // Ours or somebody else's? Our own appends tell: they fail if it was not us.
@@ -293,6 +298,7 @@ impl UnderWay {
                         loaded.landed(self.revision, None);
                         snapshot = self.snapshot;
                     }
+                    Err(_) if is_broken(Rule::FailedStateIsGivenUp) => {}
                     Err(_) => loaded.fall_back(),
                 }
             }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use eventstore_node::{ExpectedRevision, ProposedEvent, RecordedEvent, StreamAppend};
+use ledger_core::mutation::{Rule, is_broken};
 use ledger_core::{DecodeError, Event, Metadata, stream};
 use uuid::Uuid;
 
@@ -58,7 +59,7 @@ pub(crate) fn encode(
             cause = Some(proposed.id);
             events.push(proposed);
         }
-        let expected = crate::store::after(draft.after);
+        let expected = expected(draft);
         batch.push(StreamAppend {
             stream: Arc::clone(&draft.stream),
             expected,
@@ -67,6 +68,15 @@ pub(crate) fn encode(
         });
     }
     Ok((batch, cause))
+}
+
+/// The state of its stream that a draft was decided on.
+fn expected(draft: &Draft) -> ExpectedRevision {
+    let is_any = match draft.after {
+        0 => is_broken(Rule::TransferBeginsOnce) && draft.stream.starts_with(stream::TRANSFER),
+        _ => is_broken(Rule::AccountRevisionIsExpected) && draft.stream.starts_with(stream::ACCOUNT),
+    };
+    if is_any { ExpectedRevision::Any } else { crate::store::after(draft.after) }
 }
 
 fn encode_one(
@@ -163,13 +173,13 @@ pub(crate) fn time_of(recorded: &RecordedEvent) -> DateTime<Utc> {
 }
 
 /// An event of the store's own bookkeeping, such as a checkpoint: not in the registry, skipped by every projection.
-pub(crate) fn system_append(stream: &str, event_type: &'static str, data: Vec<u8>) -> StreamAppend {
+pub(crate) fn system_append(id: Uuid, stream: &str, event_type: &'static str, data: Vec<u8>) -> StreamAppend {
     StreamAppend {
         stream: stream.into(),
         expected: ExpectedRevision::Any,
         follows: None,
         events: vec![ProposedEvent {
-            id: Uuid::new_v4(),
+            id,
             event_type: Cow::Borrowed(event_type),
             is_json: true,
             data: Bytes::from(data),

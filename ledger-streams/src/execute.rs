@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ledger_core::account::{self, Account, AccountCommand, AccountEvent, AccountState, Question};
+use ledger_core::mutation::{Rule, is_broken};
 use ledger_core::{AccountId, Event, Position, Rejection};
 use uuid::Uuid;
 
@@ -132,7 +133,9 @@ impl Ledger {
                 // A refusal, or an effect the account had before. Nothing in the append guards what was seen, so it must be true first.
                 let (generation, seen) = (held.generation(), held.state().events);
                 drop(held);
-                if !entry.confirm(self.store(), generation, seen).await? {
+                if !entry.confirm(self.store(), generation, seen).await?
+                    && !is_broken(Rule::RefusalIsConfirmed)
+                {
                     continue;
                 }
                 let drafts: Vec<_> = before.into_iter().chain(after).collect();
@@ -142,7 +145,7 @@ impl Ledger {
             let own = Draft {
                 stream: Arc::clone(&entry.stream),
                 after: held.state().events,
-                follows: held.last_event(),
+                follows: held.last_event().filter(|_| !is_broken(Rule::AccountEventIsFollowed)),
                 events: events.iter().cloned().map(Event::Account).collect(),
             };
             let drafts: Vec<_> = before.into_iter().chain([own]).chain(after).collect();

@@ -123,7 +123,7 @@ impl Lease {
         let since = Instant::now();
         let data = serde_json::to_vec(&Held { holder })
             .map_err(|error| StoreError::Broken(error.to_string().into()))?;
-        let mut append = system_append(&self.stream, "$lease", data);
+        let mut append = system_append(self.store.new_uuid(), &self.stream, "$lease", data);
         append.expected = expected;
         match self.store.append(vec![append]).await {
             Ok(placed) => {

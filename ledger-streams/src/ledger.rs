@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use ledger_core::dead_letter::DeadLetters;
-use ledger_core::{AccountId, Position, TransferId, UserId};
+use ledger_core::{AccountId, Position, Snowflakes, TransferId, UserId};
 use parking_lot::Mutex;
 use uuid::Uuid;
 
@@ -54,12 +54,12 @@ impl Ledger {
     pub async fn open(store: EventStore, options: &LedgerOptions) -> Result<Self, StoreError> {
         let ids = Ids::open(&store, options.worker).await?;
         let inner = Inner {
+            me: store.new_uuid(),
             store,
             ids,
             accounts: Accounts::new(options.snapshot_every_events),
             claims: Mutex::default(),
             dead_letters: tokio::sync::Mutex::default(),
-            me: Uuid::new_v4(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -88,14 +88,16 @@ impl Ledger {
         Lease::new(self.store().clone(), name, self.inner.me)
     }
 
-    /// The time now, for business times that the client leaves open.
+    /// The time now by this process's clock, for business times that the client leaves open.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
-        Utc::now()
+        self.store().now()
     }
 
-    fn now_ms(&self) -> u64 {
-        u64::try_from(self.now().timestamp_millis()).unwrap_or(0)
+    fn new_id<T>(&self, generate: fn(&Snowflakes, u64) -> T) -> Result<T, StoreError> {
+        let now = self.now();
+        let now_ms = u64::try_from(now.timestamp_millis()).unwrap_or(0);
+        self.inner.ids.make(now, |snowflakes| generate(snowflakes, now_ms))
     }
 
     /// A new account id.
@@ -103,7 +105,7 @@ impl Ledger {
     /// # Errors
     /// [`StoreError::Unavailable`] when the store was away for so long that another process may make the same ids by now.
     pub fn new_account_id(&self) -> Result<AccountId, StoreError> {
-        self.inner.ids.make(|snowflakes| AccountId::generate(snowflakes, self.now_ms()))
+        self.new_id(AccountId::generate)
     }
 
     /// A new transfer id.
@@ -111,7 +113,7 @@ impl Ledger {
     /// # Errors
     /// As [`Self::new_account_id`].
     pub fn new_transfer_id(&self) -> Result<TransferId, StoreError> {
-        self.inner.ids.make(|snowflakes| TransferId::generate(snowflakes, self.now_ms()))
+        self.new_id(TransferId::generate)
     }
 
     /// A new user id.
@@ -119,7 +121,7 @@ impl Ledger {
     /// # Errors
     /// As [`Self::new_account_id`].
     pub fn new_user_id(&self) -> Result<UserId, StoreError> {
-        self.inner.ids.make(|snowflakes| UserId::generate(snowflakes, self.now_ms()))
+        self.new_id(UserId::generate)
     }
 
     /// True when this process made the id: the transfer is its own to bring to an end, others only help when it does not.
@@ -146,8 +148,8 @@ impl Ledger {
     /// # Errors
     /// From the store.
     pub async fn save_checkpoint(&self, subscriber: &str, position: Position) -> Result<(), StoreError> {
-        let append =
-            system_append(&checkpoint_stream(subscriber), "$checkpoint", position.to_string().into_bytes());
+        let (id, data) = (self.store().new_uuid(), position.to_string().into_bytes());
+        let append = system_append(id, &checkpoint_stream(subscriber), "$checkpoint", data);
         match self.store().append(vec![append]).await {
             Ok(_) => Ok(()),
             Err(AppendFailure::Store(error)) => Err(error),

@@ -37,6 +37,8 @@ pub use limits::*;
 pub use opening::{NewAccount, Opened};
 pub use personal::{KeyError, KeyStore, UserDetails};
 pub use recorded::Recorded;
+#[cfg(feature = "simulation")]
+pub use store::simulated;
 pub use store::{ConnectError, EventStore, EventStoreDb};
 pub use subscription::{Batch, Subscription, Undecoded, UndecodedBatch};
 pub use transfers::{Claim, TransferEnd, TransferReceipt, TransferRequest, TransferRun};

@@ -29,6 +29,8 @@ pub const WORKER_RENEW_EVERY: Duration = Duration::from_secs(3 * 60);
 pub const WORKER_RETRY_EVERY: Duration = Duration::from_secs(5);
 /// The age at which a worker number's last event sets it free. More than it may be used for by more than clocks differ.
 pub const WORKER_FREE_AFTER: Duration = Duration::from_secs(20 * 60);
+/// How far ids may run ahead of the last one made before the worker number is renewed, in their milliseconds, each of which has 4,096.
+pub const IDS_AHEAD_MS: u64 = 10_000;
 /// Events of one stream read at a time.
 pub const STREAM_PAGE_EVENTS: usize = 4_096;
 

@@ -84,9 +84,12 @@ impl Ledger {
             })
             .await;
         match done {
-            Ok(done) => {
-                Ok(decided.map(|_| Opened { account_id, position: done.position.unwrap_or_default() }))
-            }
+            Ok(done) => Ok(match decided {
+                Ok(_) => Ok(Opened { account_id, position: done.position.unwrap_or_default() }),
+                // Somebody else with the same reference was faster: the id is the claim's.
+                Err(Rejection::AccountExists) if claimed.is_some() => Err(Rejection::ReferenceTaken),
+                Err(rejection) => Err(rejection),
+            }),
             Err(PlanFailure::OtherStream) => Ok(Err(Rejection::ReferenceTaken)),
             // Somebody else came between the claim and the account; whoever asks again finds the claim.
             Err(PlanFailure::HalfWritten) => Err(StoreError::Contended(Arc::clone(&context.correlation_id))),

@@ -88,7 +88,8 @@ pub(crate) fn write_in_background(store: &EventStore, account: &Arc<str>, snapsh
 
 async fn write(store: &EventStore, account: &str, snapshot: &AccountSnapshot) -> Result<(), StoreError> {
     let data = snapshot.encode().map_err(|error| StoreError::Broken(error.to_string().into()))?;
-    match store.append(vec![system_append(&stream::snapshots(account), SNAPSHOT_TYPE, data)]).await {
+    let append = system_append(store.new_uuid(), &stream::snapshots(account), SNAPSHOT_TYPE, data);
+    match store.append(vec![append]).await {
         Ok(_) => Ok(()),
         Err(AppendFailure::Store(error)) => Err(error),
         Err(AppendFailure::Conflict(_)) => Err(StoreError::Contended(account.into())),

@@ -19,6 +19,8 @@ pub struct Subscription {
 enum Engine {
     Embedded(AllSubscription),
     EventStoreDb(Box<Follower>),
+    #[cfg(feature = "simulation")]
+    Simulated(crate::store::simulated::Follower),
 }
 
 /// Some events, in order.
@@ -37,6 +39,10 @@ impl Subscription {
         let engine = match store {
             EventStore::Embedded(node) => Engine::Embedded(node.subscribe_all(after)),
             EventStore::EventStoreDb(remote) => Engine::EventStoreDb(Box::new(Follower::new(remote, after))),
+            #[cfg(feature = "simulation")]
+            EventStore::Simulated(simulated) => {
+                Engine::Simulated(crate::store::simulated::Follower::new(simulated, after))
+            }
         };
         Self { engine }
     }
@@ -53,6 +59,8 @@ impl Subscription {
         let caught_up = match &self.engine {
             Engine::Embedded(subscription) => subscription.caught_up(),
             Engine::EventStoreDb(follower) => follower.caught_up(),
+            #[cfg(feature = "simulation")]
+            Engine::Simulated(follower) => follower.caught_up(),
         };
         let position = recorded.last().map_or(0, |event| event.position);
         let mut events = Vec::with_capacity(recorded.len());
@@ -77,6 +85,8 @@ impl Subscription {
         match &mut self.engine {
             Engine::Embedded(subscription) => Ok(subscription.next_batch(max).await?),
             Engine::EventStoreDb(follower) => follower.next(max).await,
+            #[cfg(feature = "simulation")]
+            Engine::Simulated(follower) => follower.next(max).await,
         }
     }
 }

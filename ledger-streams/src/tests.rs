@@ -7,6 +7,7 @@ use ledger_core::account::{AccountCommand, AccountEvent, AccountKind};
 use ledger_core::transfer::{TransferEvent, TransferStatus};
 use ledger_core::{AccountId, Currency, Event, Money, Rejection, stream};
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 use crate::test_server::Server;
 use crate::{
@@ -54,12 +55,14 @@ on_each_engine! {
     many_with_one_key_at_once_make_one_transfer,
     many_draining_one_account_never_overdraw_it,
     two_drivers_of_one_transfer_do_no_harm,
+    what_was_seen_before_another_process_wrote_is_not_confirmed,
     a_transfer_goes_on_after_a_crash_wherever_it_stopped,
     a_refused_request_is_not_debited_after_all,
     references_are_unique_also_when_claimed_at_once,
     checkpoints_are_kept_in_the_log,
     a_log_knows_the_time_of_the_last_event_at_a_place,
     processes_that_share_a_worker_number_are_found_out,
+    ids_go_on_where_the_numbers_last_holder_may_have_come_to,
     a_hot_account_takes_all_that_come_at_once,
     what_cannot_be_read_stops_the_ledger_unless_it_is_somebody_elses,
 }
@@ -324,6 +327,27 @@ async fn two_drivers_of_one_transfer_do_no_harm(engine: Engine) {
     assert!(ends.len() == 40 && ends.values().all(|count| *count == 1));
 }
 
+async fn what_was_seen_before_another_process_wrote_is_not_confirmed(engine: Engine) {
+    let bank = Bank::new(engine).await;
+    let account = bank.account(0).await;
+    let entry = bank.ledger.accounts().entry(account);
+    let seen = async || {
+        let held = entry.hold(bank.ledger.store(), None).await.unwrap();
+        (held.generation(), held.state().events)
+    };
+    let confirm =
+        async |(generation, seen)| entry.confirm(bank.ledger.store(), generation, seen).await.unwrap();
+    let (first, second) = (seen().await, seen().await);
+    assert!(confirm(first).await);
+    let other = bank.second().await;
+    let freeze = AccountCommand::Freeze(None);
+    other.account(account, &freeze, &context(&stream::account(account))).await.unwrap().unwrap();
+    assert!(!confirm(first).await);
+    let again = seen().await;
+    assert!(confirm(again).await);
+    assert!(!confirm(second).await, "also when the state was read again since");
+}
+
 async fn a_transfer_goes_on_after_a_crash_wherever_it_stopped(engine: Engine) {
     // The request alone; the request and the debit; with a credit whose end was lost: each as another engine might leave it.
     let bank = Bank::new(engine).await;
@@ -424,6 +448,22 @@ async fn processes_that_share_a_worker_number_are_found_out(engine: Engine) {
     assert_eq!(debits.count(), answers.iter().filter(|answer| answer.is_ok()).count());
 }
 
+async fn ids_go_on_where_the_numbers_last_holder_may_have_come_to(engine: Engine) {
+    let bank = Bank::new(engine).await;
+    // Its clock was ahead by an hour. Then it crashed, and the clock was set right.
+    let ahead = Utc::now().timestamp_millis() + 3_600_000;
+    let taken = format!("{{\"holder\":\"{}\",\"ids_until\":{ahead}}}", Uuid::new_v4());
+    let taken = crate::codec::system_append(Uuid::new_v4(), "$worker-5", "$worker", taken.into_bytes());
+    assert!(bank.ledger.store().append(vec![taken]).await.is_ok());
+    let (one, two) = (bank.another(5).await, bank.another(6).await);
+    let ms = |ledger: &Ledger| ledger.new_transfer_id().unwrap().as_i64() >> 22;
+    let there = ahead - i64::try_from(ledger_core::id::EPOCH_MS).unwrap();
+    assert!(ms(&one) > there && ms(&two) < there);
+    let first = ms(&one);
+    // And once more, from the log alone.
+    assert!(ms(&bank.another(5).await) > first);
+}
+
 async fn a_hot_account_takes_all_that_come_at_once(engine: Engine) {
     const WRITERS: i64 = 64;
     const EACH: i64 = 5;
@@ -456,7 +496,7 @@ async fn a_hot_account_takes_all_that_come_at_once(engine: Engine) {
 async fn what_cannot_be_read_stops_the_ledger_unless_it_is_somebody_elses(engine: Engine) {
     let bank = Bank::new(engine).await;
     let store = bank.ledger.store();
-    let strange = |name: &str| crate::codec::system_append(name, "Strange", b"{}".to_vec());
+    let strange = |name: &str| crate::codec::system_append(Uuid::new_v4(), name, "Strange", b"{}".to_vec());
     for name in ["orders-1", "accounts-1", "$settings", "user-5"] {
         store.append(vec![strange(name)]).await.unwrap();
     }

@@ -11,3 +11,5 @@ mod journeys;
 mod outages;
 mod process_manager;
 mod races;
+#[cfg(feature = "simulation")]
+mod simulation;

@@ -17,6 +17,7 @@ mod tries;
 use std::sync::Arc;
 
 use ledger_core::Position;
+use ledger_core::mutation::{Rule, is_broken};
 use ledger_streams::{Ledger, StoreError, UndecodedBatch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -197,7 +198,7 @@ impl ProcessManager {
 
     async fn save(&mut self) -> Result<(), StoreError> {
         self.events_since_saved = 0;
-        let oldest = self.transfers.oldest();
+        let oldest = self.transfers.oldest().filter(|_| !is_broken(Rule::CheckpointWaitsForPending));
         let position = oldest.map_or(self.position, |oldest| oldest.saturating_sub(1)).min(self.position);
         if position == self.saved {
             return Ok(());

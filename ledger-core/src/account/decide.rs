@@ -5,6 +5,7 @@ use super::{
     AccountKind, AccountOpened, AccountState, AccountStatus, AccountUnfrozen, CreditRefused, DebitRefused,
     DebitReversed, Funds, Leg, LegKind, OpenAccount, OverdraftLimitChanged, ReversalWaived,
 };
+use crate::mutation::{Rule, is_broken};
 use crate::{Money, Rejection};
 
 /// Decides a command: the events to append, none when the command has had its effect before, or the reason for saying no.
@@ -98,6 +99,7 @@ fn after_debit(account: &Account, leg: &Leg, funds: Funds) -> Result<Money, Reje
     let balance_after = account.balance.minus(leg.amount).map_err(|_| Rejection::BalanceOutOfRange)?;
     let covered = account.kind == AccountKind::Settlement
         || funds == Funds::AlreadyBooked
+        || is_broken(Rule::DebitIsCovered)
         || balance_after.minor >= account.overdraft_limit.minor.saturating_neg();
     if covered { Ok(balance_after) } else { Err(Rejection::InsufficientFunds) }
 }
@@ -153,7 +155,8 @@ fn force_credit(account: &Account, leg: &Leg) -> Result<Vec<AccountEvent>, Rejec
 
 fn after_credit(account: &Account, leg: &Leg) -> Result<Money, Rejection> {
     takes_legs(account, leg)?;
-    account.balance.plus(leg.amount).map_err(|_| Rejection::BalanceOutOfRange)
+    let balance_after = account.balance.plus(leg.amount).map_err(|_| Rejection::BalanceOutOfRange)?;
+    if is_broken(Rule::CreditIsExact) { Ok(leg.amount) } else { Ok(balance_after) }
 }
 
 /// Frozen and closed accounts take their own money back: there is no other place for it.
@@ -194,6 +197,7 @@ fn takes_legs(account: &Account, leg: &Leg) -> Result<(), Rejection> {
     }
     match account.status {
         AccountStatus::Closed => return Err(Rejection::AccountClosed),
+        AccountStatus::Frozen if is_broken(Rule::FrozenTakesNothing) => {}
         AccountStatus::Frozen => return Err(Rejection::AccountFrozen),
         AccountStatus::Open => {}
     }
@@ -247,7 +251,7 @@ fn close(account: &Account) -> Result<Vec<AccountEvent>, Rejection> {
     if account.status == AccountStatus::Closed {
         return Ok(vec![]);
     }
-    if account.balance.minor != 0 {
+    if account.balance.minor != 0 && !is_broken(Rule::ClosedIsEmpty) {
         return Err(Rejection::BalanceNotZero);
     }
     Ok(vec![AccountEvent::Closed(AccountClosed {})])

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use crate::mutation::{Rule, is_broken};
 use crate::{Position, Rejection, TransferId};
 
 /// How much of the log, in positions (bytes), an account keeps in mind: some 30,000 transfers.
@@ -98,7 +99,8 @@ impl Legs {
             let leg = self.recalled.iter().find(|leg| (leg.transfer_id, leg.kind) == (transfer_id, kind));
             leg.map(|leg| leg.answer)
         };
-        self.known.get(&(transfer_id, kind)).copied().or_else(recalled)
+        let answer = self.known.get(&(transfer_id, kind)).copied().or_else(recalled);
+        answer.filter(|answer| !is_broken(remembered(kind, *answer)))
     }
 
     /// Revision of the oldest leg in the window.
@@ -108,10 +110,10 @@ impl Legs {
 
     /// True when the window reaches back to `position`. From now on it keeps reaching there, until a later place is asked about.
     #[must_use]
-    pub(super) const fn ask(&mut self, position: Position) -> bool {
+    pub(super) fn ask(&mut self, position: Position) -> bool {
         self.asked = position;
         self.asked_at = None;
-        self.complete_from <= position
+        self.complete_from <= position || is_broken(Rule::MemoryIsWidened)
     }
 
     /// From where on the window is complete.
@@ -172,5 +174,15 @@ impl Legs {
     /// Takes note of what was found of one transfer before the window; of the one before it, no more.
     pub(super) fn recall(&mut self, legs: Vec<BookedLeg>) {
         self.recalled = legs;
+    }
+}
+
+/// The rule by which an answer is remembered.
+const fn remembered(kind: LegKind, answer: Answer) -> Rule {
+    match (kind, answer) {
+        (_, Err(_)) => Rule::RefusalIsRemembered,
+        (LegKind::Debit, Ok(())) => Rule::DebitIsRemembered,
+        (LegKind::Credit | LegKind::ForcedCredit, Ok(())) => Rule::CreditIsRemembered,
+        (LegKind::Reversal, Ok(())) => Rule::ReversalIsRemembered,
     }
 }

@@ -4,6 +4,7 @@ use super::{
     DeadLetter, DeadLetterCommand, DeadLetterEvent, DeadLetters, ParkedTransferResolved,
     ParkedTransferRetried, Resolution, Standing, TransferParked,
 };
+use crate::mutation::{Rule, is_broken};
 use crate::{Rejection, TransferId};
 
 /// Decides a command: the events to append, none when the command has had its effect before, or the reason for saying no.
@@ -57,7 +58,7 @@ fn resolve(
     reason: &str,
 ) -> Result<Vec<DeadLetterEvent>, Rejection> {
     let letter = letter(state, transfer_id)?;
-    if letter.resolution.is_some_and(|first| first != resolution) {
+    if letter.resolution.is_some_and(|first| first != resolution) && !is_broken(Rule::ResolutionStands) {
         return Err(Rejection::AlreadyResolved);
     }
     match letter.standing {

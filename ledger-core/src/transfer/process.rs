@@ -16,6 +16,7 @@
 use super::{TransferCommand, TransferEvent, TransferRequested, TransferStatus};
 use crate::account::{AccountCommand, AccountEvent, Funds, Leg};
 use crate::dead_letter::{Resolution, StepName};
+use crate::mutation::{Rule, is_broken};
 use crate::{AccountId, Event, Position, Rejection};
 
 /// How far a transfer has come.
@@ -163,7 +164,16 @@ impl Process {
             Stage::Debited if refund => {
                 destination(|leg| AccountCommand::RefuseCredit(leg, Rejection::ResolvedByOperator))
             }
+            Stage::Debited if is_broken(Rule::CompletionFollowsCredit) => {
+                Step::Transfer(TransferCommand::Complete)
+            }
             Stage::Debited => destination(AccountCommand::Credit),
+            Stage::CreditRefused(reason) if is_broken(Rule::FailureFollowsReversal) => {
+                Step::Transfer(TransferCommand::Fail(reason))
+            }
+            Stage::CreditRefused(_) if self.is_to_complete() && is_broken(Rule::ForceFollowsWaiver) => {
+                destination(AccountCommand::ForceCredit)
+            }
             Stage::CreditRefused(_) if self.is_to_complete() => source(AccountCommand::WaiveReversal),
             Stage::CreditRefused(reason) => {
                 Step::Account(transfer.from, AccountCommand::ReverseDebit(self.leg(transfer.to), reason))

@@ -4,6 +4,8 @@ use eventstore_node::{AppendError, ExpectedRevision, Pending, Slot, StreamAppend
 use ledger_core::Position;
 
 use super::remote;
+#[cfg(feature = "simulation")]
+use super::simulated;
 use crate::StoreError;
 
 /// How an append went wrong.
@@ -20,13 +22,17 @@ pub(crate) enum AppendFailure {
 /// A place in the queue of appends.
 pub(crate) enum Reservation {
     Embedded(Slot),
-    EventStoreDb(remote::Place),
+    EventStoreDb(remote::Place<remote::Calls>),
+    #[cfg(feature = "simulation")]
+    Simulated(simulated::Reserved),
 }
 
 /// An append under way.
 pub(crate) enum Submitted {
     Embedded(Pending),
     EventStoreDb(remote::Answer),
+    #[cfg(feature = "simulation")]
+    Simulated(simulated::Underway),
 }
 
 /// Where the last event of one part of a batch came to stand.
@@ -44,6 +50,8 @@ impl Reservation {
         match self {
             Self::Embedded(slot) => Submitted::Embedded(slot.submit(batch)),
             Self::EventStoreDb(place) => Submitted::EventStoreDb(place.submit(batch)),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(place) => Submitted::Simulated(place.submit(batch)),
         }
     }
 }
@@ -64,6 +72,8 @@ impl Submitted {
                 Err(error) => Err(AppendFailure::Store(error.into())),
             },
             Self::EventStoreDb(answer) => answer.placed().await,
+            #[cfg(feature = "simulation")]
+            Self::Simulated(answer) => answer.placed().await,
         }
     }
 }

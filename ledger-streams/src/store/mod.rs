@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use eventstore_node::{AllFrom, Direction, Node, ReadLimit, RecordedEvent, StreamAppend, StreamFrom};
 use ledger_core::Position;
+use uuid::Uuid;
 
 use crate::codec::time_of;
 use crate::{STREAM_PAGE_EVENTS, StoreError, Subscription};
@@ -12,6 +13,8 @@ use crate::{STREAM_PAGE_EVENTS, StoreError, Subscription};
 mod append;
 mod embedded;
 mod remote;
+#[cfg(feature = "simulation")]
+pub mod simulated;
 
 pub(crate) use append::{AppendFailure, Placed, Reservation, Submitted, after};
 pub(crate) use remote::Follower;
@@ -27,6 +30,9 @@ pub enum EventStore {
     Embedded(Node),
     /// EventStoreDB's protocol through the official client: a server, a cluster, or our node in another process.
     EventStoreDb(EventStoreDb),
+    /// In memory, failing as it is told.
+    #[cfg(feature = "simulation")]
+    Simulated(simulated::Simulated),
 }
 
 impl EventStore {
@@ -49,6 +55,8 @@ impl EventStore {
                 node.failure().map_or_else(|| Ok(node.head()), |failure| Err(failure.to_string()))
             }
             Self::EventStoreDb(remote) => remote.health(),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(simulated) => Ok(simulated.health()),
         }
     }
 
@@ -57,14 +65,37 @@ impl EventStore {
         match self {
             Self::Embedded(node) => node.shutdown().await,
             Self::EventStoreDb(remote) => remote.close().await,
+            #[cfg(feature = "simulation")]
+            Self::Simulated(simulated) => simulated.crash(),
+        }
+    }
+
+    /// The time by this process's clock.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        match self {
+            Self::Embedded(_) | Self::EventStoreDb(_) => Utc::now(),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(simulated) => simulated.now(),
+        }
+    }
+
+    /// An id that nobody else makes.
+    pub(crate) fn new_uuid(&self) -> Uuid {
+        match self {
+            Self::Embedded(_) | Self::EventStoreDb(_) => Uuid::new_v4(),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(simulated) => simulated.new_uuid(),
         }
     }
 
     /// True when a batch is appended whole or not at all; otherwise one part after the other is.
-    pub(crate) const fn is_atomic(&self) -> bool {
+    pub(crate) fn is_atomic(&self) -> bool {
         match self {
             Self::Embedded(_) => true,
             Self::EventStoreDb(_) => false,
+            #[cfg(feature = "simulation")]
+            Self::Simulated(simulated) => simulated.is_atomic(),
         }
     }
 
@@ -77,6 +108,8 @@ impl EventStore {
         match self {
             Self::Embedded(node) => Ok(node.head()),
             Self::EventStoreDb(remote) => remote.head().await,
+            #[cfg(feature = "simulation")]
+            Self::Simulated(simulated) => simulated.head().await,
         }
     }
 
@@ -95,6 +128,8 @@ impl EventStore {
         match self {
             Self::Embedded(node) => embedded::last_at(node, position).await,
             Self::EventStoreDb(remote) => remote.last_at(position).await,
+            #[cfg(feature = "simulation")]
+            Self::Simulated(simulated) => simulated.last_at(position).await,
         }
         .map(|last| last.as_ref().map(time_of))
     }
@@ -104,6 +139,8 @@ impl EventStore {
         match self {
             Self::Embedded(node) => Ok(Reservation::Embedded(node.reserve().await?)),
             Self::EventStoreDb(remote) => Ok(Reservation::EventStoreDb(remote.reserve().await?)),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(simulated) => Ok(Reservation::Simulated(simulated.reserve().await?)),
         }
     }
 
@@ -155,6 +192,8 @@ impl EventStore {
         let last = match self {
             Self::Embedded(node) => node.last_revision(stream)?,
             Self::EventStoreDb(_) => self.read_last(stream).await?.map(|event| event.revision),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(_) => self.read_last(stream).await?.map(|event| event.revision),
         };
         Ok(last.map_or(0, |revision| revision.saturating_add(1)))
     }
@@ -186,6 +225,8 @@ impl EventStore {
         match self {
             Self::Embedded(node) => embedded::read_short(node, stream, STREAM_PAGE_EVENTS),
             Self::EventStoreDb(_) => Ok(self.read_stream_page(stream, 0).await?.0),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(_) => Ok(self.read_stream_page(stream, 0).await?.0),
         }
     }
 
@@ -201,6 +242,8 @@ impl EventStore {
                 Ok(node.read_all(AllFrom::Position(position), Direction::Forward, limit)?.events)
             }
             Self::EventStoreDb(remote) => remote.read_all_from(position, max).await,
+            #[cfg(feature = "simulation")]
+            Self::Simulated(simulated) => simulated.read_all_from(position, max).await,
         }
     }
 
@@ -209,6 +252,8 @@ impl EventStore {
         match self {
             Self::Embedded(node) => embedded::read_newest(node),
             Self::EventStoreDb(remote) => remote.read_newest().await,
+            #[cfg(feature = "simulation")]
+            Self::Simulated(simulated) => simulated.read_newest().await,
         }
     }
 
@@ -222,6 +267,8 @@ impl EventStore {
         match self {
             Self::Embedded(node) => embedded::stream_page(node, stream, from, direction, events_max).await,
             Self::EventStoreDb(remote) => remote.stream_page(stream, from, direction, events_max).await,
+            #[cfg(feature = "simulation")]
+            Self::Simulated(simulated) => simulated.stream_page(stream, from, direction, events_max).await,
         }
     }
 }

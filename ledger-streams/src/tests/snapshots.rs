@@ -75,7 +75,7 @@ fn fold(history: &[Recorded], events: u64) -> AccountState {
 }
 
 async fn write(ledger: &Ledger, id: AccountId, data: Vec<u8>) {
-    let append = system_append(&snapshots_of(id), "$snapshot", data);
+    let append = system_append(uuid::Uuid::new_v4(), &snapshots_of(id), "$snapshot", data);
     assert!(ledger.store().append(vec![append]).await.is_ok());
 }
 

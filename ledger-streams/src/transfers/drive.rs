@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ledger_core::account::{self, AccountCommand};
+use ledger_core::mutation::{Rule, is_broken};
 use ledger_core::transfer::process::{Process, Stage, Step};
 use ledger_core::transfer::{self, TransferCommand, TransferState, TransferStatus};
 use ledger_core::{AccountId, Event, Position, Rejection};
@@ -29,7 +30,7 @@ impl Ledger {
         wanted: impl Fn(Stage) -> bool,
     ) -> Result<TransferEnd, StoreError> {
         let mut position = run.process.requested_at;
-        if run.process.stage == Stage::Requested {
+        if run.process.stage == Stage::Requested && !is_broken(Rule::RequestIsReadAgain) {
             // A debit guards nothing but its account: a request that was refused since must not be debited after all.
             for recorded in decode_all(self.store().read_stream(run.stream(), 1).await?)? {
                 run.evolve(&recorded);

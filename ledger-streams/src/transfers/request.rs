@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ledger_core::account::{self, Account, AccountEvent};
+use ledger_core::mutation::{Rule, is_broken};
 use ledger_core::transfer::process::{Process, Stage, Step};
 use ledger_core::transfer::{self, RequestTransfer, TransferCommand, TransferState, TransferStatus};
 use ledger_core::{Event, Position, Rejection, TransferId};
@@ -162,6 +163,7 @@ impl Ledger {
         }
         let position = match debited_at.or(ended_at) {
             Some(position) => position,
+            None if is_broken(Rule::RepetitionIsOnDisk) => self.store().head().await?,
             None => self.answer_request(&mut run).await?,
         };
         let (transfer_id, status) = (requested.transfer_id, run.process.status());

@@ -14,7 +14,7 @@ use super::pool::Pool;
 use crate::{CALL_PATIENCE, CALL_TIMEOUT, StoreError};
 
 /// Makes calls on whichever connection has room.
-pub(super) struct Calls {
+pub(crate) struct Calls {
     pub(super) pool: Pool,
     pub(super) health: Health,
     pub(super) closed: CancellationToken,
@@ -22,7 +22,7 @@ pub(super) struct Calls {
 
 /// Why a call was given up.
 #[derive(Clone, Debug)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// The stream is not in the expected state.
     Conflict,
     /// There is no such stream, or no such place in the log.

@@ -6,10 +6,10 @@ use crate::{JOINED_APPEND_BYTES_MAX, JOINED_APPEND_EVENTS_MAX};
 
 /// What is to be written as one append.
 #[derive(Debug)]
-pub(super) struct Group {
+pub(crate) struct Group {
     pub(super) parts: usize,
-    pub(super) expected: ExpectedRevision,
-    pub(super) events: Vec<ProposedEvent>,
+    pub(crate) expected: ExpectedRevision,
+    pub(crate) events: Vec<ProposedEvent>,
 }
 
 impl Group {

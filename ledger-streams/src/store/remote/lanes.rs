@@ -16,36 +16,43 @@ use super::queue::{GroupFailure, Outcome, Queue};
 use crate::store::{AppendFailure, Placed};
 use crate::{CALL_TIMEOUT, QUEUED_APPENDS_MAX, StoreError};
 
+/// Where appends go. It must not matter how often the same is written: ids say what is a repetition.
+pub(crate) trait Write: Send + Sync + 'static {
+    /// Writes a group as one append.
+    fn write(&self, stream: &Arc<str>, group: &Group)
+    -> impl Future<Output = Result<Placed, Refusal>> + Send;
+}
+
 /// Appends under way.
-pub(super) struct Lanes {
-    calls: Arc<Calls>,
+pub(crate) struct Lanes<W> {
+    writer: Arc<W>,
     queue: Mutex<Queue>,
     places: Arc<Semaphore>,
 }
 
 /// A place in the queue.
-pub(crate) struct Place {
-    lanes: Arc<Lanes>,
+pub(crate) struct Place<W> {
+    lanes: Arc<Lanes<W>>,
     permit: OwnedSemaphorePermit,
 }
 
 /// Comes when a batch is written or has failed.
 pub(crate) struct Answer(oneshot::Receiver<Outcome>);
 
-impl Lanes {
-    pub(super) fn new(calls: Arc<Calls>) -> Self {
+impl<W: Write> Lanes<W> {
+    pub(crate) fn new(writer: Arc<W>) -> Self {
         let places = Arc::new(Semaphore::new(QUEUED_APPENDS_MAX));
-        Self { calls, queue: Mutex::new(Queue::new()), places }
+        Self { writer, queue: Mutex::new(Queue::new()), places }
     }
 
-    pub(super) async fn reserve(self: &Arc<Self>) -> Result<Place, StoreError> {
+    pub(crate) async fn reserve(self: &Arc<Self>) -> Result<Place<W>, StoreError> {
         let permit = Arc::clone(&self.places).acquire_owned().await;
         let permit = permit.map_err(|error| StoreError::Unavailable(error.to_string().into()))?;
         Ok(Place { lanes: Arc::clone(self), permit })
     }
 
     /// Takes note of events that are in the log.
-    pub(super) fn seen(&self, events: &[RecordedEvent]) {
+    pub(crate) fn seen(&self, events: &[RecordedEvent]) {
         self.queue.lock().seen(events.iter().map(|event| event.id));
     }
 
@@ -58,7 +65,7 @@ impl Lanes {
         let mut next = self.queue.lock().take(&stream);
         while let Some(group) = next {
             // The client panics on answers it does not expect; the lane must not stand still for it.
-            let appended = AssertUnwindSafe(self.append(&stream, &group)).catch_unwind().await;
+            let appended = AssertUnwindSafe(self.writer.write(&stream, &group)).catch_unwind().await;
             let gone = |_| Err(Refusal::Store(StoreError::Unavailable("the client panicked".into())));
             let others = match appended.unwrap_or_else(gone) {
                 Ok(last) => self.queue.lock().written(&stream, last),
@@ -83,9 +90,10 @@ impl Lanes {
             next = self.queue.lock().take(&stream);
         }
     }
+}
 
-    /// Ids make it safe to try again: a server knows a repetition by them.
-    async fn append(&self, stream: &Arc<str>, group: &Group) -> Result<Placed, Refusal> {
+impl Write for Calls {
+    async fn write(&self, stream: &Arc<str>, group: &Group) -> Result<Placed, Refusal> {
         let state = match group.expected {
             ExpectedRevision::Any => StreamState::Any,
             ExpectedRevision::NoStream => StreamState::NoStream,
@@ -94,7 +102,7 @@ impl Lanes {
         };
         let options =
             AppendToStreamOptions::default().stream_state(state).requires_leader(true).deadline(CALL_TIMEOUT);
-        let written = self.calls.call(|client| {
+        let written = self.call(|client| {
             let (stream, options) = (Arc::clone(stream), options.clone());
             let events: Vec<_> = group.events.iter().map(proposed).collect();
             async move { client.append_to_stream(&*stream, &options, events).await }
@@ -104,7 +112,7 @@ impl Lanes {
     }
 }
 
-impl Place {
+impl<W: Write> Place<W> {
     /// Queues the batch, at once.
     pub(crate) fn submit(self, batch: Vec<StreamAppend>) -> Answer {
         let (sender, answer) = oneshot::channel();

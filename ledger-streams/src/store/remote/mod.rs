@@ -27,15 +27,18 @@ mod reads;
 #[cfg(test)]
 mod tests;
 
-use calls::{Calls, Refusal};
 use connection::Connection;
 use health::Health;
-use lanes::Lanes;
 use pool::Pool;
 
+pub(crate) use calls::{Calls, Refusal};
 pub use connection_string::ConnectError;
 pub(crate) use follower::Follower;
-pub(crate) use lanes::{Answer, Place};
+#[cfg(feature = "simulation")]
+pub(crate) use group::Group;
+#[cfg(feature = "simulation")]
+pub(crate) use lanes::Write;
+pub(crate) use lanes::{Answer, Lanes, Place};
 
 /// A connection to EventStoreDB. Cheap to clone; clones share everything.
 #[derive(Clone)]
@@ -46,7 +49,7 @@ pub struct EventStoreDb {
 struct Inner {
     settings: ClientSettings,
     calls: Arc<Calls>,
-    lanes: Arc<Lanes>,
+    lanes: Arc<Lanes<Calls>>,
     /// Connections that followers have left behind.
     idle: Mutex<Vec<Arc<Connection>>>,
     tasks: TaskTracker,
@@ -87,7 +90,7 @@ impl EventStoreDb {
         self.inner.tasks.wait().await;
     }
 
-    pub(super) async fn reserve(&self) -> Result<Place, StoreError> {
+    pub(super) async fn reserve(&self) -> Result<Place<Calls>, StoreError> {
         self.inner.lanes.reserve().await
     }
 
@@ -95,7 +98,7 @@ impl EventStoreDb {
         &self.inner.calls
     }
 
-    fn lanes(&self) -> &Lanes {
+    fn lanes(&self) -> &Lanes<Calls> {
         &self.inner.lanes
     }
 }

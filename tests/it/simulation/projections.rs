@@ -1,0 +1,322 @@
+//! The read models of simulated logs, in a real Postgres, written by projectors that crash, repeat themselves, come in twos, and are
+//! given old checkpoints. By the clock on the wall: sockets know no other.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use eventstore_node::StreamAppend;
+use fastrand::Rng;
+use ledger_streams::simulated::{AppendFault, DeliveryFault, Fate, ReadFault, SimulatedLog};
+use ledger_streams::{Batch, EventStore, Subscription};
+use parking_lot::Mutex;
+use projector::checkpoint::{self, Place};
+use projector::projections::{self, Events};
+use projector::{ApplyError, ProjectorOptions, runner, session};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use tokio_util::sync::CancellationToken;
+
+use super::auditor::Books;
+use super::counts::{Counts, Kind};
+use super::read_models::differences;
+use super::world::Outcome;
+
+/// How long a projector may take for a log.
+const TIME_MAX: Duration = Duration::from_secs(60);
+
+/// How long it may take one that cannot come to the end.
+const STALL_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// A database and what is used to look into it.
+pub(super) struct Database {
+    url: String,
+    db: PgConnection,
+}
+
+impl Database {
+    pub(super) async fn open(url: String) -> Self {
+        let db = session::connect(&url).await.unwrap();
+        Self { url, db }
+    }
+
+    /// As if nothing had ever been projected.
+    async fn clear(&mut self) {
+        let tables = projections::all().into_iter().flat_map(|projection| projection.tables);
+        let mut all: String = tables.map(|table| format!("delete from {table};")).collect();
+        all += "delete from checkpoints;";
+        self.db.execute(AssertSqlSafe(all)).await.unwrap();
+    }
+
+    /// Where the projection is that has come least far.
+    async fn place(&mut self) -> Place {
+        let checkpoints = checkpoint::load(&mut self.db, &projections::all()).await.unwrap();
+        let places = checkpoints.into_iter().map(|checkpoint| checkpoint.place);
+        places.min_by_key(|place| place.position).unwrap_or_default()
+    }
+
+    /// Projects a log step by step with everything that can go wrong between two steps, and holds the tables against the books on the way.
+    pub(super) async fn project(&mut self, outcome: &Outcome, counts: &Counts) -> Vec<String> {
+        self.clear().await;
+        let mut lots = Rng::with_seed(outcome.plan.seed ^ 0x90573);
+        let store: EventStore = outcome.log.connect(Arc::new(Reader::new(&mut lots, 0))).into();
+        let head = store.head().await.unwrap();
+        let mut projectors = [Projector::new(self, &store).await, Projector::new(self, &store).await];
+        let mut faults = Vec::new();
+        loop {
+            let place = self.place().await;
+            if place.position >= head || !faults.is_empty() {
+                break;
+            }
+            if lots.u8(0..6) == 0 {
+                let known = outcome.events.partition_point(|event| event.position <= place.position);
+                faults.extend(differences(&mut self.db, &Books::of(&outcome.events[..known])).await);
+            }
+            let index = lots.usize(..2);
+            if let Err(fault) = projectors[index].step(self, &store, &mut lots, counts).await {
+                faults.push(fault);
+            }
+            if lots.u8(0..30) == 0 {
+                counts.add(Kind::ProjectorBehind);
+                projectors[index].go_back(&store, &mut lots);
+            }
+        }
+        faults.extend(differences(&mut self.db, &Books::of(&outcome.events)).await);
+        faults
+    }
+
+    /// Lets the whole projector run, two at a time, over a store that delivers some events again, and ends them now and then; in the end
+    /// one comes through.
+    pub(super) async fn run_projectors(&mut self, outcome: &Outcome, counts: &Counts) -> Vec<String> {
+        self.clear().await;
+        let mut lots = Rng::with_seed(outcome.plan.seed ^ 0xc0ffee);
+        let head = last_of(&outcome.log).await;
+        for round in 0..5 {
+            let is_last = round == 4;
+            let again = if is_last { 0 } else { lots.choice([0, 20, 300]).unwrap_or(0) };
+            let patience = if is_last { TIME_MAX } else { Duration::from_millis(lots.u64(5..200)) };
+            let (one, two) =
+                (self.projector(outcome, &mut lots, again), self.projector(outcome, &mut lots, 0));
+            let reached = async {
+                while self.place().await.position < head {
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+            };
+            tokio::select! {
+                biased;
+                // Whatever it says, it is started again.
+                _ = one => counts.add(Kind::ProjectorGaveUp),
+                _ = two => {}
+                () = reached => return differences(&mut self.db, &Books::of(&outcome.events)).await,
+                () = tokio::time::sleep(patience) => counts.add(Kind::ProjectorKilled),
+            }
+        }
+        vec!["the projectors never come to the end".to_owned()]
+    }
+
+    /// Lets a projector run over a store that delivers many events again, until it has come to the end or gives up.
+    pub(super) async fn repeat(&mut self, outcome: &Outcome) -> Vec<String> {
+        self.clear().await;
+        let mut lots = Rng::with_seed(outcome.plan.seed);
+        let head = last_of(&outcome.log).await;
+        let one = self.projector(outcome, &mut lots, 300);
+        let reached = async {
+            while self.place().await.position < head {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = one => return vec![],
+            () = reached => {}
+            () = tokio::time::sleep(STALL_TIME_MAX) => {}
+        }
+        differences(&mut self.db, &Books::of(&outcome.events)).await
+    }
+
+    fn projector(
+        &self,
+        outcome: &Outcome,
+        lots: &mut Rng,
+        again: u32,
+    ) -> impl Future<Output = Result<(), projector::ProjectorError>> + use<> {
+        let store: EventStore = outcome.log.connect(Arc::new(Reader::new(lots, again))).into();
+        let options = ProjectorOptions {
+            time_zone: Tz::Europe__Prague,
+            batch_events_max: lots.usize(1..80),
+            ..ProjectorOptions::default()
+        };
+        let url = self.url.clone();
+        async move { projector::run(&url, store, options, CancellationToken::new()).await }
+    }
+}
+
+async fn last_of(log: &SimulatedLog) -> u64 {
+    let store: EventStore = log.connect(Arc::new(Reader::new(&mut Rng::with_seed(0), 0))).into();
+    store.head().await.unwrap()
+}
+
+/// What a projector keeps in mind between two transactions.
+struct Projector {
+    db: PgConnection,
+    place: Place,
+    subscription: Subscription,
+    /// Places it has been at.
+    been_at: Vec<Place>,
+}
+
+impl Projector {
+    /// As a session begins: a connection, the checkpoints, and the events after them.
+    async fn new(database: &mut Database, store: &EventStore) -> Self {
+        let db = session::connect(&database.url).await.unwrap();
+        let place = database.place().await;
+        Self { db, place, subscription: subscribe(store, place), been_at: vec![place] }
+    }
+
+    /// A transaction, and sometimes an end to it.
+    async fn step(
+        &mut self,
+        database: &mut Database,
+        store: &EventStore,
+        lots: &mut Rng,
+        counts: &Counts,
+    ) -> Result<(), String> {
+        let next = self.subscription.next(lots.choice([1, 4, 40, 400]).unwrap_or(1));
+        let Ok(batch) = tokio::time::timeout(Duration::from_millis(20), next).await else {
+            // At the log's end, which the other one has not come to.
+            self.begin_again(database, store).await;
+            return Ok(());
+        };
+        let batch = batch.map_err(|error| error.to_string())?;
+        let recorded_at = batch.events.last().map(|event| event.recorded_at).or(self.place.recorded_at);
+        let to = Place { position: batch.position, recorded_at };
+        let is_crash = lots.u8(0..6) == 0;
+        if is_crash {
+            let polls = lots.usize(1..24);
+            let outcome = poll_at_most(apply(&mut self.db, &batch, self.place.position, to), polls).await;
+            // What it held goes with its connection.
+            self.db = session::connect(&database.url).await.unwrap();
+            self.begin_again(database, store).await;
+            if outcome.is_none() {
+                let written = self.place.position >= to.position;
+                counts.add(if written {
+                    Kind::ProjectorCrashAfterCommit
+                } else {
+                    Kind::ProjectorCrashBeforeCommit
+                });
+            }
+            return Ok(());
+        }
+        match apply(&mut self.db, &batch, self.place.position, to).await {
+            Ok(()) => {
+                let from = std::mem::replace(&mut self.place, to);
+                self.been_at.push(to);
+                if lots.u8(0..5) == 0 {
+                    counts.add(Kind::BatchAppliedAgain);
+                    if apply(&mut self.db, &batch, from.position, to).await.is_ok() {
+                        return Err("a batch was applied twice".to_owned());
+                    }
+                }
+                Ok(())
+            }
+            // Whatever it was refused for: it was not at its turn.
+            Err(_) if database.place().await.position != self.place.position => {
+                counts.add(Kind::TwoProjectors);
+                self.begin_again(database, store).await;
+                Ok(())
+            }
+            Err(error) => Err(format!("a batch cannot be applied: {error}")),
+        }
+    }
+
+    async fn begin_again(&mut self, database: &mut Database, store: &EventStore) {
+        self.place = database.place().await;
+        self.subscription = subscribe(store, self.place);
+    }
+
+    /// Believes to be where it was before.
+    fn go_back(&mut self, store: &EventStore, lots: &mut Rng) {
+        if let Some(place) = lots.choice(&self.been_at) {
+            self.place = *place;
+            self.subscription = subscribe(store, self.place);
+        }
+    }
+}
+
+fn subscribe(store: &EventStore, place: Place) -> Subscription {
+    store.subscribe((place.position > 0).then_some(place.position))
+}
+
+async fn apply(db: &mut PgConnection, batch: &Batch, from: u64, to: Place) -> Result<(), ApplyError> {
+    let events = Events { events: &batch.events, time_zone: Tz::Europe__Prague };
+    let applied = runner::apply_batch(db, &projections::all(), &events, from, to).await;
+    if applied.is_err() {
+        // What it had begun is taken back with the connection's next word, and locks rows until then.
+        db.ping().await?;
+    }
+    applied
+}
+
+/// Polls so often and then lets go, wherever that is.
+async fn poll_at_most<F: Future>(future: F, polls: usize) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut left = polls;
+    poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        future.as_mut().poll(context).map(Some)
+    })
+    .await
+}
+
+/// Reads a log that nobody writes to any more, in batches of any size.
+struct Reader {
+    lots: Mutex<Rng>,
+    /// How often it is delivered some events again, in a thousand.
+    again: u32,
+}
+
+impl Reader {
+    fn new(lots: &mut Rng, again: u32) -> Self {
+        Self { lots: Mutex::new(lots.fork()), again }
+    }
+}
+
+impl Fate for Reader {
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now()
+    }
+
+    fn random(&self) -> u128 {
+        self.lots.lock().u128(..)
+    }
+
+    fn latency(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn append(&self, _: &[StreamAppend]) -> AppendFault {
+        AppendFault::Fails
+    }
+
+    fn read(&self) -> ReadFault {
+        ReadFault::None
+    }
+
+    fn delivery(&self) -> DeliveryFault {
+        let mut lots = self.lots.lock();
+        if lots.u32(0..1_000) < self.again {
+            return DeliveryFault::Again(lots.usize(1..10));
+        }
+        DeliveryFault::AtMost(lots.choice([1, 5, 50, 500]).unwrap_or(1))
+    }
+
+    fn lost_a_race(&self, _: &str) {}
+
+    fn repeated_itself(&self) {}
+}
