@@ -98,6 +98,7 @@ impl Client {
             (None, _) => self.position.load(Ordering::Relaxed),
         };
         let mut exchange = Exchange::asked(&request, at);
+        self.witness.listens();
         let answered = self.answer(request).await;
         exchange.answer = answered.as_ref().ok().cloned();
         self.witness.hears(exchange);

@@ -1,6 +1,7 @@
 //! Everything that the clients of one daybook asked, and what each of them was answered.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use reqwest::{Method, Request};
@@ -10,7 +11,10 @@ use super::client::Answer;
 
 /// Hears every exchange of the clients that share it, in all lives of a daybook.
 #[derive(Clone, Default)]
-pub(crate) struct Witness(Arc<Mutex<Vec<Exchange>>>);
+pub(crate) struct Witness {
+    exchanges: Arc<Mutex<Vec<Exchange>>>,
+    under_way: Arc<AtomicUsize>,
+}
 
 /// One request, and what came back.
 #[derive(Clone, Debug)]
@@ -40,18 +44,30 @@ impl Exchange {
 }
 
 impl Witness {
+    /// A request begins.
+    pub(super) fn listens(&self) {
+        self.under_way.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// It has ended, one way or the other.
     pub(super) fn hears(&self, exchange: Exchange) {
-        self.0.lock().push(exchange);
+        self.exchanges.lock().push(exchange);
+        self.under_way.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// True when nobody waits for an answer.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.under_way.load(Ordering::SeqCst) == 0
     }
 
     /// All that was heard so far.
     pub(crate) fn exchanges(&self) -> Vec<Exchange> {
-        self.0.lock().clone()
+        self.exchanges.lock().clone()
     }
 
     /// The highest position that anybody was told.
     pub(crate) fn acknowledged(&self) -> u64 {
-        let exchanges = self.0.lock();
+        let exchanges = self.exchanges.lock();
         exchanges.iter().filter_map(|heard| heard.answer.as_ref()).map(Answer::position).max().unwrap_or(0)
     }
 }

@@ -1,14 +1,19 @@
 //! The log's last bytes are not as they were written: what nobody was told of may be lost, anything else is refused.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::load::Load;
 use super::rounds;
 use super::tail::{Damage, Record, Segment};
-use crate::harness::{Daybook, text};
+use crate::harness::{Daybook, text, until};
 
 /// A kill seldom comes between the write of a group and its sync: so often it is tried for each damage.
 const KILLS_MAX: usize = 20;
+
+/// How long clients may take to notice that nobody answers.
+const NOTICED_WITHIN: Duration = Duration::from_secs(30);
 
 /// How far read models have come that live in this daybook's Postgres.
 async fn projected(database: &Daybook) -> u64 {
@@ -32,6 +37,10 @@ async fn whatever_a_power_cut_leaves_of_a_group_that_nobody_was_told_of_nothing_
         load.through(std::slice::from_ref(&bank), async |acknowledged| {
             acknowledged.more(30 + kills % 7).await;
             daybook.kill();
+            // What was answered before the kill may still be on its way.
+            let witness = daybook.witness();
+            until("every client has noticed", NOTICED_WITHIN, async || witness.is_quiet().then_some(()))
+                .await;
             let told = daybook.witness().acknowledged().max(projected(&database).await);
             let segment = Segment::first(daybook.dir());
             let records = segment.records();
