@@ -8,9 +8,11 @@ use serde_json::value::RawValue;
 
 use crate::account::AccountEvent;
 use crate::reference::ReferenceEvent;
+use crate::statement::StatementEvent;
 use crate::transfer::TransferEvent;
 use crate::user::UserEvent;
-use crate::{account, reference, transfer, upcast, user};
+use crate::webhook::WebhookEvent;
+use crate::{account, reference, statement, transfer, upcast, user, webhook};
 
 /// Any event of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +25,10 @@ pub enum Event {
     User(UserEvent),
     /// Of an account reference's stream.
     Reference(ReferenceEvent),
+    /// Of the stream of an account's statements.
+    Statement(StatementEvent),
+    /// Of a webhook's stream.
+    Webhook(WebhookEvent),
 }
 
 /// Why a stored event cannot be read. Never skipped over: a skipped event is a wrong balance.
@@ -142,6 +148,14 @@ registry! {
     "UserDetailsChanged", 1, User::DetailsChanged, UserEvent, user::UserDetailsChanged, USER;
     "UserErased", 1, User::Erased, UserEvent, user::UserErased, USER;
     "AccountReferenceClaimed", 1, Reference::Claimed, ReferenceEvent, reference::AccountReferenceClaimed, ACCOUNT_REFERENCE;
+    "StatementIssued", 1, Statement::Issued, StatementEvent, statement::StatementIssued, STATEMENT;
+    "WebhookRegistered", 1, Webhook::Registered, WebhookEvent, webhook::WebhookRegistered, WEBHOOK;
+    "WebhookChanged", 1, Webhook::Changed, WebhookEvent, webhook::WebhookChanged, WEBHOOK;
+    "WebhookSecretRotated", 1, Webhook::SecretRotated, WebhookEvent, webhook::WebhookSecretRotated, WEBHOOK;
+    "WebhookDisabled", 1, Webhook::Disabled, WebhookEvent, webhook::WebhookDisabled, WEBHOOK;
+    "WebhookEnabled", 1, Webhook::Enabled, WebhookEvent, webhook::WebhookEnabled, WEBHOOK;
+    "WebhookReplayed", 1, Webhook::Replayed, WebhookEvent, webhook::WebhookReplayed, WEBHOOK;
+    "WebhookDeleted", 1, Webhook::Deleted, WebhookEvent, webhook::WebhookDeleted, WEBHOOK;
 }
 
 impl From<AccountEvent> for Event {

@@ -110,7 +110,11 @@ impl Entry {
             let events = decode_all(store.read_stream_since(&self.stream, position).await?)?;
             let legs = events.iter().filter_map(|recorded| match &recorded.event {
                 Event::Account(event) => Some((event, recorded.revision, recorded.position)),
-                Event::Transfer(_) | Event::User(_) | Event::Reference(_) => None,
+                Event::Transfer(_)
+                | Event::User(_)
+                | Event::Reference(_)
+                | Event::Statement(_)
+                | Event::Webhook(_) => None,
             });
             loaded.state.remember(position, legs);
         }

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use ledger_core::{AccountId, Position, TransferId, UserId};
+use ledger_core::{AccountId, Position, TransferId, UserId, WebhookId};
 use parking_lot::Mutex;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::accounts::Accounts;
-use crate::codec::system_append;
+use crate::codec::{decode, system_append};
 use crate::ids::Ids;
 use crate::store::AppendFailure;
 use crate::transfers::Claims;
-use crate::{EventStore, StoreError};
+use crate::{EventStore, Recorded, StoreError};
 
 /// How a ledger is opened.
 #[derive(Clone, Debug, Default)]
@@ -92,6 +94,14 @@ impl Ledger {
         self.inner.ids.make(|snowflakes| UserId::generate(snowflakes, self.now_ms()))
     }
 
+    /// A new webhook id.
+    ///
+    /// # Errors
+    /// As [`Self::new_account_id`].
+    pub fn new_webhook_id(&self) -> Result<WebhookId, StoreError> {
+        self.inner.ids.make(|snowflakes| WebhookId::generate(snowflakes, self.now_ms()))
+    }
+
     /// True when this process made the id: the transfer is its own to bring to an end, others only help when it does not.
     #[must_use]
     pub fn made(&self, id: TransferId) -> bool {
@@ -103,11 +113,20 @@ impl Ledger {
     /// # Errors
     /// From the store; [`StoreError::Broken`] when what was saved is not a number.
     pub async fn load_checkpoint(&self, subscriber: &str) -> Result<Position, StoreError> {
+        Ok(self.load_place(subscriber).await?.unwrap_or(0))
+    }
+
+    /// What a subscriber saved of its place: a position, or more than that.
+    ///
+    /// # Errors
+    /// From the store; [`StoreError::Broken`] when what was saved is something else.
+    pub async fn load_place<T: DeserializeOwned>(&self, subscriber: &str) -> Result<Option<T>, StoreError> {
         let stream = checkpoint_stream(subscriber).into();
         let Some(event) = self.store().read_last(&stream).await? else {
-            return Ok(0);
+            return Ok(None);
         };
         serde_json::from_slice(&event.data)
+            .map(Some)
             .map_err(|error| StoreError::Broken(format!("checkpoint of {subscriber}: {error}").into()))
     }
 
@@ -116,13 +135,34 @@ impl Ledger {
     /// # Errors
     /// From the store.
     pub async fn save_checkpoint(&self, subscriber: &str, position: Position) -> Result<(), StoreError> {
-        let append =
-            system_append(&checkpoint_stream(subscriber), "$checkpoint", position.to_string().into_bytes());
-        match self.store().append(vec![append]).await {
+        self.save_places(&[(subscriber.to_owned(), position)]).await
+    }
+
+    /// Saves places of subscribers in the log itself, in this order: when one is there, those before it are.
+    ///
+    /// # Errors
+    /// From the store.
+    pub async fn save_places<T: Serialize + Sync>(&self, places: &[(String, T)]) -> Result<(), StoreError> {
+        let encode = |(subscriber, place): &(String, T)| {
+            let data =
+                serde_json::to_vec(place).map_err(|error| StoreError::Broken(error.to_string().into()))?;
+            Ok(system_append(&checkpoint_stream(subscriber), "$checkpoint", data))
+        };
+        let batch = places.iter().map(encode).collect::<Result<Vec<_>, StoreError>>()?;
+        match self.store().append(batch).await {
             Ok(_) => Ok(()),
             Err(AppendFailure::Store(error)) => Err(error),
-            Err(AppendFailure::Conflict(_)) => Err(StoreError::Contended(subscriber.into())),
+            Err(AppendFailure::Conflict(_)) => Err(StoreError::Contended("checkpoints".into())),
         }
+    }
+
+    /// The first event of one of the ledger's streams: what an account was opened with, what a transfer was asked for.
+    ///
+    /// # Errors
+    /// From the store.
+    pub async fn first_event(&self, stream: &Arc<str>) -> Result<Option<Recorded>, StoreError> {
+        let first = self.store().read_first(stream).await?;
+        first.map_or(Ok(None), decode)
     }
 }
 

@@ -76,6 +76,8 @@ impl Process {
             Event::Transfer(TransferEvent::Requested(_))
             | Event::User(_)
             | Event::Reference(_)
+            | Event::Statement(_)
+            | Event::Webhook(_)
             | Event::Account(
                 AccountEvent::Opened(_)
                 | AccountEvent::OverdraftLimitChanged(_)

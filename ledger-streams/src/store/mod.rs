@@ -180,6 +180,12 @@ impl EventStore {
         Ok(events.into_iter().next())
     }
 
+    /// The first event of a stream.
+    pub(crate) async fn read_first(&self, stream: &Arc<str>) -> Result<Option<RecordedEvent>, StoreError> {
+        let (events, _) = self.stream_page(stream, StreamFrom::Revision(0), Direction::Forward, 1).await?;
+        Ok(events.into_iter().next())
+    }
+
     /// The first events of a short stream, which most often does not exist; in this process without leaving the thread.
     pub(crate) async fn read_short(&self, stream: &Arc<str>) -> Result<Vec<RecordedEvent>, StoreError> {
         match self {

@@ -85,7 +85,9 @@ impl<'a> Entry<'a> {
             )
             | Event::Transfer(_)
             | Event::User(_)
-            | Event::Reference(_) => return Ok(None),
+            | Event::Reference(_)
+            | Event::Statement(_)
+            | Event::Webhook(_) => return Ok(None),
         };
         Ok(Some(entry))
     }

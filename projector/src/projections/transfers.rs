@@ -67,7 +67,11 @@ pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<TransferId, Change<'_
     for recorded in events {
         let event = match &recorded.event {
             Event::Transfer(event) => event,
-            Event::Account(_) | Event::User(_) | Event::Reference(_) => continue,
+            Event::Account(_)
+            | Event::User(_)
+            | Event::Reference(_)
+            | Event::Statement(_)
+            | Event::Webhook(_) => continue,
         };
         match event {
             TransferEvent::Requested(transfer) => {
