@@ -3,8 +3,9 @@
 use utoipa::OpenApi;
 
 use crate::routes::{
-    change_overdraft_limit, change_user, close, deposit, erase_user, freeze, import, open_account,
-    register_user, transfer, unfreeze, withdraw,
+    change_overdraft_limit, change_user, change_webhook, close, delete_webhook, deposit, disable_webhook,
+    enable_webhook, erase_user, freeze, import, open_account, register_user, register_webhook,
+    replay_webhook, rotate_webhook_secret, transfer, unfreeze, withdraw,
 };
 
 #[derive(OpenApi)]
@@ -21,6 +22,13 @@ use crate::routes::{
     close::handle,
     transfer::handle,
     import::handle,
+    register_webhook::handle,
+    change_webhook::handle,
+    delete_webhook::handle,
+    rotate_webhook_secret::handle,
+    enable_webhook::handle,
+    disable_webhook::handle,
+    replay_webhook::handle,
 ))]
 struct Commands;
 

@@ -57,7 +57,7 @@ impl Problem {
     /// A refusal about what the path names: what is not there is 404.
     pub(crate) fn of_resource(rejection: Rejection) -> Self {
         match rejection {
-            Rejection::AccountNotFound | Rejection::UserNotFound => {
+            Rejection::AccountNotFound | Rejection::UserNotFound | Rejection::WebhookNotFound => {
                 Self::new(StatusCode::NOT_FOUND, rejection.code(), rejection.message())
             }
             _ => rejection.into(),
@@ -92,7 +92,8 @@ impl From<Rejection> for Problem {
             Rejection::IdempotencyKeyReused
             | Rejection::ReferenceTaken
             | Rejection::AccountExists
-            | Rejection::UserExists => StatusCode::CONFLICT,
+            | Rejection::UserExists
+            | Rejection::WebhookExists => StatusCode::CONFLICT,
             _ => StatusCode::BAD_REQUEST,
         };
         Self::new(status, rejection.code(), rejection.message())
@@ -119,7 +120,7 @@ impl From<StoreError> for Problem {
 
 impl From<KeyError> for Problem {
     fn from(error: KeyError) -> Self {
-        tracing::error!(%error, "a user's key could not be used");
+        tracing::error!(%error, "a key could not be used");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something is broken on our side.")
     }
 }

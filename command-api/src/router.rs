@@ -5,8 +5,9 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{delete, post};
 
 use crate::routes::{
-    change_overdraft_limit, change_user, close, deposit, erase_user, freeze, import, open_account,
-    register_user, transfer, unfreeze, withdraw,
+    change_overdraft_limit, change_user, change_webhook, close, delete_webhook, deposit, disable_webhook,
+    enable_webhook, erase_user, freeze, import, open_account, register_user, register_webhook,
+    replay_webhook, rotate_webhook_secret, transfer, unfreeze, withdraw,
 };
 use crate::{BODY_BYTES_MAX, CommandApi, IMPORT_BODY_BYTES_MAX};
 
@@ -27,6 +28,12 @@ pub fn router(api: CommandApi) -> Router {
         .route("/api/v1/accounts/{id}/unfreeze", post(unfreeze::handle))
         .route("/api/v1/accounts/{id}/close", post(close::handle))
         .route("/api/v1/transactions/{id}/account", post(transfer::handle))
+        .route("/api/v1/webhooks", post(register_webhook::handle))
+        .route("/api/v1/webhooks/{id}", delete(delete_webhook::handle).put(change_webhook::handle))
+        .route("/api/v1/webhooks/{id}/rotate-secret", post(rotate_webhook_secret::handle))
+        .route("/api/v1/webhooks/{id}/enable", post(enable_webhook::handle))
+        .route("/api/v1/webhooks/{id}/disable", post(disable_webhook::handle))
+        .route("/api/v1/webhooks/{id}/replay", post(replay_webhook::handle))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(api)
         .merge(import)

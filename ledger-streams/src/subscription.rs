@@ -106,6 +106,12 @@ impl Undecoded {
         self.0.revision
     }
 
+    /// Its place in the log.
+    #[must_use]
+    pub const fn position(&self) -> Position {
+        self.0.position
+    }
+
     /// What it belongs to: see [`ledger_core::Metadata`].
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{Context, Draft, decode_all, encode, system_append};
 use crate::store::AppendFailure;
-use crate::{CONFLICT_RETRIES_MAX, Executed, Ledger, StoreError};
+use crate::{CONFLICT_RETRIES_MAX, Executed, Ledger, Recorded, StoreError};
 
 /// The stream that lists all webhooks.
 const LIST: &str = "$webhooks";
@@ -87,6 +87,14 @@ impl Ledger {
                 .map_err(|error| StoreError::Broken(format!("the list of webhooks: {error}").into()))
         };
         listed.iter().map(|event| read(&event.data)).collect()
+    }
+
+    /// Everything that happened to a webhook.
+    ///
+    /// # Errors
+    /// From reading its stream.
+    pub async fn webhook_history(&self, id: WebhookId) -> Result<Vec<Recorded>, StoreError> {
+        decode_all(self.store().read_stream(&stream::webhook(id).into(), 0).await?)
     }
 
     async fn load_webhook(&self, stream: &Arc<str>) -> Result<WebhookState, StoreError> {
