@@ -20,6 +20,7 @@ use ledger_core::WebhookId;
 use ledger_core::webhook::Settings;
 use ledger_core::webhook::address::is_public;
 use ledger_streams::WebhookSecret;
+use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 
 use crate::notification::Notification;
 use crate::resolver::{NotPublic, Resolver};
@@ -91,7 +92,7 @@ impl Endpoints {
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT_TIMEOUT.min(options.timeout)));
         let connector = HttpsConnectorBuilder::new()
-            .with_native_roots()?
+            .with_provider_and_native_roots(default_provider())?
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);

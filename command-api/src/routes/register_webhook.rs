@@ -5,7 +5,7 @@ use axum::response::Response;
 use http::StatusCode;
 use ledger_core::user::UserStatus;
 use ledger_core::webhook::{WebhookCommand, WebhookStatus};
-use ledger_core::{Rejection, UserId};
+use ledger_core::{AccountId, Rejection, UserId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -13,17 +13,28 @@ use crate::body::Body;
 use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::routes::register_user::with_keys;
-use crate::routes::webhook::{SecretAnswer, SettingsBody, command, show};
+use crate::routes::webhook::{SecretAnswer, SettingsBody, ThresholdBody, command, show};
 use crate::{CommandApi, WEBHOOKS_MAX, WEBHOOKS_PER_USER_MAX};
 
 /// A new webhook.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct RegisterWebhookBody {
     /// The user whose accounts it hears of. Left out by an operator: the bank's, which hears of all; by a customer: the customer's.
     #[schema(value_type = Option<String>)]
     user_id: Option<UserId>,
-    #[serde(flatten)]
-    settings: SettingsBody,
+    /// Where notifications are posted; https, on the public internet.
+    #[schema(example = "https://shop.example/daybook")]
+    url: String,
+    /// Only these types, as in a change of settings. All when left out.
+    #[serde(default)]
+    types: Vec<String>,
+    /// Only these accounts. All of the owner when left out.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    accounts: Vec<AccountId>,
+    /// For "balance.below_threshold": told once when an account of this currency falls below this balance.
+    threshold: Option<ThresholdBody>,
 }
 
 /// Registers a webhook: it is told what happens from here on. The answer has the secret, which is never shown again.
@@ -50,7 +61,8 @@ pub(crate) async fn handle(
             UserStatus::Erased => return Err(Rejection::UserErased.into()),
         }
     }
-    let settings = body.settings.settings(&api, user_id).await?;
+    let RegisterWebhookBody { url, types, accounts, threshold, .. } = body;
+    let settings = SettingsBody { url, types, accounts, threshold }.settings(&api, user_id).await?;
     has_room(&api, user_id).await?;
     let webhook_id = api.ledger.new_webhook_id()?;
     let (secret, sealed) = with_keys(&api, move |keys| keys.create_secret(webhook_id)).await?;

@@ -20,17 +20,17 @@ use crate::{CommandApi, WEBHOOK_ACCOUNTS_MAX, webhook_url};
 pub(crate) struct SettingsBody {
     /// Where notifications are posted; https, on the public internet.
     #[schema(example = "https://shop.example/daybook")]
-    url: String,
+    pub(crate) url: String,
     /// Only these: "transfer.completed", "transfer.failed", "money.received", "statement.issued", "balance.below_threshold". All when
     /// left out.
     #[serde(default)]
-    types: Vec<String>,
+    pub(crate) types: Vec<String>,
     /// Only these accounts. All of the owner when left out.
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
-    accounts: Vec<AccountId>,
+    pub(crate) accounts: Vec<AccountId>,
     /// For "balance.below_threshold": told once when an account of this currency falls below this balance.
-    threshold: Option<ThresholdBody>,
+    pub(crate) threshold: Option<ThresholdBody>,
 }
 
 /// A balance.

@@ -13,6 +13,7 @@ mod transactions;
 mod transfers;
 mod trial_balance;
 mod users;
+mod webhooks;
 
 use std::pin::Pin;
 
@@ -25,7 +26,7 @@ use crate::ApplyError;
 
 /// Every projection. It fills itself: without a checkpoint it begins at the log's beginning.
 #[must_use]
-pub fn all() -> [&'static Projection; 6] {
+pub fn all() -> [&'static Projection; 7] {
     [
         &accounts::PROJECTION,
         &transfers::PROJECTION,
@@ -33,6 +34,7 @@ pub fn all() -> [&'static Projection; 6] {
         &monthly_totals::PROJECTION,
         &trial_balance::PROJECTION,
         &users::PROJECTION,
+        &webhooks::PROJECTION,
     ]
 }
 
