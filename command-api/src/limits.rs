@@ -30,13 +30,21 @@ pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Events the process manager reads at a time.
 pub const PROCESS_BATCH_EVENTS: usize = 2_048;
-/// Transfers the process manager drives at the same time.
+/// Transfers the process manager drives at the same time, in equal parts from each partition.
 pub const DRIVEN_MAX: usize = 512;
 /// Transfers the process manager keeps in mind; it stops reading while it has that many.
 pub const PENDING_MAX: usize = 100_000;
-/// How long a transfer may rest without anybody driving it before the process manager takes it up.
+/// How long a transfer may rest without a sign of life before the process manager takes it up.
 pub const REST_MAX: Duration = Duration::from_secs(1);
-/// How long a transfer that another process took on may rest before this one takes it up: that process is gone, or stuck.
-pub const OTHERS_REST_MAX: Duration = Duration::from_secs(3);
+/// How often the process manager looks for what rests, and at leases that others hold.
+pub const LEASE_LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How often a transfer that fails is tried before it is parked. Tries while the event store is away do not count.
+pub const DRIVE_TRIES_MAX: usize = 9;
+/// How many of the tries that failed are kept for the operator.
+pub const FAILED_TRIES_KEPT: usize = 10;
+/// How long before parking is tried again, when that fails.
+pub const PARKING_RETRY: Duration = Duration::from_secs(5);
+/// The age from which a transfer that has not ended is called stuck.
+pub const STUCK_AFTER: Duration = Duration::from_secs(60);
 /// Events after which the process manager saves its place.
 pub const CHECKPOINT_EVERY_EVENTS: u64 = 20_000;

@@ -7,12 +7,13 @@ use schemars::{Schema, schema_for};
 use serde_json::value::RawValue;
 
 use crate::account::AccountEvent;
+use crate::dead_letter::DeadLetterEvent;
 use crate::reference::ReferenceEvent;
 use crate::statement::StatementEvent;
 use crate::transfer::TransferEvent;
 use crate::user::UserEvent;
 use crate::webhook::WebhookEvent;
-use crate::{account, reference, statement, transfer, upcast, user, webhook};
+use crate::{account, dead_letter, reference, statement, transfer, upcast, user, webhook};
 
 /// Any event of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub enum Event {
     User(UserEvent),
     /// Of an account reference's stream.
     Reference(ReferenceEvent),
+    /// Of the stream of parked transfers.
+    DeadLetter(DeadLetterEvent),
     /// Of the stream of an account's statements.
     Statement(StatementEvent),
     /// Of a webhook's stream.
@@ -136,6 +139,7 @@ registry! {
     "DebitReversed", 1, Account::DebitReversed, AccountEvent, account::DebitReversed, ACCOUNT;
     "DebitRefused", 1, Account::DebitRefused, AccountEvent, account::DebitRefused, ACCOUNT;
     "CreditRefused", 1, Account::CreditRefused, AccountEvent, account::CreditRefused, ACCOUNT;
+    "ReversalWaived", 1, Account::ReversalWaived, AccountEvent, account::ReversalWaived, ACCOUNT;
     "OverdraftLimitChanged", 1, Account::OverdraftLimitChanged, AccountEvent, account::OverdraftLimitChanged, ACCOUNT;
     "AccountFrozen", 1, Account::Frozen, AccountEvent, account::AccountFrozen, ACCOUNT;
     "AccountUnfrozen", 1, Account::Unfrozen, AccountEvent, account::AccountUnfrozen, ACCOUNT;
@@ -148,6 +152,9 @@ registry! {
     "UserDetailsChanged", 1, User::DetailsChanged, UserEvent, user::UserDetailsChanged, USER;
     "UserErased", 1, User::Erased, UserEvent, user::UserErased, USER;
     "AccountReferenceClaimed", 1, Reference::Claimed, ReferenceEvent, reference::AccountReferenceClaimed, ACCOUNT_REFERENCE;
+    "TransferParked", 1, DeadLetter::Parked, DeadLetterEvent, dead_letter::TransferParked, DEAD_LETTERS;
+    "ParkedTransferRetried", 1, DeadLetter::Retried, DeadLetterEvent, dead_letter::ParkedTransferRetried, DEAD_LETTERS;
+    "ParkedTransferResolved", 1, DeadLetter::Resolved, DeadLetterEvent, dead_letter::ParkedTransferResolved, DEAD_LETTERS;
     "StatementIssued", 1, Statement::Issued, StatementEvent, statement::StatementIssued, STATEMENT;
     "WebhookRegistered", 1, Webhook::Registered, WebhookEvent, webhook::WebhookRegistered, WEBHOOK;
     "WebhookChanged", 1, Webhook::Changed, WebhookEvent, webhook::WebhookChanged, WEBHOOK;

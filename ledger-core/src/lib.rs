@@ -8,6 +8,7 @@
 
 pub mod account;
 pub mod actor;
+pub mod dead_letter;
 pub mod event;
 pub mod id;
 pub mod metadata;

@@ -58,6 +58,9 @@ rejections! {
     OverdraftInUse, "overdraft_in_use", "The account is overdrawn by more than the new limit.";
     SettlementAccount, "settlement_account", "The bank's own settlement accounts take no such command.";
     TransferEnded, "transfer_ended", "The transfer has already ended.";
+    TransferNotParked, "transfer_not_parked", "This transfer is not parked.";
+    AlreadyResolved, "already_resolved", "This parked transfer was resolved in the other way before.";
+    ResolvedByOperator, "resolved_by_operator", "An operator ended this transfer.";
 }
 
 impl fmt::Display for Rejection {

@@ -10,6 +10,8 @@ pub const ACCOUNT: &str = "account-";
 pub const TRANSFER: &str = "transfer-";
 /// Category of the streams that make account references unique.
 pub const ACCOUNT_REFERENCE: &str = "accountreference-";
+/// The stream of transfers that were parked, and of what became of them.
+pub const DEAD_LETTERS: &str = "deadletter-transfer";
 /// Category of user streams.
 pub const USER: &str = "user-";
 /// Category of the streams of accounts' statements.

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 
 use crate::Rejection;
 use crate::account::{self, AccountCommand, AccountEvent, AccountState};
+use crate::dead_letter::{self, DeadLetterCommand, DeadLetterEvent, DeadLetters};
 use crate::transfer::{self, TransferCommand, TransferEvent, TransferState};
 use crate::user::{self, UserCommand, UserEvent, UserState};
 use crate::webhook::{self, WebhookCommand, WebhookEvent, WebhookState};
@@ -57,6 +58,21 @@ pub fn given_webhook<'a>(history: impl IntoIterator<Item = &'a WebhookEvent>) ->
     let mut state = WebhookState::default();
     history.into_iter().for_each(|event| state.evolve(event));
     state
+}
+
+/// The history of parked transfers.
+#[must_use]
+pub fn given_dead_letters<'a>(history: impl IntoIterator<Item = &'a DeadLetterEvent>) -> DeadLetters {
+    let mut state = DeadLetters::default();
+    history.into_iter().for_each(|event| state.evolve(event));
+    state
+}
+
+impl DeadLetters {
+    /// Decides a command on this history.
+    pub fn when(&self, command: &DeadLetterCommand) -> Outcome<DeadLetterEvent> {
+        Outcome(dead_letter::decide(self, command))
+    }
 }
 
 impl AccountState {

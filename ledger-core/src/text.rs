@@ -4,6 +4,8 @@
 pub const DESCRIPTION_CHARS_MAX: usize = 140;
 /// The longest external reference, in characters.
 pub const REFERENCE_CHARS_MAX: usize = 64;
+/// The longest reason that an operator gives for a word on a parked transfer, in characters.
+pub const RESOLUTION_REASON_CHARS_MAX: usize = 500;
 /// The longest idempotency key, in characters.
 pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 

@@ -114,6 +114,7 @@ impl Entry {
                 | Event::User(_)
                 | Event::Reference(_)
                 | Event::Statement(_)
+                | Event::DeadLetter(_)
                 | Event::Webhook(_) => None,
             });
             loaded.state.remember(position, legs);

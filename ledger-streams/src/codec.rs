@@ -107,11 +107,12 @@ fn event_id(stream: &str, revision: u64, name: &str, data: &[u8], metadata: &[u8
 }
 
 /// Every category of the ledger's streams.
-pub(crate) const CATEGORIES: [&str; 6] = [
+pub(crate) const CATEGORIES: [&str; 7] = [
     stream::ACCOUNT,
     stream::TRANSFER,
     stream::ACCOUNT_REFERENCE,
     stream::USER,
+    stream::DEAD_LETTERS,
     stream::STATEMENT,
     stream::WEBHOOK,
 ];

@@ -18,6 +18,9 @@ pub enum StoreError {
     /// So many writers want one stream that this one kept losing.
     #[error("stream {0} is contended")]
     Contended(Arc<str>),
+    /// Something that was in the log before is not seen in it; a server that lags behind may show it later.
+    #[error("not in the event store: {0}")]
+    Missing(Arc<str>),
     /// What was to be written is more than the store takes at once.
     #[error("too large for the event store: {0}")]
     TooLarge(Arc<str>),
@@ -42,7 +45,15 @@ impl StoreError {
     /// True when trying again later can help without anybody doing anything.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Full(_) | Self::Contended(_))
+        matches!(self, Self::Unavailable(_) | Self::Full(_) | Self::Contended(_) | Self::Missing(_))
+    }
+}
+
+impl StoreError {
+    /// True when it says something about the store and nothing about what was asked for: everything else would fail as well.
+    #[must_use]
+    pub const fn is_outage(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Full(_))
     }
 }
 

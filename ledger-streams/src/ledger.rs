@@ -3,17 +3,22 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use ledger_core::dead_letter::DeadLetters;
 use ledger_core::{AccountId, Position, TransferId, UserId, WebhookId};
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 use crate::accounts::Accounts;
 use crate::codec::{decode, system_append};
 use crate::ids::Ids;
 use crate::store::AppendFailure;
 use crate::transfers::Claims;
-use crate::{EventStore, Recorded, StoreError};
+use crate::{
+    CALM_LEASE, EventStore, LEASE_FREE_AFTER, LEASE_HELD_FOR, LEASE_RENEW_BEFORE, Lease, LeaseTimes,
+    Recorded, StoreError,
+};
 
 /// How a ledger is opened.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +38,9 @@ struct Inner {
     ids: Arc<Ids>,
     accounts: Accounts,
     claims: Mutex<Claims>,
+    dead_letters: tokio::sync::Mutex<DeadLetters>,
+    /// This process's name where leases are held.
+    me: Uuid,
 }
 
 impl Ledger {
@@ -42,7 +50,14 @@ impl Ledger {
     /// [`StoreError::Broken`] for a worker number above 1023; anything from taking a free one.
     pub async fn open(store: EventStore, options: &LedgerOptions) -> Result<Self, StoreError> {
         let ids = Ids::open(&store, options.worker).await?;
-        let inner = Inner { store, ids, accounts: Accounts::new(), claims: Mutex::default() };
+        let inner = Inner {
+            store,
+            ids,
+            accounts: Accounts::new(),
+            claims: Mutex::default(),
+            dead_letters: tokio::sync::Mutex::default(),
+            me: Uuid::new_v4(),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -58,6 +73,27 @@ impl Ledger {
 
     pub(crate) fn claims(&self) -> &Mutex<Claims> {
         &self.inner.claims
+    }
+
+    pub(crate) fn dead_letters(&self) -> &tokio::sync::Mutex<DeadLetters> {
+        &self.inner.dead_letters
+    }
+
+    /// This process's view of a lease. Two of one name in one process are one holder.
+    #[must_use]
+    pub fn lease(&self, name: &str) -> Lease {
+        let times = LeaseTimes {
+            held_for: LEASE_HELD_FOR,
+            renew_before: LEASE_RENEW_BEFORE,
+            free_after: LEASE_FREE_AFTER,
+        };
+        Lease::new(self.store().clone(), name, times, self.inner.me)
+    }
+
+    /// As [`Self::lease`], for work that goes on for as long as the process runs: renewed, and taken over, with more time.
+    #[must_use]
+    pub fn calm_lease(&self, name: &str) -> Lease {
+        Lease::new(self.store().clone(), name, CALM_LEASE, self.inner.me)
     }
 
     /// The time now, for business times that the client leaves open.

@@ -6,10 +6,12 @@
 
 mod accounts;
 mod codec;
+mod dead_letters;
 mod error;
 mod execute;
 mod ids;
 mod keys;
+mod leases;
 mod ledger;
 mod limits;
 mod opening;
@@ -31,6 +33,7 @@ pub use codec::Context;
 pub use error::StoreError;
 pub use execute::Executed;
 pub use keys::{KeyError, KeyOwner, KeyStore};
+pub use leases::{Lease, LeaseTimes};
 pub use ledger::{Ledger, LedgerOptions};
 pub use limits::*;
 pub use opening::{NewAccount, Opened};

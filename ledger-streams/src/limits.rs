@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::LeaseTimes;
+
 /// Accounts whose state is kept in memory; the least used go first.
 pub const CACHED_ACCOUNTS_MAX: usize = 100_000;
 /// How often a command is decided again after losing a race for its stream, before it is refused as contended.
@@ -10,6 +12,19 @@ pub const CONFLICT_RETRIES_MAX: usize = 64;
 pub const RETRY_DELAY_MIN: Duration = Duration::from_millis(20);
 /// The longest such wait.
 pub const RETRY_DELAY_MAX: Duration = Duration::from_secs(5);
+/// How long a lease is held from the moment it was asked for.
+pub const LEASE_HELD_FOR: Duration = Duration::from_secs(2);
+/// How long before that it is renewed.
+pub const LEASE_RENEW_BEFORE: Duration = Duration::from_secs(1);
+/// How long another process's lease must have stood unchanged before it is taken. More than it is held for, so that clocks of different speed do
+/// no harm.
+pub const LEASE_FREE_AFTER: Duration = Duration::from_millis(2_500);
+/// A lease whose holder renews it for as long as it runs: it need not be taken over as fast, and is not to fill the log.
+pub const CALM_LEASE: LeaseTimes = LeaseTimes {
+    held_for: Duration::from_secs(5),
+    renew_before: Duration::from_millis(2_500),
+    free_after: Duration::from_secs(6),
+};
 /// How long a process may use the worker number it took or renewed last.
 pub const WORKER_HELD_FOR: Duration = Duration::from_secs(10 * 60);
 /// How often it is renewed.

@@ -107,6 +107,7 @@ impl Ledger {
             | Event::Transfer(_)
             | Event::User(_)
             | Event::Statement(_)
+            | Event::DeadLetter(_)
             | Event::Webhook(_) => None,
         }))
     }

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use eventstore_node::{AllSubscription, RecordedEvent};
 use ledger_core::Position;
 
-use crate::codec::{decode, decode_metadata, decode_own, is_the_ledgers};
+use crate::codec::{decode, decode_metadata, decode_own, is_the_ledgers, time_of};
 use crate::store::Follower;
 use crate::{EventStore, Recorded, StoreError};
 
@@ -110,6 +111,12 @@ impl Undecoded {
     #[must_use]
     pub const fn position(&self) -> Position {
         self.0.position
+    }
+
+    /// When the log recorded it.
+    #[must_use]
+    pub fn recorded_at(&self) -> DateTime<Utc> {
+        time_of(&self.0)
     }
 
     /// What it belongs to: see [`ledger_core::Metadata`].

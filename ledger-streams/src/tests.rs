@@ -40,7 +40,9 @@ macro_rules! on_each_engine {
     };
 }
 
+mod dead_letters;
 mod gaps;
+mod leases;
 
 on_each_engine! {
     a_transfer_completes,

@@ -17,9 +17,10 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use ledger_core::webhook::{WebhookCommand, WebhookEvent, WebhookStatus};
 use ledger_core::{Event, Position, WebhookId, stream};
 use ledger_streams::{
-    Context, KeyStore, Ledger, Recorded, StoreError, Subscription, Undecoded, UndecodedBatch,
+    Context, KeyStore, Lease, Ledger, Recorded, StoreError, Subscription, Undecoded, UndecodedBatch,
 };
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::delivery_log::Attempt;
@@ -30,8 +31,8 @@ use crate::index::Index;
 use crate::notification::{Notification, needs_request, notification};
 use crate::queue::{Due, Retry};
 use crate::{
-    BATCH_EVENTS, DRAIN_TIME, IN_FLIGHT_MAX, NotificationOptions, OUTSTANDING_MAX, PLACES_PER_APPEND,
-    READERS_MAX, SAVE_EVERY,
+    BATCH_EVENTS, DRAIN_TIME, IN_FLIGHT_MAX, LEASE_LOOK_EVERY, NotificationOptions, OUTSTANDING_MAX,
+    PLACES_PER_APPEND, READERS_MAX, SAVE_EVERY,
 };
 
 const SUBSCRIBER: &str = "notifications";
@@ -47,17 +48,49 @@ pub async fn run(
     ready: impl FnOnce(),
     shutdown: CancellationToken,
 ) -> Result<(), StoreError> {
-    let mut dispatcher = Dispatcher::load(ledger, keys, options).await?;
-    ready();
-    dispatcher.follow(&shutdown).await?;
-    dispatcher.drain().await;
-    dispatcher.save().await
+    let mut ready = Some(ready);
+    let mut lease = ledger.calm_lease(SUBSCRIBER);
+    loop {
+        // What one process knows is out of date when another has been at it: it is loaded anew with the lease in hand.
+        let nobody_to_tell = ledger.listed_webhooks().await?.is_empty();
+        let held = nobody_to_tell || lease.attend().await?;
+        if let Some(ready) = ready.take() {
+            ready();
+        }
+        if !held {
+            if shutdown.run_until_cancelled(tokio::time::sleep(LEASE_LOOK_EVERY)).await.is_none() {
+                return Ok(());
+            }
+            continue;
+        }
+        let mut dispatcher = Dispatcher::load(ledger.clone(), keys.clone(), options.clone(), lease).await?;
+        let ended = dispatcher.follow(&shutdown).await?;
+        dispatcher.drain().await;
+        // Another process has the lease: its places are newer.
+        if ended == Ended::Asked {
+            dispatcher.save().await?;
+            return dispatcher.lease.release().await;
+        }
+        tracing::info!("another process sends notifications");
+        lease = dispatcher.lease;
+    }
+}
+
+/// Why following the log has ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// We are to stop.
+    Asked,
+    /// Another process has the lease.
+    Elsewhere,
 }
 
 struct Dispatcher {
     ledger: Ledger,
     keys: KeyStore,
     options: NotificationOptions,
+    /// Held by the one process that posts; not needed while there is no webhook.
+    lease: Lease,
     endpoints: Endpoints,
     facts: Facts,
     hooks: HashMap<WebhookId, Hook>,
@@ -95,7 +128,12 @@ struct Alone {
 
 impl Dispatcher {
     /// Knows all webhooks, and where each of them is.
-    async fn load(ledger: Ledger, keys: KeyStore, options: NotificationOptions) -> Result<Self, StoreError> {
+    async fn load(
+        ledger: Ledger,
+        keys: KeyStore,
+        options: NotificationOptions,
+        lease: Lease,
+    ) -> Result<Self, StoreError> {
         let endpoints = Endpoints::new(&options)
             .map_err(|error| StoreError::Unavailable(format!("certificates to trust: {error}").into()))?;
         // Before the list: whoever registers from here on is seen by the subscription.
@@ -122,6 +160,7 @@ impl Dispatcher {
             ledger,
             keys,
             options,
+            lease,
             endpoints,
             hooks,
             index,
@@ -136,14 +175,15 @@ impl Dispatcher {
         })
     }
 
-    async fn follow(&mut self, shutdown: &CancellationToken) -> Result<(), StoreError> {
+    async fn follow(&mut self, shutdown: &CancellationToken) -> Result<Ended, StoreError> {
         let mut subscription = self.ledger.store().subscribe((self.along > 0).then_some(self.along));
         let mut save = tokio::time::interval(SAVE_EVERY);
+        save.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.use_room().await?;
             let timer = self.timers.first().map(|(due, _)| tokio::time::Instant::from_std(*due));
             tokio::select! {
-                () = shutdown.cancelled() => return Ok(()),
+                () = shutdown.cancelled() => return Ok(Ended::Asked),
                 batch = subscription.next_undecoded(BATCH_EVENTS) => self.learn(batch?).await?,
                 Some(alone) = self.readings.next() => self.learn_alone(alone).await?,
                 Some(posted) = self.posts.join_next() => {
@@ -153,8 +193,31 @@ impl Dispatcher {
                     }
                 }
                 () = sleep_until(timer) => self.wake().await?,
-                _ = save.tick() => self.save_if_moved().await?,
+                _ = save.tick() => {
+                    if !self.attend().await? {
+                        return Ok(Ended::Elsewhere);
+                    }
+                    self.save_if_moved().await?;
+                }
             }
+        }
+    }
+
+    /// Keeps the lease, if there is anybody to tell. False when another process has it.
+    async fn attend(&mut self) -> Result<bool, StoreError> {
+        if self.hooks.is_empty() || !self.lease.is_due() {
+            return Ok(true);
+        }
+        let had = self.lease.is_held();
+        match self.lease.attend().await {
+            Ok(true) if !had => {
+                self.to_post.extend(self.hooks.keys());
+                Ok(true)
+            }
+            Ok(held) => Ok(held),
+            // While the store is away nothing is known; without the lease nothing is posted.
+            Err(error) if error.is_transient() => Ok(true),
+            Err(error) => Err(error),
         }
     }
 
@@ -285,7 +348,7 @@ impl Dispatcher {
     /// Posts what a webhook has to be told now.
     async fn post(&mut self, id: WebhookId) -> Result<(), StoreError> {
         let Some(hook) = self.hooks.get_mut(&id).filter(|hook| hook.is_enabled()) else { return Ok(()) };
-        if hook.queue.len() == 0 {
+        if hook.queue.len() == 0 || !self.lease.is_held() {
             return Ok(());
         }
         let now = Instant::now();
@@ -420,6 +483,8 @@ impl Dispatcher {
                 if let Some(hook) = Hook::new(std::slice::from_ref(recorded), None, self.along, retry) {
                     self.index.insert(&hook.webhook);
                     self.hooks.insert(id, hook);
+                    // The first to be told: what follows need not wait for the next look.
+                    self.attend().await?;
                 }
             }
             return Ok(());
@@ -461,7 +526,8 @@ impl Dispatcher {
 
     async fn save_if_moved(&mut self) -> Result<(), StoreError> {
         self.measure();
-        if !self.moved {
+        // Without the lease, another process's places may be newer.
+        if !self.moved || !(self.hooks.is_empty() || self.lease.is_held()) {
             return Ok(());
         }
         match self.save().await {

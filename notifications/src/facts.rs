@@ -36,6 +36,7 @@ impl Facts {
             | Event::Transfer(_)
             | Event::User(_)
             | Event::Reference(_)
+            | Event::DeadLetter(_)
             | Event::Statement(_)
             | Event::Webhook(_) => {}
         }

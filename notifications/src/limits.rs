@@ -28,6 +28,8 @@ pub const BATCH_EVENTS: usize = 1_024;
 pub const READERS_MAX: usize = 16;
 /// How often places in the log are saved. After a crash, what was told since is told again.
 pub const SAVE_EVERY: Duration = Duration::from_secs(1);
+/// How often a process that waits for the lease looks whether it is free.
+pub const LEASE_LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Places saved with one append.
 pub const PLACES_PER_APPEND: usize = 500;
 /// Transfers that are remembered from their request to their end; others are looked up.

@@ -69,6 +69,7 @@ pub const fn needs_request(event: &Event) -> bool {
         | Event::Account(_)
         | Event::User(_)
         | Event::Reference(_)
+        | Event::DeadLetter(_)
         | Event::Statement(_)
         | Event::Webhook(_) => false,
     }
@@ -136,6 +137,7 @@ pub fn notification(recorded: &Recorded, request: Option<&TransferRequested>) ->
         Event::Account(
             AccountEvent::Opened(_)
             | AccountEvent::DebitReversed(_)
+            | AccountEvent::ReversalWaived(_)
             | AccountEvent::DebitRefused(_)
             | AccountEvent::CreditRefused(_)
             | AccountEvent::OverdraftLimitChanged(_)
@@ -146,6 +148,7 @@ pub fn notification(recorded: &Recorded, request: Option<&TransferRequested>) ->
         | Event::Transfer(TransferEvent::Requested(_))
         | Event::User(_)
         | Event::Reference(_)
+        | Event::DeadLetter(_)
         | Event::Webhook(_) => return None,
     };
     let (position, recorded_at) = (recorded.position, recorded.recorded_at);

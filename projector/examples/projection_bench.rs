@@ -190,6 +190,7 @@ impl Log {
                 let Some((requested, to, stream)) = under_way.pop_front() else { continue };
                 self.book(to, requested.amount.minor, |balance_after| {
                     AccountEvent::Credited(AccountCredited {
+                        forced: false,
                         transfer_id: requested.transfer_id,
                         counterparty: requested.from,
                         amount: requested.amount,

@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 
 use chrono::{DateTime, Utc};
 use ledger_core::account::AccountEvent;
+use ledger_core::dead_letter::DeadLetterEvent;
 use ledger_core::transfer::TransferEvent;
 use ledger_core::{AccountId, Event, Position, TransferId, stream};
 use ledger_streams::{EventStore, Recorded, StoreError};
@@ -164,10 +165,14 @@ fn change_of(recorded: &Recorded) -> Option<Change> {
         Event::Transfer(TransferEvent::Rejected(event)) => (event.transfer_id, false),
         Event::Transfer(TransferEvent::Completed(event)) => (event.transfer_id, false),
         Event::Transfer(TransferEvent::Failed(event)) => (event.transfer_id, false),
+        Event::DeadLetter(DeadLetterEvent::Parked(event)) => (event.transfer_id, false),
+        Event::DeadLetter(DeadLetterEvent::Retried(event)) => (event.transfer_id, false),
+        Event::DeadLetter(DeadLetterEvent::Resolved(event)) => (event.transfer_id, false),
         Event::Account(
             AccountEvent::Opened(_)
             | AccountEvent::DebitRefused(_)
             | AccountEvent::CreditRefused(_)
+            | AccountEvent::ReversalWaived(_)
             | AccountEvent::OverdraftLimitChanged(_)
             | AccountEvent::Frozen(_)
             | AccountEvent::Unfrozen(_)

@@ -8,3 +8,4 @@ mod deployment;
 mod harness;
 mod journeys;
 mod outages;
+mod process_manager;

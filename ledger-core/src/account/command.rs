@@ -56,8 +56,18 @@ pub enum AccountCommand {
     Debit(Leg, Funds),
     /// Put money on it.
     Credit(Leg),
-    /// Give a debit back, because the credit was refused for this reason. Never refused: the money belongs here.
+    /// Give a debit back, because the credit was refused for this reason. No rule refuses it, for the money belongs here; only an operator's
+    /// word that it goes to the other side after all.
     ReverseDebit(Leg, Rejection),
+    /// Answer a debit with no, unless it was answered before: an operator ends its transfer.
+    RefuseDebit(Leg, Rejection),
+    /// Answer a credit with no, unless it was answered before: an operator ends its transfer.
+    RefuseCredit(Leg, Rejection),
+    /// Do without the money of a refused credit for good: an operator sends it to the other side after all.
+    WaiveReversal(Leg),
+    /// Book a credit that was refused before, on an operator's word, also on a frozen or closed account. Only after the other side did
+    /// without it ([`Self::WaiveReversal`]).
+    ForceCredit(Leg),
     /// Change how far below zero it may go.
     ChangeOverdraftLimit(Money),
     /// Stop debits and credits, for a reason in words.
@@ -73,7 +83,13 @@ impl AccountCommand {
     #[must_use]
     pub fn legs_since(&self) -> Option<Position> {
         match self {
-            Self::Debit(leg, _) | Self::Credit(leg) | Self::ReverseDebit(leg, _) => leg.since,
+            Self::Debit(leg, _)
+            | Self::Credit(leg)
+            | Self::ReverseDebit(leg, _)
+            | Self::RefuseDebit(leg, _)
+            | Self::RefuseCredit(leg, _)
+            | Self::WaiveReversal(leg)
+            | Self::ForceCredit(leg) => leg.since,
             Self::Open(_)
             | Self::ChangeOverdraftLimit(_)
             | Self::Freeze(_)

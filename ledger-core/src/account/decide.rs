@@ -3,7 +3,7 @@
 use super::{
     Account, AccountClosed, AccountCommand, AccountCredited, AccountDebited, AccountEvent, AccountFrozen,
     AccountKind, AccountOpened, AccountState, AccountStatus, AccountUnfrozen, CreditRefused, DebitRefused,
-    DebitReversed, Funds, Leg, LegKind, OpenAccount, OverdraftLimitChanged,
+    DebitReversed, Funds, Leg, LegKind, OpenAccount, OverdraftLimitChanged, ReversalWaived,
 };
 use crate::{Money, Rejection};
 
@@ -26,6 +26,10 @@ pub fn decide(state: &AccountState, command: &AccountCommand) -> Result<Vec<Acco
         AccountCommand::Debit(leg, funds) => debit(account, leg, *funds),
         AccountCommand::Credit(leg) => credit(account, leg),
         AccountCommand::ReverseDebit(leg, reason) => reverse(account, leg, *reason),
+        AccountCommand::RefuseDebit(leg, reason) => refuse_debit(account, leg, *reason),
+        AccountCommand::RefuseCredit(leg, reason) => refuse_credit(account, leg, *reason),
+        AccountCommand::WaiveReversal(leg) => waive_reversal(account, leg),
+        AccountCommand::ForceCredit(leg) => force_credit(account, leg),
         AccountCommand::ChangeOverdraftLimit(limit) => change_overdraft_limit(account, *limit),
         AccountCommand::Freeze(reason) => freeze(account, reason.clone()),
         AccountCommand::Unfreeze => unfreeze(account),
@@ -69,13 +73,24 @@ fn debit(account: &Account, leg: &Leg, funds: Funds) -> Result<Vec<AccountEvent>
             description: leg.description.clone(),
             reference: leg.reference.clone(),
         }),
-        Err(reason) => AccountEvent::DebitRefused(DebitRefused {
-            transfer_id: leg.transfer_id,
-            counterparty: leg.counterparty,
-            amount: leg.amount,
-            reason,
-        }),
+        Err(reason) => debit_refused(leg, reason),
     }])
+}
+
+fn debit_refused(leg: &Leg, reason: Rejection) -> AccountEvent {
+    AccountEvent::DebitRefused(DebitRefused {
+        transfer_id: leg.transfer_id,
+        counterparty: leg.counterparty,
+        amount: leg.amount,
+        reason,
+    })
+}
+
+fn refuse_debit(account: &Account, leg: &Leg, reason: Rejection) -> Result<Vec<AccountEvent>, Rejection> {
+    match account.legs.answer(leg.transfer_id, LegKind::Debit) {
+        Some(answer) => answer.map(|()| vec![]),
+        None => Ok(vec![debit_refused(leg, reason)]),
+    }
 }
 
 fn after_debit(account: &Account, leg: &Leg, funds: Funds) -> Result<Money, Rejection> {
@@ -92,21 +107,48 @@ fn credit(account: &Account, leg: &Leg) -> Result<Vec<AccountEvent>, Rejection> 
         return answer.map(|()| vec![]);
     }
     Ok(vec![match after_credit(account, leg) {
-        Ok(balance_after) => AccountEvent::Credited(AccountCredited {
-            transfer_id: leg.transfer_id,
-            counterparty: leg.counterparty,
-            amount: leg.amount,
-            balance_after,
-            description: leg.description.clone(),
-            reference: leg.reference.clone(),
-        }),
-        Err(reason) => AccountEvent::CreditRefused(CreditRefused {
-            transfer_id: leg.transfer_id,
-            counterparty: leg.counterparty,
-            amount: leg.amount,
-            reason,
-        }),
+        Ok(balance_after) => credited(leg, balance_after, false),
+        Err(reason) => credit_refused(leg, reason),
     }])
+}
+
+fn credited(leg: &Leg, balance_after: Money, forced: bool) -> AccountEvent {
+    AccountEvent::Credited(AccountCredited {
+        transfer_id: leg.transfer_id,
+        counterparty: leg.counterparty,
+        amount: leg.amount,
+        balance_after,
+        description: leg.description.clone(),
+        reference: leg.reference.clone(),
+        forced,
+    })
+}
+
+fn credit_refused(leg: &Leg, reason: Rejection) -> AccountEvent {
+    AccountEvent::CreditRefused(CreditRefused {
+        transfer_id: leg.transfer_id,
+        counterparty: leg.counterparty,
+        amount: leg.amount,
+        reason,
+    })
+}
+
+fn refuse_credit(account: &Account, leg: &Leg, reason: Rejection) -> Result<Vec<AccountEvent>, Rejection> {
+    match account.legs.answer(leg.transfer_id, LegKind::Credit) {
+        Some(answer) => answer.map(|()| vec![]),
+        None => Ok(vec![credit_refused(leg, reason)]),
+    }
+}
+
+/// An operator sent the money here after all. Frozen and closed accounts take it, too: there is no other place for it any more.
+fn force_credit(account: &Account, leg: &Leg) -> Result<Vec<AccountEvent>, Rejection> {
+    let booked = |kind| account.legs.answer(leg.transfer_id, kind) == Some(Ok(()));
+    if booked(LegKind::ForcedCredit) || booked(LegKind::Credit) {
+        return Ok(vec![]);
+    }
+    let balance_after = account.balance.plus(leg.amount).map_err(|_| Rejection::BalanceOutOfRange)?;
+    // After this point, the money is here.
+    Ok(vec![credited(leg, balance_after, true)])
 }
 
 fn after_credit(account: &Account, leg: &Leg) -> Result<Money, Rejection> {
@@ -116,8 +158,8 @@ fn after_credit(account: &Account, leg: &Leg) -> Result<Money, Rejection> {
 
 /// Frozen and closed accounts take their own money back: there is no other place for it.
 fn reverse(account: &Account, leg: &Leg, reason: Rejection) -> Result<Vec<AccountEvent>, Rejection> {
-    if account.legs.answer(leg.transfer_id, LegKind::Reversal).is_some() {
-        return Ok(vec![]);
+    if let Some(answer) = account.legs.answer(leg.transfer_id, LegKind::Reversal) {
+        return answer.map(|()| vec![]);
     }
     let balance_after = account.balance.plus(leg.amount).map_err(|_| Rejection::BalanceOutOfRange)?;
     // After this point, the money is back.
@@ -130,6 +172,20 @@ fn reverse(account: &Account, leg: &Leg, reason: Rejection) -> Result<Vec<Accoun
         description: leg.description.clone(),
         reference: leg.reference.clone(),
     })])
+}
+
+/// From here on the money does not come back: the account answers its reversal with no. That is what makes it safe to credit the other
+/// side, whoever else is driving this transfer.
+fn waive_reversal(account: &Account, leg: &Leg) -> Result<Vec<AccountEvent>, Rejection> {
+    match account.legs.answer(leg.transfer_id, LegKind::Reversal) {
+        Some(Ok(())) => Err(Rejection::TransferEnded),
+        Some(Err(_)) => Ok(vec![]),
+        None => Ok(vec![AccountEvent::ReversalWaived(ReversalWaived {
+            transfer_id: leg.transfer_id,
+            counterparty: leg.counterparty,
+            amount: leg.amount,
+        })]),
+    }
 }
 
 fn takes_legs(account: &Account, leg: &Leg) -> Result<(), Rejection> {

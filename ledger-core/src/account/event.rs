@@ -84,6 +84,9 @@ pub struct AccountCredited {
     /// The transaction's number elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
+    /// True for a credit that the account had refused: an operator sent it here after all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forced: bool,
 }
 
 /// The debit of a transfer whose credit was refused came back.
@@ -135,6 +138,18 @@ pub struct CreditRefused {
     pub reason: Rejection,
 }
 
+/// The account does without the money of a transfer whose credit was refused: an operator sends it to the other side after all. The
+/// debit cannot come back any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReversalWaived {
+    /// The transfer.
+    pub transfer_id: TransferId,
+    /// The account that gets the money.
+    pub counterparty: AccountId,
+    /// How much does not come back.
+    pub amount: Money,
+}
+
 /// The account may go this far below zero from here on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OverdraftLimitChanged {
@@ -173,6 +188,8 @@ pub enum AccountEvent {
     DebitRefused(DebitRefused),
     /// See [`CreditRefused`].
     CreditRefused(CreditRefused),
+    /// See [`ReversalWaived`].
+    ReversalWaived(ReversalWaived),
     /// See [`OverdraftLimitChanged`].
     OverdraftLimitChanged(OverdraftLimitChanged),
     /// See [`AccountFrozen`].

@@ -22,6 +22,8 @@ pub enum LegKind {
     Credit,
     /// The source account's debit coming back.
     Reversal,
+    /// The destination account's credit after it had refused it, on an operator's word.
+    ForcedCredit,
 }
 
 /// What the account said to a leg: booked, or not and why.

@@ -12,7 +12,7 @@ pub use command::{AccountCommand, Funds, Leg, OpenAccount};
 pub use decide::decide;
 pub use event::{
     AccountClosed, AccountCredited, AccountDebited, AccountEvent, AccountFrozen, AccountKind, AccountOpened,
-    AccountUnfrozen, CreditRefused, DebitRefused, DebitReversed, OverdraftLimitChanged,
+    AccountUnfrozen, CreditRefused, DebitRefused, DebitReversed, OverdraftLimitChanged, ReversalWaived,
 };
 pub use legs::{Answer, LegKind, Legs};
 pub use state::{Account, AccountState, AccountStatus};

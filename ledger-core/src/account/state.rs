@@ -1,8 +1,8 @@
 //! What an account's decisions need to know, and no more.
 
-use super::{AccountEvent, Answer, LegKind, Legs};
+use super::{AccountCredited, AccountEvent, Answer, LegKind, Legs};
 use crate::account::AccountKind;
-use crate::{AccountId, Currency, Money, Position, TransferId, UserId};
+use crate::{AccountId, Currency, Money, Position, Rejection, TransferId, UserId};
 
 /// Whether an account takes debits and credits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +82,7 @@ impl AccountState {
                 account.book(debited.balance_after, debited.transfer_id, LegKind::Debit, revision);
             }
             AccountEvent::Credited(credited) => {
-                account.book(credited.balance_after, credited.transfer_id, LegKind::Credit, revision);
+                account.book(credited.balance_after, credited.transfer_id, kind_of(credited), revision);
             }
             AccountEvent::DebitReversed(reversed) => {
                 account.book(reversed.balance_after, reversed.transfer_id, LegKind::Reversal, revision);
@@ -92,6 +92,9 @@ impl AccountState {
             }
             AccountEvent::CreditRefused(refused) => {
                 account.legs.push(refused.transfer_id, LegKind::Credit, Err(refused.reason), revision);
+            }
+            AccountEvent::ReversalWaived(waived) => {
+                account.legs.push(waived.transfer_id, LegKind::Reversal, WAIVED, revision);
             }
             AccountEvent::OverdraftLimitChanged(changed) => account.overdraft_limit = changed.limit,
             AccountEvent::Frozen(_) => account.status = AccountStatus::Frozen,
@@ -138,10 +141,17 @@ impl Account {
     }
 }
 
+/// What an account says to a reversal that it does without.
+const WAIVED: Answer = Err(Rejection::ResolvedByOperator);
+
+const fn kind_of(credited: &AccountCredited) -> LegKind {
+    if credited.forced { LegKind::ForcedCredit } else { LegKind::Credit }
+}
+
 fn leg_of(event: &AccountEvent) -> Option<(TransferId, LegKind, Answer)> {
     match event {
         AccountEvent::Debited(debited) => Some((debited.transfer_id, LegKind::Debit, Ok(()))),
-        AccountEvent::Credited(credited) => Some((credited.transfer_id, LegKind::Credit, Ok(()))),
+        AccountEvent::Credited(credited) => Some((credited.transfer_id, kind_of(credited), Ok(()))),
         AccountEvent::DebitReversed(reversed) => Some((reversed.transfer_id, LegKind::Reversal, Ok(()))),
         AccountEvent::DebitRefused(refused) => {
             Some((refused.transfer_id, LegKind::Debit, Err(refused.reason)))
@@ -149,6 +159,7 @@ fn leg_of(event: &AccountEvent) -> Option<(TransferId, LegKind, Answer)> {
         AccountEvent::CreditRefused(refused) => {
             Some((refused.transfer_id, LegKind::Credit, Err(refused.reason)))
         }
+        AccountEvent::ReversalWaived(waived) => Some((waived.transfer_id, LegKind::Reversal, WAIVED)),
         AccountEvent::Opened(_)
         | AccountEvent::OverdraftLimitChanged(_)
         | AccountEvent::Frozen(_)

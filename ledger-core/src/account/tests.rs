@@ -74,6 +74,20 @@ fn credited(number: i64, amount: Money, balance_after: Money) -> AccountEvent {
         balance_after,
         description: None,
         reference: None,
+        forced: false,
+    })
+}
+
+fn forced(number: i64, amount: Money, balance_after: Money) -> AccountEvent {
+    let AccountEvent::Credited(credited) = credited(number, amount, balance_after) else { unreachable!() };
+    AccountEvent::Credited(AccountCredited { forced: true, ..credited })
+}
+
+fn waived(number: i64, amount: Money) -> AccountEvent {
+    AccountEvent::ReversalWaived(ReversalWaived {
+        transfer_id: transfer(number),
+        counterparty: account(2),
+        amount,
     })
 }
 
@@ -105,6 +119,69 @@ fn credit_refused(number: i64, amount: Money, reason: Rejection) -> AccountEvent
         amount,
         reason,
     })
+}
+
+#[test]
+fn an_operator_refuses_what_was_not_answered_yet() {
+    let reason = Rejection::ResolvedByOperator;
+    let debit = AccountCommand::RefuseDebit(leg(1, eur(300)), reason);
+    let credit = AccountCommand::RefuseCredit(leg(1, eur(300)), reason);
+    let open = opened(AccountKind::Checking, eur(0));
+    given_account([&open]).when(&debit).then([debit_refused(1, eur(300), reason)]);
+    given_account([&open]).when(&credit).then([credit_refused(1, eur(300), reason)]);
+
+    let booked = [open.clone(), credited(9, eur(300), eur(300)), debited(1, eur(300), eur(0))];
+    given_account(&booked).when(&debit).then([]);
+    let booked = [open.clone(), credited(1, eur(300), eur(300))];
+    given_account(&booked).when(&credit).then([]);
+
+    let refused = [open, credit_refused(1, eur(300), Rejection::AccountFrozen)];
+    given_account(&refused).when(&credit).refused(Rejection::AccountFrozen);
+    let refused = [opened(AccountKind::Checking, eur(0)), debit_refused(1, eur(300), reason)];
+    given_account(&refused).when(&debit).refused(reason);
+    given_account(&refused).when(&AccountCommand::Debit(leg(1, eur(300)), Funds::MustCover)).refused(reason);
+}
+
+#[test]
+fn what_is_waived_does_not_come_back_and_what_came_back_is_not_waived() {
+    let waive = AccountCommand::WaiveReversal(leg(1, eur(300)));
+    let reverse = AccountCommand::ReverseDebit(leg(1, eur(300)), Rejection::AccountFrozen);
+    let debited = [
+        opened(AccountKind::Checking, eur(0)),
+        credited(9, eur(300), eur(300)),
+        debited(1, eur(300), eur(0)),
+    ];
+    given_account(&debited).when(&waive).then([waived(1, eur(300))]);
+
+    let after = [&debited[..], &[waived(1, eur(300))]].concat();
+    given_account(&after).when(&waive).then([]);
+    given_account(&after).when(&reverse).refused(Rejection::ResolvedByOperator);
+
+    let after = [&debited[..], &[reversed(1, eur(300), eur(300), Rejection::AccountFrozen)]].concat();
+    given_account(&after).when(&reverse).then([]);
+    given_account(&after).when(&waive).refused(Rejection::TransferEnded);
+}
+
+#[test]
+fn a_forced_credit_is_booked_once_whatever_the_account_said_before() {
+    let force = AccountCommand::ForceCredit(leg(1, eur(300)));
+    let refused = [
+        opened(AccountKind::Checking, eur(0)),
+        credit_refused(1, eur(300), Rejection::AccountFrozen),
+        frozen(),
+    ];
+    given_account(&refused).when(&force).then([forced(1, eur(300), eur(300))]);
+    let after = [&refused[..], &[forced(1, eur(300), eur(300))]].concat();
+    given_account(&after).when(&force).then([]);
+    // Who does not know of it hears what was said first, and goes on by way of the waived reversal.
+    given_account(&after).when(&AccountCommand::Credit(leg(1, eur(300)))).refused(Rejection::AccountFrozen);
+
+    let full = [
+        opened(AccountKind::Checking, eur(0)),
+        credited(9, eur(i64::MAX), eur(i64::MAX)),
+        credit_refused(1, eur(300), Rejection::BalanceOutOfRange),
+    ];
+    given_account(&full).when(&force).refused(Rejection::BalanceOutOfRange);
 }
 
 fn frozen() -> AccountEvent {

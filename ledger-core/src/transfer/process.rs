@@ -5,11 +5,17 @@
 //!     │ refused            │ refused
 //!     └──reject──▶ Ended   └──reverse──▶ Reversed ──fail──▶ Ended
 //! ```
+//! A transfer that cannot go on is parked, and an operator says how it is to end ([`Resolution`]). To refund is to refuse what was not answered
+//! yet and go on from there; to complete a refused credit is to waive its reversal first, and then to force the credit:
+//! ```text
+//! CreditRefused ──waive──▶ ReversalWaived ──force──▶ Credited ──complete──▶ Ended
+//! ```
 //! Everything it knows can be folded from the log again; each command may be given twice, because accounts and transfers refuse to do
 //! the same thing twice. That is the whole of crash recovery.
 
 use super::{TransferCommand, TransferEvent, TransferRequested, TransferStatus};
 use crate::account::{AccountCommand, AccountEvent, Funds, Leg};
+use crate::dead_letter::{Resolution, StepName};
 use crate::{AccountId, Event, Position, Rejection};
 
 /// How far a transfer has come.
@@ -25,6 +31,8 @@ pub enum Stage {
     CreditRefused(Rejection),
     /// The money has arrived.
     Credited,
+    /// The source account does without the money, which the destination account had refused.
+    ReversalWaived,
     /// The money is back on the source account.
     Reversed(Rejection),
     /// Nothing more to do.
@@ -40,6 +48,8 @@ pub struct Process {
     pub requested_at: Position,
     /// How far it has come.
     pub stage: Stage,
+    /// How an operator said that it is to end, after it was parked.
+    pub resolution: Option<Resolution>,
 }
 
 /// The next command, and whom it is for.
@@ -55,7 +65,7 @@ impl Process {
     /// A transfer that was requested at `requested_at`.
     #[must_use]
     pub const fn new(transfer: TransferRequested, requested_at: Position) -> Self {
-        Self { transfer, requested_at, stage: Stage::Requested }
+        Self { transfer, requested_at, stage: Stage::Requested, resolution: None }
     }
 
     /// Learns from an event of this transfer, of any of its three streams.
@@ -66,6 +76,7 @@ impl Process {
             Event::Account(AccountEvent::DebitReversed(reversed)) => Stage::Reversed(reversed.reason),
             Event::Account(AccountEvent::DebitRefused(refused)) => Stage::DebitRefused(refused.reason),
             Event::Account(AccountEvent::CreditRefused(refused)) => Stage::CreditRefused(refused.reason),
+            Event::Account(AccountEvent::ReversalWaived(_)) => Stage::ReversalWaived,
             Event::Transfer(TransferEvent::Completed(_)) => Stage::Ended(TransferStatus::Completed),
             Event::Transfer(TransferEvent::Failed(failed)) => {
                 Stage::Ended(TransferStatus::Failed(failed.reason))
@@ -77,6 +88,7 @@ impl Process {
             | Event::User(_)
             | Event::Reference(_)
             | Event::Statement(_)
+            | Event::DeadLetter(_)
             | Event::Webhook(_)
             | Event::Account(
                 AccountEvent::Opened(_)
@@ -93,7 +105,9 @@ impl Process {
         self.stage = match self.stage {
             Stage::Requested => Stage::Debited,
             Stage::Debited => Stage::Credited,
+            Stage::CreditRefused(_) if self.is_to_complete() => Stage::ReversalWaived,
             Stage::CreditRefused(reason) => Stage::Reversed(reason),
+            Stage::ReversalWaived => Stage::Credited,
             Stage::Credited => Stage::Ended(TransferStatus::Completed),
             Stage::Reversed(reason) => Stage::Ended(TransferStatus::Failed(reason)),
             Stage::DebitRefused(reason) => Stage::Ended(TransferStatus::Rejected(reason)),
@@ -101,15 +115,20 @@ impl Process {
         };
     }
 
-    /// Learns that the account commanded last said no. `false` when no answer to that is known: a reversal cannot be refused by a rule,
-    /// so the transfer needs a person.
+    /// Learns that the account commanded last said no. `false` when no answer to that is known, as when the source account's balance cannot
+    /// hold what comes back: then the transfer needs a person.
     #[must_use]
     pub fn refuse(&mut self, reason: Rejection) -> bool {
         self.stage = match self.stage {
             Stage::Requested => Stage::DebitRefused(reason),
             Stage::Debited => Stage::CreditRefused(reason),
+            // The reversal was booked before it could be waived.
+            Stage::CreditRefused(first) if self.is_to_complete() => Stage::Reversed(first),
+            // The reversal was waived before it could be booked.
+            Stage::CreditRefused(_) if reason == Rejection::ResolvedByOperator => Stage::ReversalWaived,
             Stage::DebitRefused(_)
             | Stage::CreditRefused(_)
+            | Stage::ReversalWaived
             | Stage::Credited
             | Stage::Reversed(_)
             | Stage::Ended(_) => return false,
@@ -131,20 +150,53 @@ impl Process {
     pub fn next(&self) -> Option<Step> {
         let transfer = &self.transfer;
         let funds = if transfer.already_booked { Funds::AlreadyBooked } else { Funds::MustCover };
+        let refund = self.resolution == Some(Resolution::Refund);
+        let source =
+            |command: fn(Leg) -> AccountCommand| Step::Account(transfer.from, command(self.leg(transfer.to)));
+        let destination =
+            |command: fn(Leg) -> AccountCommand| Step::Account(transfer.to, command(self.leg(transfer.from)));
         let step = match self.stage {
+            Stage::Requested if refund => {
+                source(|leg| AccountCommand::RefuseDebit(leg, Rejection::ResolvedByOperator))
+            }
             Stage::Requested => {
                 Step::Account(transfer.from, AccountCommand::Debit(self.leg(transfer.to), funds))
             }
-            Stage::Debited => Step::Account(transfer.to, AccountCommand::Credit(self.leg(transfer.from))),
+            Stage::Debited if refund => {
+                destination(|leg| AccountCommand::RefuseCredit(leg, Rejection::ResolvedByOperator))
+            }
+            Stage::Debited => destination(AccountCommand::Credit),
+            Stage::CreditRefused(_) if self.is_to_complete() => source(AccountCommand::WaiveReversal),
             Stage::CreditRefused(reason) => {
                 Step::Account(transfer.from, AccountCommand::ReverseDebit(self.leg(transfer.to), reason))
             }
+            Stage::ReversalWaived => destination(AccountCommand::ForceCredit),
             Stage::DebitRefused(reason) => Step::Transfer(TransferCommand::Reject(reason)),
             Stage::Credited => Step::Transfer(TransferCommand::Complete),
             Stage::Reversed(reason) => Step::Transfer(TransferCommand::Fail(reason)),
             Stage::Ended(_) => return None,
         };
         Some(step)
+    }
+
+    /// What the transfer waits for, by name; `None` when it has ended.
+    #[must_use]
+    pub const fn step_name(&self) -> Option<StepName> {
+        Some(match self.stage {
+            Stage::Requested => StepName::Debit,
+            Stage::DebitRefused(_) => StepName::Reject,
+            Stage::Debited => StepName::Credit,
+            Stage::CreditRefused(_) if self.is_to_complete() => StepName::WaiveReversal,
+            Stage::CreditRefused(_) => StepName::Reverse,
+            Stage::ReversalWaived => StepName::ForceCredit,
+            Stage::Credited => StepName::Complete,
+            Stage::Reversed(_) => StepName::Fail,
+            Stage::Ended(_) => return None,
+        })
+    }
+
+    const fn is_to_complete(&self) -> bool {
+        matches!(self.resolution, Some(Resolution::Complete))
     }
 
     fn leg(&self, counterparty: AccountId) -> Leg {

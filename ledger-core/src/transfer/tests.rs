@@ -3,6 +3,7 @@
 use super::process::{Process, Stage, Step};
 use super::*;
 use crate::account::{AccountCommand, AccountEvent, CreditRefused, DebitRefused, Funds};
+use crate::dead_letter::{Resolution, StepName};
 use crate::testing::given_transfer;
 use crate::{AccountId, Currency, Money, Rejection, TransferId};
 
@@ -121,6 +122,10 @@ fn next(process: &Process) -> &'static str {
         Some(Step::Account(id, AccountCommand::Debit(..))) if id == account(1) => "debit source",
         Some(Step::Account(id, AccountCommand::Credit(_))) if id == account(2) => "credit destination",
         Some(Step::Account(id, AccountCommand::ReverseDebit(..))) if id == account(1) => "reverse",
+        Some(Step::Account(id, AccountCommand::RefuseDebit(..))) if id == account(1) => "refuse debit",
+        Some(Step::Account(id, AccountCommand::RefuseCredit(..))) if id == account(2) => "refuse credit",
+        Some(Step::Account(id, AccountCommand::WaiveReversal(_))) if id == account(1) => "waive",
+        Some(Step::Account(id, AccountCommand::ForceCredit(_))) if id == account(2) => "force",
         Some(Step::Transfer(TransferCommand::Complete)) => "complete",
         Some(Step::Transfer(TransferCommand::Fail(_))) => "fail",
         Some(Step::Transfer(TransferCommand::Reject(_))) => "reject",
@@ -186,6 +191,93 @@ fn a_refused_reversal_has_no_answer() {
     process.stage = Stage::CreditRefused(Rejection::AccountClosed);
     assert!(!process.refuse(Rejection::BalanceOutOfRange));
     assert_eq!(next(&process), "reverse", "it stays where it was");
+}
+
+/// The way of a parked transfer from a stage on, when every command has its effect.
+fn way(stage: Stage, resolution: Resolution) -> (Vec<&'static str>, TransferStatus) {
+    let mut process = Process { stage, resolution: Some(resolution), ..Process::new(requested(), 10) };
+    let mut way = vec![];
+    while let Some(step) = process.next() {
+        way.push(next(&process));
+        match (step, process.stage) {
+            // An operator's refusal is answered with a no.
+            (Step::Account(_, AccountCommand::RefuseDebit(_, reason)), _)
+            | (Step::Account(_, AccountCommand::RefuseCredit(_, reason)), _) => {
+                assert!(process.refuse(reason));
+            }
+            _ => process.succeed(),
+        }
+    }
+    (way, process.status())
+}
+
+#[test]
+fn a_parked_transfer_is_refunded_from_wherever_it_stands() {
+    let by_operator = Rejection::ResolvedByOperator;
+    let frozen = Rejection::AccountFrozen;
+    let refund = |stage| way(stage, Resolution::Refund);
+    assert_eq!(
+        refund(Stage::Requested),
+        (vec!["refuse debit", "reject"], TransferStatus::Rejected(by_operator))
+    );
+    assert_eq!(
+        refund(Stage::Debited),
+        (vec!["refuse credit", "reverse", "fail"], TransferStatus::Failed(by_operator))
+    );
+    assert_eq!(
+        refund(Stage::CreditRefused(frozen)),
+        (vec!["reverse", "fail"], TransferStatus::Failed(frozen))
+    );
+}
+
+#[test]
+fn a_parked_transfer_is_completed_from_wherever_it_stands() {
+    let complete = |stage| way(stage, Resolution::Complete);
+    let completed = TransferStatus::Completed;
+    assert_eq!(
+        complete(Stage::Requested),
+        (vec!["debit source", "credit destination", "complete"], completed)
+    );
+    assert_eq!(complete(Stage::Debited), (vec!["credit destination", "complete"], completed));
+    assert_eq!(
+        complete(Stage::CreditRefused(Rejection::AccountFrozen)),
+        (vec!["waive", "force", "complete"], completed)
+    );
+}
+
+#[test]
+fn a_resolution_gives_way_to_what_the_accounts_have_answered() {
+    let frozen = Rejection::AccountFrozen;
+    let at = |stage, resolution| Process { stage, resolution, ..Process::new(requested(), 10) };
+    // The money was back before it could be waived.
+    let mut process = at(Stage::CreditRefused(frozen), Some(Resolution::Complete));
+    assert!(process.refuse(Rejection::TransferEnded));
+    assert_eq!(next(&process), "fail");
+    // It was waived before it could come back: who does not know of the operator's word learns it here.
+    let mut process = at(Stage::CreditRefused(frozen), None);
+    assert!(process.refuse(Rejection::ResolvedByOperator));
+    assert_eq!(next(&process), "force");
+    // It was credited before the credit could be refused.
+    let mut process = at(Stage::Debited, Some(Resolution::Refund));
+    process.succeed();
+    assert_eq!(next(&process), "complete");
+    // Nobody knows what to do with money that fits nowhere.
+    assert!(!at(Stage::ReversalWaived, None).refuse(Rejection::BalanceOutOfRange));
+}
+
+#[test]
+fn what_a_transfer_waits_for_has_a_name() {
+    let names = [
+        (Stage::Requested, Some(StepName::Debit)),
+        (Stage::Debited, Some(StepName::Credit)),
+        (Stage::CreditRefused(Rejection::AccountFrozen), Some(StepName::Reverse)),
+        (Stage::ReversalWaived, Some(StepName::ForceCredit)),
+        (Stage::Credited, Some(StepName::Complete)),
+        (Stage::Ended(TransferStatus::Completed), None),
+    ];
+    for (stage, name) in names {
+        assert_eq!(Process { stage, ..Process::new(requested(), 10) }.step_name(), name);
+    }
 }
 
 #[test]

@@ -145,6 +145,6 @@ async fn a_credit_to_nobody_is_no_refusal(engine: Engine) {
     // As a process would see it whose view of the log does not have the account yet.
     receipt.run.process.transfer.to = AccountId::from_i64(77).unwrap();
     let error = bank.ledger.drive(&mut receipt.run).await.unwrap_err();
-    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+    assert!(matches!(error, StoreError::Missing(_)), "{error}");
     assert_eq!(bank.balance(from).await, -300, "nothing was given back");
 }

@@ -75,9 +75,9 @@ impl Ledger {
             .await;
         match (done, refusal) {
             // Both accounts were in the log before the transfer was. No answer of an account, so none to act on.
-            (Ok(_), Some(Rejection::AccountNotFound)) => Err(StoreError::Unavailable(
-                format!("account {id} of a transfer under way is not there").into(),
-            )),
+            (Ok(_), Some(Rejection::AccountNotFound)) => {
+                Err(StoreError::Missing(format!("account {id} of a transfer under way").into()))
+            }
             (Ok(_), Some(reason)) => {
                 let answered = run.process.refuse(reason);
                 Ok(if answered { Reached::Position(None) } else { Reached::Unanswerable(reason) })

@@ -7,11 +7,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use ledger_core::transfer::process::Process;
-use ledger_core::transfer::{TransferRequested, TransferStatus};
+use ledger_core::transfer::{TransferEvent, TransferRequested, TransferStatus};
 use ledger_core::{AccountId, Event, Money, Position, Rejection, TransferId, stream};
 
-use crate::codec::{Context, Draft};
-use crate::{Ledger, Recorded};
+use crate::codec::{Context, Draft, decode_all};
+use crate::{Ledger, Recorded, StoreError};
 
 /// A client's wish.
 #[derive(Clone, Debug)]
@@ -123,6 +123,25 @@ impl Ledger {
     pub fn claim(&self, stream: &Arc<str>) -> Option<Claim> {
         let fresh = self.claims().lock().insert(Arc::clone(stream));
         fresh.then(|| Claim { ledger: self.clone(), stream: Arc::clone(stream) })
+    }
+}
+
+impl Ledger {
+    /// What a transfer's own stream says of it. How far its accounts have come shows when it is driven.
+    ///
+    /// # Errors
+    /// From reading the stream; [`StoreError::Missing`] when there is none.
+    pub async fn transfer_run(&self, stream: &Arc<str>) -> Result<TransferRun, StoreError> {
+        let history = decode_all(self.store().read_stream(stream, 0).await?)?;
+        let Some((first, later)) = history.split_first() else {
+            return Err(StoreError::Missing(Arc::clone(stream)));
+        };
+        let Event::Transfer(TransferEvent::Requested(requested)) = &first.event else {
+            return Err(StoreError::Broken(format!("{stream} does not begin with its request").into()));
+        };
+        let mut run = TransferRun::of(first, requested);
+        later.iter().for_each(|recorded| run.evolve(recorded));
+        Ok(run)
     }
 }
 

@@ -54,6 +54,7 @@ pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<AccountId, Change<'_>
             | Event::User(_)
             | Event::Reference(_)
             | Event::Statement(_)
+            | Event::DeadLetter(_)
             | Event::Webhook(_) => continue,
         };
         let change = changes.entry(account_of(recorded)?).or_default();
@@ -63,7 +64,9 @@ pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<AccountId, Change<'_>
             AccountEvent::Debited(entry) => change.balance = Some(entry.balance_after.minor),
             AccountEvent::Credited(entry) => change.balance = Some(entry.balance_after.minor),
             AccountEvent::DebitReversed(entry) => change.balance = Some(entry.balance_after.minor),
-            AccountEvent::DebitRefused(_) | AccountEvent::CreditRefused(_) => {}
+            AccountEvent::DebitRefused(_)
+            | AccountEvent::CreditRefused(_)
+            | AccountEvent::ReversalWaived(_) => {}
             AccountEvent::OverdraftLimitChanged(changed) => {
                 change.overdraft_limit = Some(changed.limit.minor);
             }

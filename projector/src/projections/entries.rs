@@ -78,6 +78,7 @@ impl<'a> Entry<'a> {
                 AccountEvent::Opened(_)
                 | AccountEvent::DebitRefused(_)
                 | AccountEvent::CreditRefused(_)
+                | AccountEvent::ReversalWaived(_)
                 | AccountEvent::OverdraftLimitChanged(_)
                 | AccountEvent::Frozen(_)
                 | AccountEvent::Unfrozen(_)
@@ -87,6 +88,7 @@ impl<'a> Entry<'a> {
             | Event::User(_)
             | Event::Reference(_)
             | Event::Statement(_)
+            | Event::DeadLetter(_)
             | Event::Webhook(_) => return Ok(None),
         };
         Ok(Some(entry))

@@ -110,6 +110,7 @@ impl Given {
 
     fn credited(self, id: i64, amount: i64, balance_after: i64, counterparty: i64) -> Self {
         let credited = AccountCredited {
+            forced: false,
             transfer_id: transfer(),
             counterparty: account(counterparty),
             amount: eur(amount),

@@ -71,6 +71,7 @@ pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<TransferId, Change<'_
             | Event::User(_)
             | Event::Reference(_)
             | Event::Statement(_)
+            | Event::DeadLetter(_)
             | Event::Webhook(_) => continue,
         };
         match event {

@@ -45,6 +45,7 @@ pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<UserId, Change<'_>>, 
             | Event::Transfer(_)
             | Event::Reference(_)
             | Event::Statement(_)
+            | Event::DeadLetter(_)
             | Event::Webhook(_) => continue,
         };
         let change = changes.entry(user_of(recorded)?).or_default();

@@ -45,6 +45,7 @@ pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<WebhookId, Change<'_>
             | Event::Transfer(_)
             | Event::User(_)
             | Event::Reference(_)
+            | Event::DeadLetter(_)
             | Event::Statement(_) => continue,
         };
         let id = stream::webhook_id(&recorded.stream).ok_or(ApplyError::Unfit("not a webhook's stream"))?;

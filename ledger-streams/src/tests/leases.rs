@@ -1,0 +1,91 @@
+//! Leases: one holder at a time, another when that one is gone.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use super::{Bank, Engine};
+use crate::{LEASE_HELD_FOR, Lease, Ledger, LedgerOptions};
+
+on_each_engine! {
+    a_lease_has_one_holder_and_is_taken_over_when_that_one_is_gone,
+    a_lease_that_was_given_back_is_free_at_once,
+    a_lease_that_ran_out_is_taken_up_again_at_once_by_its_last_holder,
+    of_many_that_want_a_lease_at_once_one_gets_it,
+}
+
+/// Far more than any of this takes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+async fn another_process(bank: &Bank) -> Ledger {
+    Ledger::open(bank.ledger.store().clone(), &LedgerOptions::default()).await.unwrap()
+}
+
+async fn taken(lease: &mut Lease) {
+    let taken = async {
+        while !lease.attend().await.unwrap() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE, taken).await.expect("it becomes free");
+}
+
+async fn lapsed(lease: &Lease) {
+    let lapsed = async {
+        while lease.is_held() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE, lapsed).await.expect("nobody renews it");
+}
+
+async fn a_lease_has_one_holder_and_is_taken_over_when_that_one_is_gone(engine: Engine) {
+    let bank = Bank::new(engine).await;
+    let other = another_process(&bank).await;
+    let (mut first, mut second) = (bank.ledger.lease("work"), other.lease("work"));
+    assert!(first.attend().await.unwrap());
+    assert!(first.is_held());
+    assert!(!second.attend().await.unwrap(), "the first has it");
+    assert!(first.attend().await.unwrap(), "and renews it");
+    let renewed = Instant::now();
+    taken(&mut second).await;
+    assert!(renewed.elapsed() >= LEASE_HELD_FOR, "not before it ran out");
+    assert!(!first.is_held(), "the first knows that it has run out");
+    assert!(!first.attend().await.unwrap(), "the first sees who has it now");
+    assert!(second.is_held());
+}
+
+async fn a_lease_that_was_given_back_is_free_at_once(engine: Engine) {
+    let bank = Bank::new(engine).await;
+    let other = another_process(&bank).await;
+    let (mut first, mut second) = (bank.ledger.lease("work"), other.lease("work"));
+    assert!(first.attend().await.unwrap());
+    assert!(!second.attend().await.unwrap());
+    first.release().await.unwrap();
+    assert!(!first.is_held());
+    assert!(second.attend().await.unwrap());
+}
+
+async fn a_lease_that_ran_out_is_taken_up_again_at_once_by_its_last_holder(engine: Engine) {
+    let bank = Bank::new(engine).await;
+    let mut lease = bank.ledger.lease("work");
+    assert!(lease.attend().await.unwrap());
+    assert!(!lease.is_due());
+    lapsed(&lease).await;
+    assert!(lease.is_due());
+    assert!(lease.attend().await.unwrap());
+}
+
+async fn of_many_that_want_a_lease_at_once_one_gets_it(engine: Engine) {
+    let bank = Bank::new(engine).await;
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let ledger = another_process(&bank).await;
+        asking.spawn(async move {
+            let mut lease = ledger.lease("work");
+            lease.attend().await.unwrap()
+        });
+    }
+    let held = asking.join_all().await;
+    assert_eq!(held.iter().filter(|held| **held).count(), 1, "{held:?}");
+}
