@@ -40,9 +40,9 @@ pub(crate) trait Cursor: Copy + Ord {
     fn decode(text: &str) -> Option<Self>;
 }
 
-/// The place of an account among accounts: its id.
+/// The place of something among others of its kind: its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct AccountCursor(pub(crate) i64);
+pub(crate) struct IdCursor(pub(crate) i64);
 
 /// The place of an entry among its account's: the order of booking within months.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,7 +60,7 @@ impl EntryCursor {
     }
 }
 
-impl Cursor for AccountCursor {
+impl Cursor for IdCursor {
     fn encode(self) -> String {
         URL_SAFE_NO_PAD.encode(self.0.to_be_bytes())
     }

@@ -8,12 +8,20 @@ use super::subscription::Subscription;
 use super::transfer::TransferQuery;
 use super::trial_balance::TrialBalanceQuery;
 use super::user::UserQuery;
+use super::webhook::WebhookQuery;
 use crate::limits::{COMPLEXITY_MAX, DEPTH_MAX, DIRECTIVES_MAX, FRAGMENT_DEPTH_MAX};
 
 /// Everything that can be asked.
 #[derive(Default, MergedObject)]
 #[graphql(name = "Query")]
-pub(crate) struct Query(AccountQuery, UserQuery, TransferQuery, TrialBalanceQuery, ProjectionQuery);
+pub(crate) struct Query(
+    AccountQuery,
+    UserQuery,
+    TransferQuery,
+    TrialBalanceQuery,
+    ProjectionQuery,
+    WebhookQuery,
+);
 
 /// The ledger's schema.
 pub(crate) type Schema = async_graphql::Schema<Query, EmptyMutation, Subscription>;
