@@ -393,11 +393,12 @@ impl Dispatcher {
 
     /// What waited for its time.
     async fn wake(&mut self) -> Result<(), StoreError> {
+        // Those that are due now, and not what they make due.
         let now = Instant::now();
-        while let Some((due, id)) = self.timers.first().copied()
-            && due <= now
-        {
-            self.timers.pop_first();
+        let due: Vec<_> = self.timers.iter().take_while(|(due, _)| *due <= now).copied().collect();
+        for timer in due {
+            self.timers.remove(&timer);
+            let (_, id) = timer;
             if let Some(hook) = self.hooks.get_mut(&id) {
                 hook.timer = None;
             }

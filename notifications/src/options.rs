@@ -13,7 +13,7 @@ pub struct NotificationOptions {
     pub timeout: Duration,
     /// How long a post that failed rests at first; each further failure doubles it.
     pub retry_min: Duration,
-    /// The longest such rest.
+    /// The longest such rest, jitter aside: up to as much again.
     pub retry_max: Duration,
     /// For how long posts of one notification may fail before its webhook is disabled.
     pub disable_after: Duration,

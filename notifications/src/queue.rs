@@ -154,13 +154,8 @@ impl Queue {
             self.later.pop_first();
             self.ready.push_back(account);
         }
-        let window = match &self.down {
-            Some((resume, _)) if *resume > now => 0,
-            Some(_) => 1,
-            None if self.slow => WINDOW_SLOW,
-            None => WINDOW,
-        };
-        if self.in_flight >= window {
+        let rests = self.down.as_ref().is_some_and(|(resume, _)| *resume > now);
+        if rests || self.in_flight >= self.window() {
             return None;
         }
         let account = self.ready.pop_front()?;
@@ -171,13 +166,25 @@ impl Queue {
         Some(Due { notification, attempt: lane.failures.saturating_add(1) })
     }
 
-    /// When there is something to post without anything else happening before.
+    /// When there is something to post, once [`Self::next`] has nothing: unless a post has to end before.
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        match (&self.down, self.ready.is_empty()) {
-            (Some((resume, _)), false) => Some(*resume),
-            (None, false) => None,
-            (Some((resume, _)), true) => self.later.first().map(|(due, _)| *due.max(resume)),
-            (None, true) => self.later.first().map(|(due, _)| *due),
+        if self.in_flight >= self.window() {
+            return None;
+        }
+        let resume = self.down.as_ref().map(|(resume, _)| *resume);
+        if self.ready.is_empty() {
+            let (due, _) = self.later.first()?;
+            return Some(resume.map_or(*due, |resume| resume.max(*due)));
+        }
+        resume
+    }
+
+    /// How many may be under way.
+    const fn window(&self) -> usize {
+        match (self.is_down(), self.slow) {
+            (true, _) => 1,
+            (false, true) => WINDOW_SLOW,
+            (false, false) => WINDOW,
         }
     }
 

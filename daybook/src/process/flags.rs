@@ -132,7 +132,7 @@ pub(crate) struct NotificationFlags {
         value_parser = duration
     )]
     webhooks_retry_min: Duration,
-    /// How long it waits at most
+    /// How long it waits at most; chance adds up to as much again
     #[arg(
         long,
         value_name = "TIME",

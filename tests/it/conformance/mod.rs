@@ -29,6 +29,7 @@ use futures::FutureExt;
 use futures::future::join_all;
 
 use door::{Door, client};
+pub(crate) use foreign::Foreign;
 use server::Server;
 
 /// No case takes longer.

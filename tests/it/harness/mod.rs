@@ -3,6 +3,7 @@
 mod bank;
 mod client;
 mod daybook;
+mod endpoint;
 mod program;
 mod separate;
 mod shared;
@@ -11,6 +12,7 @@ mod wait;
 pub(crate) use bank::euros;
 pub(crate) use client::{Client, POSITION, text};
 pub(crate) use daybook::{Daybook, scratch};
+pub(crate) use endpoint::{Endpoint, Post, Reply};
 pub(crate) use program::{Program, run};
 pub(crate) use separate::{Separate, node};
 pub(crate) use shared::shared;

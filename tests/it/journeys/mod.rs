@@ -8,3 +8,5 @@ mod overdraft;
 mod paging;
 mod refusals;
 mod separate;
+mod webhooks;
+mod webhooks_on_bad_days;
