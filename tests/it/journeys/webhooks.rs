@@ -8,15 +8,8 @@ use crate::conformance::Foreign;
 use crate::harness::{Client, Daybook, Endpoint, Post, Reply, shared, text};
 
 /// Waits less than an operator's daybook before it posts again.
-pub(super) const HASTY: &[&str] = &[
-    "--log",
-    "info,notifications=debug",
-    "--webhooks-allow-private",
-    "--webhooks-retry-min",
-    "50ms",
-    "--webhooks-retry-max",
-    "400ms",
-];
+pub(super) const HASTY: &[&str] =
+    &["--webhooks-allow-private", "--webhooks-retry-min", "50ms", "--webhooks-retry-max", "400ms"];
 
 /// Registers a webhook; its id and secret.
 pub(super) async fn register(client: &Client, body: &Value) -> (String, String) {
@@ -104,7 +97,7 @@ async fn a_customer_hears_of_its_own_accounts_only() {
     bank.deposit(&other, "5.00").await;
     bank.deposit(&own, "7.00").await;
     let transfer = his.transfer("gift", &other, &own, "1.00").await.transfer_id();
-    bank.ended(&transfer).await;
+    his.ended(&transfer).await;
     let told = endpoint.told(2).await;
     assert!(told.iter().all(|post| post.body()["data"]["account_id"] == *own), "{told:?}");
 
