@@ -7,5 +7,6 @@ mod contracts;
 mod deployment;
 mod harness;
 mod journeys;
+mod notifications;
 mod outages;
 mod process_manager;
