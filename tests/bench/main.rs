@@ -4,7 +4,7 @@
 //! benchmark, not to a test, and these machines are shared.
 //!
 //! `BENCH_SECONDS` (60), `BENCH_RATE` (13000 transfers/s offered to the whole system), `BENCH_START_EVENTS` (10000000; 0 skips the part)
-//! and `BENCH_PARTS` (all of log,accept,sustain,source,destination,sql,import,start) may be set.
+//! and `BENCH_PARTS` (all of log,accept,sustain,source,destination,sql,import,notify,start) may be set.
 
 #![allow(
     missing_docs,
@@ -20,6 +20,7 @@ mod import;
 mod load;
 mod log;
 mod machine;
+mod notify;
 mod parts;
 mod server;
 mod yardstick;
@@ -80,6 +81,9 @@ fn main() {
         }
         if plan.includes("import") {
             import::run().await;
+        }
+        if plan.includes("notify") {
+            notify::run(&plan).await;
         }
         if plan.includes("start") && plan.start_events > 0 {
             parts::start(&plan).await;
