@@ -9,7 +9,10 @@ use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Path, Re
 use http::StatusCode;
 use http::header::{self, HeaderMap};
 use http::request::Parts;
-use ledger_core::text::{DESCRIPTION_CHARS_MAX, IDEMPOTENCY_KEY_CHARS_MAX, REFERENCE_CHARS_MAX, is_plain};
+use ledger_core::text::{
+    DESCRIPTION_CHARS_MAX, IDEMPOTENCY_KEY_CHARS_MAX, REFERENCE_CHARS_MAX, RESOLUTION_REASON_CHARS_MAX,
+    is_plain,
+};
 use ledger_core::{Currency, Money};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, Visitor};
@@ -215,6 +218,11 @@ pub(crate) fn description(text: Option<&String>) -> Result<(), Problem> {
 
 pub(crate) fn reference(text: Option<&String>) -> Result<(), Problem> {
     text.map_or(Ok(()), |text| plain("reference", "invalid_reference", text, REFERENCE_CHARS_MAX))
+}
+
+/// Why an operator says something of a parked transfer.
+pub(crate) fn resolution_reason(text: &str) -> Result<(), Problem> {
+    plain("reason", "invalid_reason", text, RESOLUTION_REASON_CHARS_MAX)
 }
 
 /// An account's own reference; those of the bank's own accounts are reserved.

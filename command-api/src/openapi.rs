@@ -5,7 +5,8 @@ use utoipa::OpenApi;
 use crate::routes::{
     change_overdraft_limit, change_user, change_webhook, close, delete_webhook, deposit, disable_webhook,
     enable_webhook, erase_user, freeze, import, open_account, register_user, register_webhook,
-    replay_webhook, rotate_webhook_secret, transfer, unfreeze, withdraw,
+    replay_webhook, resolve_dead_letter, retry_dead_letter, rotate_webhook_secret, transfer, unfreeze,
+    withdraw,
 };
 
 #[derive(OpenApi)]
@@ -22,6 +23,8 @@ use crate::routes::{
     close::handle,
     transfer::handle,
     import::handle,
+    retry_dead_letter::handle,
+    resolve_dead_letter::handle,
     register_webhook::handle,
     change_webhook::handle,
     delete_webhook::handle,

@@ -57,7 +57,10 @@ impl Problem {
     /// A refusal about what the path names: what is not there is 404.
     pub(crate) fn of_resource(rejection: Rejection) -> Self {
         match rejection {
-            Rejection::AccountNotFound | Rejection::UserNotFound | Rejection::WebhookNotFound => {
+            Rejection::AccountNotFound
+            | Rejection::UserNotFound
+            | Rejection::TransferNotParked
+            | Rejection::WebhookNotFound => {
                 Self::new(StatusCode::NOT_FOUND, rejection.code(), rejection.message())
             }
             _ => rejection.into(),
@@ -93,7 +96,9 @@ impl From<Rejection> for Problem {
             | Rejection::ReferenceTaken
             | Rejection::AccountExists
             | Rejection::UserExists
-            | Rejection::WebhookExists => StatusCode::CONFLICT,
+            | Rejection::WebhookExists
+            | Rejection::TransferNotParked
+            | Rejection::AlreadyResolved => StatusCode::CONFLICT,
             _ => StatusCode::BAD_REQUEST,
         };
         Self::new(status, rejection.code(), rejection.message())

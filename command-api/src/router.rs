@@ -7,7 +7,8 @@ use axum::routing::{delete, post};
 use crate::routes::{
     change_overdraft_limit, change_user, change_webhook, close, delete_webhook, deposit, disable_webhook,
     enable_webhook, erase_user, freeze, import, open_account, register_user, register_webhook,
-    replay_webhook, rotate_webhook_secret, transfer, unfreeze, withdraw,
+    replay_webhook, resolve_dead_letter, retry_dead_letter, rotate_webhook_secret, transfer, unfreeze,
+    withdraw,
 };
 use crate::{BODY_BYTES_MAX, CommandApi, IMPORT_BODY_BYTES_MAX};
 
@@ -28,6 +29,8 @@ pub fn router(api: CommandApi) -> Router {
         .route("/api/v1/accounts/{id}/unfreeze", post(unfreeze::handle))
         .route("/api/v1/accounts/{id}/close", post(close::handle))
         .route("/api/v1/transactions/{id}/account", post(transfer::handle))
+        .route("/api/v1/deadletters/{id}/retry", post(retry_dead_letter::handle))
+        .route("/api/v1/deadletters/{id}/resolve", post(resolve_dead_letter::handle))
         .route("/api/v1/webhooks", post(register_webhook::handle))
         .route("/api/v1/webhooks/{id}", delete(delete_webhook::handle).put(change_webhook::handle))
         .route("/api/v1/webhooks/{id}/rotate-secret", post(rotate_webhook_secret::handle))

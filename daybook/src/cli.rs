@@ -4,7 +4,7 @@ use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{health, import, serve, token, up};
+use crate::commands::{deadletter, health, import, serve, token, transfers, up};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -36,4 +36,8 @@ pub enum Command {
     Token(token::TokenArgs),
     /// Import a bank's transactions from a CSV file, and check them to the cent
     Import(import::ImportArgs),
+    /// List and show transfers that were parked, have them tried again, or say how they are to end
+    Deadletter(deadletter::DeadletterArgs),
+    /// List transfers that have not ended for longer than they should
+    Transfers(transfers::TransfersArgs),
 }

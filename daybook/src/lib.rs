@@ -1,10 +1,11 @@
 //! The one binary: every role in one process, and the commands of operators and auditors.
 //!
 //! [`commands`] has one file per command. The rest is what they stand on: what runs in a process (`process`), callers ([`auth`]), the
-//! HTTP face ([`http`]), the private Postgres ([`postgres`]), the import of bank files ([`import`]).
+//! HTTP face ([`http`]), talking to a running daybook ([`client`]), the private Postgres ([`postgres`]), the import of bank files ([`import`]).
 
 pub mod auth;
 mod cli;
+pub mod client;
 pub mod commands;
 pub mod data_dir;
 pub mod health;
@@ -14,6 +15,7 @@ pub mod postgres;
 mod process;
 mod shutdown;
 mod supervisor;
+mod table;
 mod telemetry;
 
 use std::process::ExitCode;

@@ -16,14 +16,14 @@ fn printed(arguments: &[&str]) -> String {
 #[test]
 fn help_names_every_command() {
     let help = printed(&["--help"]);
-    for command in ["up", "serve", "health", "token", "import"] {
+    for command in ["up", "serve", "health", "token", "import", "deadletter", "transfers"] {
         assert!(help.lines().any(|line| line.trim_start().starts_with(command)), "{command}: {help}");
     }
 }
 
 #[test]
 fn help_shows_the_environment_variable_of_every_flag() {
-    let commands: [&[&str]; 8] = [
+    let commands: [&[&str]; 13] = [
         &["up"],
         &["serve", "node"],
         &["serve", "command"],
@@ -32,6 +32,11 @@ fn help_shows_the_environment_variable_of_every_flag() {
         &["health"],
         &["token"],
         &["import"],
+        &["deadletter", "list"],
+        &["deadletter", "show"],
+        &["deadletter", "retry"],
+        &["deadletter", "resolve"],
+        &["transfers", "stuck"],
     ];
     for command in commands {
         let help = printed(&[command, &["--help"]].concat());

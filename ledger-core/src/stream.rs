@@ -43,6 +43,12 @@ pub fn webhook(id: WebhookId) -> String {
     format!("{WEBHOOK}{id}")
 }
 
+/// `$snapshot-{stream}`: where snapshots of a stream are. Not of a category: it holds no event of the ledger.
+#[must_use]
+pub fn snapshots(stream: &str) -> String {
+    format!("$snapshot-{stream}")
+}
+
 /// `transfer-{digest}`: the first 128 bits of SHA-256 over the client and its idempotency key, in hex.
 ///
 /// The name is the guard: a transfer's stream is created with "no stream" expected, so one (client, key) pair can never make two

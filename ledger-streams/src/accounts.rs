@@ -8,24 +8,29 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use ledger_core::account::{AccountEvent, AccountState};
+use ledger_core::account::{AccountEvent, AccountSnapshot, AccountState, Question, Unremembered};
 use ledger_core::{AccountId, Event, Position, stream};
 use quick_cache::sync::Cache;
 use tokio::sync::{Mutex, MutexGuard, Notify};
 use uuid::Uuid;
 
 use crate::codec::decode_all;
+use crate::recall::Search;
+use crate::snapshots::Start;
 use crate::store::{AppendFailure, Placed, Submitted};
-use crate::{CACHED_ACCOUNTS_MAX, EventStore, StoreError};
+use crate::{CACHED_ACCOUNTS_MAX, EventStore, StoreError, snapshots};
 
 /// The cache of account states.
 pub(crate) struct Accounts {
     entries: Cache<AccountId, Arc<Entry>>,
+    snapshot_every_events: u64,
 }
 
 /// One account's place in the cache.
 pub(crate) struct Entry {
     pub(crate) stream: Arc<str>,
+    /// See [`snapshots::is_due`].
+    snapshot_every_events: u64,
     slot: Mutex<Loaded>,
     /// Told whenever an append under way was answered.
     answered: Notify,
@@ -73,19 +78,25 @@ pub(crate) struct UnderWay {
     generation: u64,
     /// Of its last event.
     revision: u64,
+    /// To be written once it is on disk.
+    snapshot: Option<AccountSnapshot>,
 }
 
 impl Accounts {
-    pub(crate) fn new() -> Self {
-        Self { entries: Cache::new(CACHED_ACCOUNTS_MAX) }
+    pub(crate) fn new(snapshot_every_events: u64) -> Self {
+        Self { entries: Cache::new(CACHED_ACCOUNTS_MAX), snapshot_every_events }
     }
 
     pub(crate) fn entry(&self, id: AccountId) -> Arc<Entry> {
         if let Some(entry) = self.entries.get(&id) {
             return entry;
         }
-        let fresh =
-            || Entry { stream: stream::account(id).into(), slot: Mutex::default(), answered: Notify::new() };
+        let fresh = || Entry {
+            stream: stream::account(id).into(),
+            snapshot_every_events: self.snapshot_every_events,
+            slot: Mutex::default(),
+            answered: Notify::new(),
+        };
         match self.entries.get_or_insert_with(&id, || Ok::<_, std::convert::Infallible>(Arc::new(fresh()))) {
             Ok(entry) => entry,
             Err(never) => match never {},
@@ -94,32 +105,38 @@ impl Accounts {
 }
 
 impl Entry {
-    /// Holds the account's state, loading it if need be, with a memory of legs that reaches back to `legs_since`.
+    /// Holds the account's state, loading it if need be, when it knows what the question asks.
     pub(crate) async fn hold(
         &self,
         store: &EventStore,
-        legs_since: Option<Position>,
+        question: Option<Question>,
     ) -> Result<Held<'_>, StoreError> {
-        let mut loaded = self.slot.lock().await;
-        if !loaded.is_loaded {
-            loaded.read_on(store, &self.stream).await?;
+        let mut search = question.map(Search::new);
+        loop {
+            let mut loaded = self.slot.lock().await;
+            if !loaded.is_loaded {
+                self.load(store, &mut loaded).await?;
+            }
+            let Some(search) = &mut search else { return Ok(Held { loaded }) };
+            if loaded.knows(search) {
+                return Ok(Held { loaded });
+            }
+            let unremembered = loaded.unremembered();
+            drop(loaded);
+            search.go_on(store, &self.stream, unremembered).await?;
         }
-        if let Some(position) = legs_since
-            && !loaded.state.remembers(position)
+    }
+
+    async fn load(&self, store: &EventStore, loaded: &mut Loaded) -> Result<(), StoreError> {
+        let read = loaded.read_on(store, &self.stream).await?;
+        // Whoever should have written one did not come to it, or the log is from before there were any.
+        if self.snapshot_every_events > 0
+            && read >= self.snapshot_every_events
+            && let Some(snapshot) = loaded.snapshot()
         {
-            let events = decode_all(store.read_stream_since(&self.stream, position).await?)?;
-            let legs = events.iter().filter_map(|recorded| match &recorded.event {
-                Event::Account(event) => Some((event, recorded.revision, recorded.position)),
-                Event::Transfer(_)
-                | Event::User(_)
-                | Event::Reference(_)
-                | Event::Statement(_)
-                | Event::DeadLetter(_)
-                | Event::Webhook(_) => None,
-            });
-            loaded.state.remember(position, legs);
+            snapshots::write_in_background(store, &self.stream, snapshot);
         }
-        Ok(Held { loaded })
+        Ok(())
     }
 
     /// Waits until everything that was seen is on disk, and makes sure that nobody else has written since. `false` when what was seen
@@ -156,11 +173,18 @@ impl Entry {
 }
 
 impl Loaded {
-    /// Folds what the stream has beyond the state, page by page: an account may have millions of events.
-    async fn read_on(&mut self, store: &EventStore, stream: &Arc<str>) -> Result<(), StoreError> {
+    /// Folds what the stream has beyond the state, page by page: an account may have millions of events. Where nothing is known yet, it
+    /// begins at the newest snapshot. Returns how many events were folded in.
+    async fn read_on(&mut self, store: &EventStore, stream: &Arc<str>) -> Result<u64, StoreError> {
         if !store.is_atomic() {
             self.settled.get_or_insert_default();
         }
+        if self.state.events == 0
+            && let Some(start) = snapshots::newest(store, stream).await?
+        {
+            self.begin_at(start);
+        }
+        let begun_at = self.state.events;
         loop {
             let (page, end) = store.read_stream_page(stream, self.state.events).await?;
             for recorded in decode_all(page)? {
@@ -178,9 +202,35 @@ impl Loaded {
             if end {
                 self.durable = self.state.events;
                 self.is_loaded = true;
-                return Ok(());
+                return Ok(self.state.events.saturating_sub(begun_at));
             }
         }
+    }
+
+    fn begin_at(&mut self, start: Start) {
+        let Start { state, last_event } = start;
+        self.last_event = Some(last_event);
+        if let Some(settled) = &mut self.settled {
+            settled.state = state.clone();
+            settled.last_event = self.last_event;
+        }
+        self.state = state;
+    }
+
+    /// True when the state knows what is asked; it goes on remembering that until something later is asked about.
+    fn knows(&mut self, search: &mut Search) -> bool {
+        self.state.remembers(search.question().since) || search.complete(&mut self.state)
+    }
+
+    /// Where the legs are that the state does not remember. They are all on disk.
+    fn unremembered(&self) -> Unremembered {
+        let unremembered = self.state.unremembered();
+        Unremembered { before_revision: unremembered.before_revision.min(self.durable), ..unremembered }
+    }
+
+    /// The state as it is to be written down, once it is on disk.
+    fn snapshot(&self) -> Option<AccountSnapshot> {
+        AccountSnapshot::of(&self.state, self.last_event?.to_string())
     }
 
     /// Everything up to this revision is on disk, at or before this position if that is known.
@@ -226,25 +276,31 @@ impl UnderWay {
         self,
         submitted: Submitted,
         account_part: usize,
-        is_atomic: bool,
+        store: EventStore,
     ) -> Result<Vec<Placed>, AppendFailure> {
         let finished = tokio::spawn(async move {
             let outcome = submitted.placed().await;
             let mut loaded = self.entry.slot.lock().await;
+            let mut snapshot = None;
             if loaded.generation == self.generation {
                 match &outcome {
                     Ok(placed) => {
                         loaded.landed(self.revision, placed.get(account_part).map(|own| own.position));
+                        snapshot = self.snapshot;
                     }
                     // The parts before the one to blame are written.
-                    Err(AppendFailure::Conflict(part)) if *part > account_part && !is_atomic => {
+                    Err(AppendFailure::Conflict(part)) if *part > account_part && !store.is_atomic() => {
                         loaded.landed(self.revision, None);
+                        snapshot = self.snapshot;
                     }
                     Err(_) => loaded.fall_back(),
                 }
             }
             drop(loaded);
             self.entry.answered.notify_waiters();
+            if let Some(snapshot) = snapshot {
+                snapshots::write_in_background(&store, &self.entry.stream, snapshot);
+            }
             outcome
         });
         finished.await.unwrap_or_else(|error| {
@@ -262,12 +318,19 @@ impl Held<'_> {
         last_event: Option<Uuid>,
     ) -> UnderWay {
         self.loaded.last_event = last_event;
+        let events_before = self.loaded.state.events;
         events.iter().for_each(|event| self.loaded.state.evolve(event));
         if let Some(settled) = &mut self.loaded.settled {
             settled.under_way.push_back(Step { events: events.to_vec(), last_event });
         }
-        let revision = self.loaded.state.events.saturating_sub(1);
-        UnderWay { entry: Arc::clone(entry), generation: self.loaded.generation, revision }
+        let events_after = self.loaded.state.events;
+        let is_due = snapshots::is_due(events_before, events_after, entry.snapshot_every_events);
+        UnderWay {
+            entry: Arc::clone(entry),
+            generation: self.loaded.generation,
+            revision: events_after.saturating_sub(1),
+            snapshot: is_due.then(|| self.loaded.snapshot()).flatten(),
+        }
     }
 
     pub(crate) fn generation(&self) -> u64 {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ledger_core::account::{self, Account, AccountCommand, AccountEvent, AccountState};
+use ledger_core::account::{self, Account, AccountCommand, AccountEvent, AccountState, Question};
 use ledger_core::{AccountId, Event, Position, Rejection};
 use uuid::Uuid;
 
@@ -65,7 +65,7 @@ impl Ledger {
         context: &Context,
     ) -> Result<Result<Executed<AccountEvent>, Rejection>, StoreError> {
         let mut decided = Ok(vec![]);
-        let done = self.plan(id, command.legs_since(), context, |state| {
+        let done = self.plan(id, command.question(), context, |state| {
             decided = account::decide(state, command);
             Plan { events: decided.clone().unwrap_or_default(), ..Plan::default() }
         });
@@ -118,7 +118,7 @@ impl Ledger {
     pub(crate) async fn plan(
         &self,
         id: AccountId,
-        legs_since: Option<Position>,
+        question: Option<Question>,
         context: &Context,
         mut decide: impl FnMut(&AccountState) -> Plan,
     ) -> Result<Done, PlanFailure> {
@@ -126,7 +126,7 @@ impl Ledger {
         for _ in 0..CONFLICT_RETRIES_MAX {
             // The place in the queue first: between decision and submission there must be no wait.
             let reservation = self.store().reserve().await?;
-            let held = entry.hold(self.store(), legs_since).await?;
+            let held = entry.hold(self.store(), question).await?;
             let Plan { before, events, after } = decide(held.state());
             if events.is_empty() {
                 // A refusal, or an effect the account had before. Nothing in the append guards what was seen, so it must be true first.
@@ -150,7 +150,7 @@ impl Ledger {
             let last_own = batch.get(account_part).and_then(|part| part.events.last()).map(|event| event.id);
             let submitted = reservation.submit(batch);
             let under_way = held.submit(&entry, &events, last_own);
-            match under_way.finish(submitted, account_part, self.store().is_atomic()).await {
+            match under_way.finish(submitted, account_part, self.store().clone()).await {
                 Ok(placed) => return Ok(Done::of(&placed, last_event)),
                 Err(AppendFailure::Conflict(part)) if part == account_part => {
                     if part > 0 && !self.store().is_atomic() {

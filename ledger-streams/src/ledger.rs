@@ -17,14 +17,22 @@ use crate::store::AppendFailure;
 use crate::transfers::Claims;
 use crate::{
     CALM_LEASE, EventStore, LEASE_FREE_AFTER, LEASE_HELD_FOR, LEASE_RENEW_BEFORE, Lease, LeaseTimes,
-    Recorded, StoreError,
+    Recorded, SNAPSHOT_EVERY_EVENTS, StoreError,
 };
 
 /// How a ledger is opened.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct LedgerOptions {
     /// Number of this process among all that make ids, 0 to 1023; two processes must not share one. `None` takes a free one.
     pub worker: Option<u16>,
+    /// Events of an account after which a snapshot of it is written; 0 for never.
+    pub snapshot_every_events: u64,
+}
+
+impl Default for LedgerOptions {
+    fn default() -> Self {
+        Self { worker: None, snapshot_every_events: SNAPSHOT_EVERY_EVENTS }
+    }
 }
 
 /// The ledger on an event store. Cheap to clone; clones share everything.
@@ -53,7 +61,7 @@ impl Ledger {
         let inner = Inner {
             store,
             ids,
-            accounts: Accounts::new(),
+            accounts: Accounts::new(options.snapshot_every_events),
             claims: Mutex::default(),
             dead_letters: tokio::sync::Mutex::default(),
             me: Uuid::new_v4(),
@@ -197,7 +205,7 @@ impl Ledger {
     /// # Errors
     /// From the store.
     pub async fn first_event(&self, stream: &Arc<str>) -> Result<Option<Recorded>, StoreError> {
-        let first = self.store().read_first(stream).await?;
+        let first = self.store().read_event(stream, 0).await?;
         first.map_or(Ok(None), decode)
     }
 }

@@ -6,6 +6,10 @@ use crate::LeaseTimes;
 
 /// Accounts whose state is kept in memory; the least used go first.
 pub const CACHED_ACCOUNTS_MAX: usize = 100_000;
+/// Events of an account after which its state is written down: as many are read at most, most often, before a cold account answers.
+pub const SNAPSHOT_EVERY_EVENTS: u64 = 512;
+/// Legs that are remembered again when an old transfer asks; beyond, only its own are. Few in tests, so that both ways are taken.
+pub const LEGS_READ_BACK_MAX: usize = if cfg!(test) { 32 } else { 131_072 };
 /// How often a command is decided again after losing a race for its stream, before it is refused as contended.
 pub const CONFLICT_RETRIES_MAX: usize = 64;
 /// How long a driver waits before it tries a transfer again after a failure of the store, at first.

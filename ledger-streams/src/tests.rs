@@ -6,7 +6,6 @@ use chrono::Utc;
 use ledger_core::account::{AccountCommand, AccountEvent, AccountKind};
 use ledger_core::transfer::{TransferEvent, TransferStatus};
 use ledger_core::{AccountId, Currency, Event, Money, Rejection, stream};
-use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use crate::test_server::Server;
@@ -43,6 +42,8 @@ macro_rules! on_each_engine {
 mod dead_letters;
 mod gaps;
 mod leases;
+mod personal;
+mod snapshots;
 
 on_each_engine! {
     a_transfer_completes,
@@ -76,11 +77,16 @@ impl Bank {
     }
 
     async fn ledger(engine: Engine, server: &Server, worker: u16) -> Ledger {
+        let options = LedgerOptions { worker: Some(worker), ..LedgerOptions::default() };
+        Self::ledger_with(engine, server, options).await
+    }
+
+    async fn ledger_with(engine: Engine, server: &Server, options: LedgerOptions) -> Ledger {
         let store = match engine {
             Engine::Embedded => EventStore::Embedded(server.node()),
             Engine::EventStoreDb => EventStore::connect(&server.url()).unwrap(),
         };
-        Ledger::open(store, &LedgerOptions { worker: Some(worker) }).await.unwrap()
+        Ledger::open(store, &options).await.unwrap()
     }
 
     async fn new(engine: Engine) -> Self {
@@ -465,30 +471,6 @@ async fn what_cannot_be_read_stops_the_ledger_unless_it_is_somebody_elses(engine
     assert!(matches!(&error, StoreError::Undecodable { stream, .. } if &**stream == "user-5"), "{error}");
     let next = subscription.next(1).await.unwrap();
     assert_eq!(next.events.len(), 1, "asking again gives what follows");
-}
-
-#[test]
-fn personal_data_is_gone_with_its_key() {
-    let dir = TempDir::new().unwrap();
-    let keys = crate::KeyStore::open(dir.path()).unwrap();
-    let id = ledger_core::UserId::from_i64(5).unwrap();
-    let details = crate::UserDetails {
-        name: "Jana Nováková".into(),
-        email: None,
-        phone: None,
-        ssn: Some("123".into()),
-        date_of_birth: None,
-    };
-    let sealed = keys.create(id, &details).unwrap();
-    assert!(!sealed.0.contains("Jana"));
-    assert_eq!(keys.open_details(id, &sealed).unwrap(), Some(details.clone()));
-    let stranger = ledger_core::UserId::from_i64(6).unwrap();
-    keys.create(stranger, &details).unwrap();
-    assert!(keys.open_details(stranger, &sealed).is_err(), "another user's key does not open it");
-    keys.destroy(id).unwrap();
-    keys.destroy(id).unwrap();
-    assert_eq!(keys.open_details(id, &sealed).unwrap(), None);
-    assert_eq!(keys.seal(id, &details).unwrap(), None);
 }
 
 #[test]

@@ -28,6 +28,14 @@ impl Caller {
         }
     }
 
+    /// Refuses what shows the whole bank.
+    pub(crate) const fn require_everything(&self) -> Result<(), Problem> {
+        if self.reads_everything() {
+            return Ok(());
+        }
+        Err(Problem::Forbidden("Only operators and auditors may read this."))
+    }
+
     /// True when the caller may see what belongs to this user.
     pub(crate) fn may_read(&self, owner: Option<i64>) -> bool {
         self.0.may_read(owner.and_then(UserId::from_i64))

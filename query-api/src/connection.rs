@@ -5,7 +5,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{Datelike, NaiveDate};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 
 use crate::limits::{CURSOR_BYTES_MAX, PAGE_DEFAULT, PAGE_MAX};
 use crate::month::Month;
@@ -44,6 +44,17 @@ pub(crate) trait Cursor: Copy + Ord {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct IdCursor(pub(crate) i64);
 
+/// The place of a dead letter among dead letters: its transfer's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct DeadLetterCursor(pub(crate) i64);
+
+/// The place of a transfer under way: when it was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct StuckCursor {
+    pub(crate) requested_at: DateTime<Utc>,
+    pub(crate) transfer_id: i64,
+}
+
 /// The place of an entry among its account's: the order of booking within months.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct EntryCursor {
@@ -67,6 +78,36 @@ impl Cursor for IdCursor {
 
     fn decode(text: &str) -> Option<Self> {
         Some(Self(i64::from_be_bytes(decode_bytes(text)?)))
+    }
+}
+
+impl Cursor for DeadLetterCursor {
+    fn encode(self) -> String {
+        IdCursor(self.0).encode()
+    }
+
+    fn decode(text: &str) -> Option<Self> {
+        IdCursor::decode(text).map(|IdCursor(id)| Self(id))
+    }
+}
+
+impl Cursor for StuckCursor {
+    fn encode(self) -> String {
+        let mut bytes = [0; 16];
+        let (time, id) = bytes.split_at_mut(8);
+        // Postgres keeps microseconds.
+        time.copy_from_slice(&self.requested_at.timestamp_micros().to_be_bytes());
+        id.copy_from_slice(&self.transfer_id.to_be_bytes());
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    fn decode(text: &str) -> Option<Self> {
+        let bytes: [u8; 16] = decode_bytes(text)?;
+        let (time, id) = bytes.split_at_checked(8)?;
+        let requested_at = DateTime::from_timestamp_micros(i64::from_be_bytes(time.try_into().ok()?))?;
+        let transfer_id = i64::from_be_bytes(id.try_into().ok()?);
+        // Beyond these years Postgres has no time.
+        (1..=9999).contains(&requested_at.year()).then_some(Self { requested_at, transfer_id })
     }
 }
 

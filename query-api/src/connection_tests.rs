@@ -69,3 +69,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_cursor_among_stuck_transfers_is_a_time_and_an_id() {
+    let requested_at = DateTime::from_timestamp_micros(1_764_150_000_123_456).unwrap();
+    let cursor = StuckCursor { requested_at, transfer_id: 258_730_172_895_232_001 };
+    assert_eq!(StuckCursor::decode(&cursor.encode()), Some(cursor));
+    let letter = DeadLetterCursor(7);
+    assert_eq!(DeadLetterCursor::decode(&letter.encode()), Some(letter));
+    for bad in
+        ["", "💰", &letter.encode(), &URL_SAFE_NO_PAD.encode([0xff; 17]), &URL_SAFE_NO_PAD.encode([0x7f; 16])]
+    {
+        assert_eq!(StuckCursor::decode(bad), None, "{bad}");
+    }
+}

@@ -9,9 +9,9 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use ledger_core::Position;
 use parking_lot::Mutex;
-use sqlx::PgPool;
 use tokio::sync::watch;
 
+use crate::database::{Era, ReadDatabase};
 use crate::limits::{FRESHNESS_POLL, FRESHNESS_RETRY};
 use crate::problem::Problem;
 use crate::read_models::{ReadError, projection};
@@ -35,10 +35,16 @@ pub(crate) struct Freshness(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    pool: PgPool,
-    /// A position that every projection is known to have reached. Only grows.
-    reached: watch::Sender<Position>,
+    database: ReadDatabase,
+    reached: watch::Sender<Reached>,
     waiting: Mutex<Waiting>,
+}
+
+/// A position that every projection is known to have reached, in this era. Only grows while the era lasts.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reached {
+    position: Position,
+    era: Era,
 }
 
 #[derive(Debug, Default)]
@@ -49,24 +55,34 @@ struct Waiting {
 }
 
 impl Freshness {
-    pub(crate) fn new(pool: PgPool) -> Self {
-        Self(Arc::new(Inner { pool, reached: watch::Sender::new(0), waiting: Mutex::default() }))
+    pub(crate) fn new(database: ReadDatabase) -> Self {
+        Self(Arc::new(Inner { database, reached: watch::Sender::default(), waiting: Mutex::default() }))
     }
 
-    /// Returns once every projection has handled everything up to `position`.
-    pub(crate) async fn reach(&self, position: Position, within: Duration) -> Result<(), Behind> {
-        if *self.0.reached.borrow() >= position {
-            return Ok(());
+    /// The era in which we are.
+    pub(crate) fn era(&self) -> Era {
+        self.0.database.era()
+    }
+
+    /// Returns once every projection has handled everything up to `position`. That holds in the era that is returned.
+    pub(crate) async fn reach(&self, position: Position, within: Duration) -> Result<Era, Behind> {
+        let is_there =
+            |reached: &Reached| position == 0 || (reached.position >= position && reached.era == self.era());
+        let era = self.era();
+        if is_there(&self.0.reached.borrow()) {
+            return Ok(era);
         }
         let start = Instant::now();
         let mut reached = self.0.reached.subscribe();
         let waiter = self.wait();
-        let result = tokio::time::timeout(within, reached.wait_for(|reached| *reached >= position)).await;
+        let result = tokio::time::timeout(within, reached.wait_for(is_there)).await;
         drop(waiter);
         metrics::histogram!("daybook_query_freshness_wait_seconds").record(start.elapsed().as_secs_f64());
         match result {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Behind { wanted: position, reached: *self.0.reached.borrow() }),
+            Ok(Ok(reached)) => Ok(reached.era),
+            Ok(Err(_)) | Err(_) => {
+                Err(Behind { wanted: position, reached: self.0.reached.borrow().position })
+            }
         }
     }
 
@@ -88,14 +104,18 @@ impl Freshness {
 
 impl Inner {
     async fn checkpoint(&self) -> Result<Position, ReadError> {
-        let position = projection::checkpoint(&self.pool).await?;
-        self.reached.send_if_modified(|reached| {
-            let further = position > *reached;
-            if further {
-                *reached = position;
-            }
-            further
-        });
+        let era = self.database.era();
+        let position = projection::checkpoint(self.database.pool()).await?;
+        // Read while a connection was made, it may be what was before or what is now.
+        if era == self.database.era() {
+            self.reached.send_if_modified(|reached| {
+                let is_news = era != reached.era || position > reached.position;
+                if is_news {
+                    *reached = Reached { position, era };
+                }
+                is_news
+            });
+        }
         Ok(position)
     }
 }

@@ -8,6 +8,7 @@
 
 mod caller;
 mod connection;
+mod database;
 mod freshness;
 mod graphql;
 mod limits;
@@ -19,8 +20,8 @@ mod read_models;
 mod routes;
 
 use ledger_streams::{EventStore, KeyStore};
-use sqlx::PgPool;
 
+pub use database::ReadDatabase;
 use freshness::Freshness;
 pub use freshness::POSITION_HEADER;
 use graphql::Bounded;
@@ -41,13 +42,14 @@ pub struct QueryApi {
 }
 
 impl QueryApi {
-    /// Reads the tables behind `pool`, opens personal data with `keys`, and follows `store` for live updates and the end of the
+    /// Reads the tables of `database`, opens personal data with `keys`, and follows `store` for live updates and the end of the
     /// log. Nothing runs until somebody asks.
     #[must_use]
-    pub fn new(pool: PgPool, store: EventStore, keys: KeyStore, options: QueryOptions) -> Self {
-        let freshness = Freshness::new(pool.clone());
+    pub fn new(database: ReadDatabase, store: EventStore, keys: KeyStore, options: QueryOptions) -> Self {
+        let models = ReadModels { pool: database.pool().clone() };
+        let freshness = Freshness::new(database);
         Self {
-            models: ReadModels { pool },
+            models,
             keys,
             live: Live::new(store, freshness.clone()),
             freshness,

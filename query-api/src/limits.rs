@@ -10,6 +10,11 @@ pub(crate) const PAGE_MAX: usize = 200;
 /// What `latestTransactions` shows.
 pub(crate) const LATEST_TRANSACTIONS: usize = 20;
 
+/// What `history` shows of a dead letter: the newest of what happened to it. The log has all of it.
+pub(crate) const DEAD_LETTER_HISTORY_MAX: usize = 50;
+/// How old a transfer must be to count as stuck when the client does not say.
+pub(crate) const STUCK_AFTER_SECONDS: u32 = 60;
+
 /// Nesting of a GraphQL query. The introspection query of GraphiQL and of code generators is 15 deep, the deepest sensible query of
 /// this schema about 10.
 pub(crate) const DEPTH_MAX: usize = 16;
@@ -50,3 +55,5 @@ pub(crate) const UNKNOWN_TRANSFER_WAIT: Duration = Duration::from_secs(5);
 pub(crate) const FRESHNESS_POLL: Duration = Duration::from_millis(3);
 /// How long to leave Postgres alone after a failed read of the checkpoints.
 pub(crate) const FRESHNESS_RETRY: Duration = Duration::from_millis(200);
+/// How often a read at a position is made, while Postgres is connected to anew each time.
+pub(crate) const READ_TRIES_MAX: usize = 8;

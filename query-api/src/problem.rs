@@ -28,6 +28,8 @@ pub(crate) enum Problem {
         "There is no such transfer. If it was asked for just now, send the position of that answer in the header X-Daybook-Position."
     )]
     TransferNotFound,
+    #[error("This transfer was never parked.")]
+    DeadLetterNotFound,
     #[error("There is no such user.")]
     UserNotFound,
     #[error("{0}")]
@@ -71,6 +73,7 @@ impl Problem {
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
             Self::AccountNotFound => (StatusCode::NOT_FOUND, "account_not_found"),
             Self::TransferNotFound => (StatusCode::NOT_FOUND, "transfer_not_found"),
+            Self::DeadLetterNotFound => (StatusCode::NOT_FOUND, "dead_letter_not_found"),
             Self::UserNotFound => (StatusCode::NOT_FOUND, "user_not_found"),
             Self::InvalidId(_) => (StatusCode::BAD_REQUEST, "invalid_id"),
             Self::InvalidMonth(_) => (StatusCode::BAD_REQUEST, "invalid_month"),

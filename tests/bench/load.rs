@@ -31,12 +31,14 @@ pub struct Load {
     pub traffic: Traffic,
     pub connections: usize,
     pub duration: Duration,
+    /// Transfers after which it ends, whatever the time.
+    pub transfers: Option<u64>,
     /// Transfers offered each second, whether or not the answers keep up; `None`: each connection asks as soon as it was answered.
     pub rate: Option<u64>,
     /// Told the id of one accepted transfer now and then.
     pub sample: Option<tokio::sync::mpsc::Sender<String>>,
     /// Makes idempotency keys of different loads differ.
-    pub name: &'static str,
+    pub name: Arc<str>,
 }
 
 /// What came of it.
@@ -91,6 +93,9 @@ async fn connection(
     let (mut accepted, mut refused, mut latency) = (0, 0, Histogram::<u64>::new(3).unwrap());
     loop {
         let number = ticket.fetch_add(1, Ordering::Relaxed);
+        if load.transfers.is_some_and(|transfers| number >= transfers) {
+            break;
+        }
         let due = match load.rate {
             Some(rate) => {
                 let due = start + Duration::from_nanos(number * 1_000_000_000 / rate);

@@ -55,7 +55,16 @@ pub fn cpu(pid: u32) -> Cpu {
 
 /// This process's own CPU seconds: the load generator's.
 pub fn own_cpu() -> f64 {
-    ticks(&fs::read_to_string("/proc/self/stat").unwrap_or_default()).unwrap_or(0.0)
+    cpu_of("self")
+}
+
+/// CPU seconds of a process, threads that have ended included, and of those below it.
+pub fn total_cpu(pid: u32) -> (f64, f64) {
+    (cpu_of(&pid.to_string()), cpu(pid).children)
+}
+
+fn cpu_of(process: &str) -> f64 {
+    ticks(&fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default()).unwrap_or(0.0)
 }
 
 fn descendants(pid: u32) -> Vec<u32> {

@@ -3,8 +3,9 @@
 //! Each part starts a real `daybook up` on a scratch data directory and drives it over HTTP. Nothing is asserted: figures belong to a
 //! benchmark, not to a test, and these machines are shared.
 //!
-//! `BENCH_SECONDS` (60), `BENCH_RATE` (13000 transfers/s offered to the whole system), `BENCH_START_EVENTS` (10000000; 0 skips the part)
-//! and `BENCH_PARTS` (all of log,accept,sustain,source,destination,sql,import,notify,start) may be set.
+//! `BENCH_SECONDS` (60), `BENCH_RATE` (13000 transfers/s offered to the whole system), `BENCH_START_EVENTS` (10000000; 0 skips the part),
+//! `BENCH_MILLION` (1000000 transfers on one account) and `BENCH_PARTS` (all of
+//! log,accept,sustain,source,destination,sql,import,notify,takeover,million,cold,start) may be set.
 
 #![allow(
     missing_docs,
@@ -19,10 +20,12 @@ mod accounts;
 mod import;
 mod load;
 mod log;
+mod long;
 mod machine;
 mod notify;
 mod parts;
 mod server;
+mod takeover;
 mod yardstick;
 
 use std::time::Duration;
@@ -32,6 +35,7 @@ pub struct Plan {
     pub seconds: u64,
     pub rate: u64,
     pub start_events: u64,
+    pub million: u64,
     parts: Option<Vec<String>>,
 }
 
@@ -44,6 +48,7 @@ impl Plan {
             seconds: number("BENCH_SECONDS", 60),
             rate: number("BENCH_RATE", 13_000),
             start_events: number("BENCH_START_EVENTS", 10_000_000),
+            million: number("BENCH_MILLION", 1_000_000),
             parts: std::env::var("BENCH_PARTS")
                 .ok()
                 .map(|parts| parts.split(',').map(str::to_owned).collect()),
@@ -84,6 +89,13 @@ fn main() {
         }
         if plan.includes("notify") {
             notify::run(&plan).await;
+        }
+        if plan.includes("takeover") {
+            takeover::run().await;
+        }
+        let long = if plan.includes("million") { Some(long::million(&plan).await) } else { None };
+        if plan.includes("cold") {
+            long::cold(&plan, long).await;
         }
         if plan.includes("start") && plan.start_events > 0 {
             parts::start(&plan).await;

@@ -13,16 +13,17 @@ use crate::{Plan, accounts, machine, yardstick};
 const ACCOUNTS: usize = 10_000;
 const CONNECTIONS: usize = 64;
 
-fn load(server: &Server, traffic: Traffic, duration: Duration, name: &'static str) -> Load {
+pub fn load(server: &Server, traffic: Traffic, duration: Duration, name: &str) -> Load {
     Load {
         address: server.address,
         token: server.token.clone(),
         traffic,
         connections: CONNECTIONS,
         duration,
+        transfers: None,
         rate: None,
         sample: None,
-        name,
+        name: name.into(),
     }
 }
 
@@ -242,9 +243,8 @@ pub async fn start(plan: &Plan) {
     let filling = Instant::now();
     let mut done = 0;
     while done < transfers {
-        let mut filler = load(&server, uniform(&ids), Duration::from_secs(30), "fill");
-        filler.name = Box::leak(format!("fill-{done}").into_boxed_str());
-        done += run(filler).await.accepted;
+        let name = format!("fill-{done}");
+        done += run(load(&server, uniform(&ids), Duration::from_secs(30), &name)).await.accepted;
     }
     println!("  {done} transfers ({} events) written in {:.0} s", done * 4, filling.elapsed().as_secs_f64());
     let caught_up = wait_for_projections(&server).await;
@@ -264,7 +264,8 @@ pub async fn start(plan: &Plan) {
     server.stop();
 }
 
-async fn wait_for_projections(server: &Server) -> Duration {
+/// Waits until everything that was accepted has ended and is in Postgres.
+pub async fn wait_for_projections(server: &Server) -> Duration {
     let start = Instant::now();
     while !is_settled(server).await {
         tokio::time::sleep(Duration::from_millis(100)).await;

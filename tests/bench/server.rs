@@ -30,26 +30,37 @@ pub fn binary() -> PathBuf {
 impl Server {
     /// Starts daybook and waits until it is ready.
     pub async fn start(data_dir: &Path, arguments: &[&str]) -> Self {
-        let mut server = Self::spawn(data_dir, &["up"], arguments).await;
+        let esdb = free_address();
+        let own = esdb.to_string();
+        let log = if arguments.contains(&"--event-store") { vec![] } else { vec!["--esdb", &own] };
+        let mut server = Self::spawn(data_dir, esdb, &[&["up"], &log[..], arguments].concat()).await;
         server.token = token(data_dir);
         server
     }
 
     /// Starts the event store alone and waits until it is ready.
     pub async fn node(data_dir: &Path) -> Self {
-        Self::spawn(data_dir, &["serve", "node"], &[]).await
+        let esdb = free_address();
+        Self::spawn(data_dir, esdb, &["serve", "node", "--esdb", &esdb.to_string()]).await
     }
 
-    async fn spawn(data_dir: &Path, command: &[&str], arguments: &[&str]) -> Self {
-        let (address, esdb) = (free_address(), free_address());
+    /// Starts a command process on a node and waits until it is ready.
+    pub async fn command(data_dir: &Path, node: &Self) -> Self {
+        let event_store = format!("esdb://{}?tls=false", node.esdb);
+        let command = ["serve", "command", "--event-store", &event_store];
+        let mut server = Self::spawn(data_dir, node.esdb, &command).await;
+        server.token = token(data_dir);
+        server
+    }
+
+    async fn spawn(data_dir: &Path, esdb: SocketAddr, command: &[&str]) -> Self {
+        let address = free_address();
         let log =
             std::fs::File::options().create(true).append(true).open(data_dir.join("bench.log")).unwrap();
         let started = Instant::now();
         let child = Command::new(binary())
             .args(command)
             .args(["--data-dir", data_dir.to_str().unwrap(), "--http", &address.to_string()])
-            .args(["--esdb", &esdb.to_string()])
-            .args(arguments)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)

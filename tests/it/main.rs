@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on stops")]
 
 mod architecture;
+mod checker;
 mod conformance;
 mod contracts;
 mod deployment;
@@ -10,3 +11,4 @@ mod journeys;
 mod notifications;
 mod outages;
 mod process_manager;
+mod races;

@@ -4,8 +4,9 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode};
 use ledger_core::account::AccountCommand;
+use ledger_core::dead_letter::{DeadLetterCommand, Resolution};
 use ledger_core::transfer::TransferStatus;
-use ledger_core::{AccountId, Position, TransferId, UserId, stream};
+use ledger_core::{AccountId, Position, Rejection, TransferId, UserId, stream};
 use ledger_streams::TransferReceipt;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -47,6 +48,23 @@ pub(crate) struct UserAnswer {
     pub(crate) position: Position,
 }
 
+/// An operator's word on a parked transfer stands; the process manager acts on it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DeadLetterAnswer {
+    /// The transfer's id.
+    #[schema(value_type = String, example = "258730172895232001")]
+    transfer_id: TransferId,
+    /// "retried" or "resolved".
+    #[schema(example = "resolved")]
+    standing: &'static str,
+    /// "refund" or "complete", when it was resolved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "refund")]
+    resolution: Option<Resolution>,
+    /// Where in the log the word stands.
+    position: Position,
+}
+
 /// 202 for a transfer that goes on, the recorded refusal for one that does not.
 pub(crate) fn accepted(receipt: &TransferReceipt, status: TransferStatus) -> Result<Response, Problem> {
     let status = match status {
@@ -58,11 +76,15 @@ pub(crate) fn accepted(receipt: &TransferReceipt, status: TransferStatus) -> Res
         }
     };
     let answer = TransferAccepted { transfer_id: receipt.transfer_id, status, position: receipt.position };
-    let mut response = placed(StatusCode::ACCEPTED, answer.position, &answer);
-    if receipt.replayed {
+    Ok(replayed(receipt.replayed, placed(StatusCode::ACCEPTED, answer.position, &answer)))
+}
+
+/// Marks an answer that was given before.
+fn replayed(replayed: bool, mut response: Response) -> Response {
+    if replayed {
         response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
     }
-    Ok(response)
+    response
 }
 
 /// A JSON answer whose position also stands in a header, ready to be sent back.
@@ -82,4 +104,25 @@ pub(crate) async fn command_account(
     let executed = api.ledger.account(account_id, command, &context).await?.map_err(Problem::of_resource)?;
     let answer = AccountAnswer { account_id, position: executed.position };
     Ok(placed(StatusCode::OK, answer.position, &answer))
+}
+
+/// Gives an operator's command on a parked transfer and answers with what stands from here on.
+pub(crate) async fn command_dead_letter(
+    api: &CommandApi,
+    caller: &Caller,
+    command: &DeadLetterCommand,
+) -> Result<Response, Problem> {
+    let (transfer_id, standing, resolution) = match command {
+        DeadLetterCommand::Park(parked) => (parked.transfer_id, "parked", None),
+        DeadLetterCommand::Retry { transfer_id, .. } => (*transfer_id, "retried", None),
+        DeadLetterCommand::Resolve { transfer_id, resolution, .. } => {
+            (*transfer_id, "resolved", Some(*resolution))
+        }
+    };
+    let Some(stream) = api.ledger.dead_letter_stream(transfer_id).await? else {
+        return Err(Problem::of_resource(Rejection::TransferNotParked));
+    };
+    let executed = api.ledger.dead_letter(command, &caller.context(api, stream)).await??;
+    let answer = DeadLetterAnswer { transfer_id, standing, resolution, position: executed.position };
+    Ok(replayed(executed.events.is_empty(), placed(StatusCode::ACCEPTED, answer.position, &answer)))
 }

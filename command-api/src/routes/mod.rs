@@ -17,6 +17,8 @@ pub(crate) mod open_account;
 pub(crate) mod register_user;
 pub(crate) mod register_webhook;
 pub(crate) mod replay_webhook;
+pub(crate) mod resolve_dead_letter;
+pub(crate) mod retry_dead_letter;
 pub(crate) mod rotate_webhook_secret;
 pub(crate) mod transfer;
 pub(crate) mod unfreeze;

@@ -6,14 +6,12 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use ledger_core::{Actor, Role};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::{DataDir, Failure};
-use crate::auth::{Issuer, unix_seconds};
-use crate::data_dir;
-use crate::import::client::Server;
+use super::Failure;
+use super::server::ServerFlags;
+use crate::client::Server;
 use crate::import::file::{self, ReadOptions};
 use crate::import::progress;
 use crate::import::row::Row;
@@ -52,14 +50,8 @@ const INTERRUPTED: u8 = 130;
 pub struct ImportArgs {
     /// The CSV file
     file: PathBuf,
-    /// The running daybook
-    #[arg(long, value_name = "URL", env = "DAYBOOK_URL", default_value = "http://127.0.0.1:8080")]
-    url: String,
-    /// An operator's token [default: made with the issuer's key in the data directory]
-    #[arg(long, value_name = "TOKEN", env = "DAYBOOK_TOKEN", hide_env_values = true)]
-    token: Option<String>,
     #[command(flatten)]
-    data_dir: DataDir,
+    server: ServerFlags,
     /// Afterwards read everything back through GraphQL and compare: every balance, monthly sums, the trial balance
     #[arg(long, env = "DAYBOOK_VERIFY")]
     verify: bool,
@@ -121,7 +113,7 @@ async fn import(args: &ImportArgs, report: &mut Report) -> Result<ExitCode, Fail
     let read = tokio::task::spawn_blocking(move || file::read(&path, options)).await?;
     let rows = read.map_err(|error| format!("{}: {error}\nNothing was sent.", args.file.display()))?;
     report.rows = rows.len();
-    let server = Server::new(&args.url, token(args)?)?;
+    let server = args.server.connect("import", TOKEN_TTL)?;
 
     let mut position = None;
     if !args.verify_only {
@@ -161,15 +153,6 @@ async fn import(args: &ImportArgs, report: &mut Report) -> Result<ExitCode, Fail
     let same = verified.differences.is_empty();
     report.verify = Some(verified);
     Ok(if same { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn token(args: &ImportArgs) -> Result<String, Failure> {
-    if let Some(token) = &args.token {
-        return Ok(token.clone());
-    }
-    let issuer = Issuer::open(&data_dir::existing(&args.data_dir.data_dir)?)?;
-    let actor = Actor { subject: "import".to_owned(), role: Role::Operator, user_id: None };
-    Ok(issuer.token(&actor, unix_seconds(), TOKEN_TTL)?)
 }
 
 async fn book(server: &Server, rows: &[Row]) -> (Imported, Option<Stopped>) {

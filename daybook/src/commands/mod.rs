@@ -1,9 +1,12 @@
 //! The commands, one file each.
 
+pub mod deadletter;
 pub mod health;
 pub mod import;
 pub mod serve;
+pub mod server;
 pub mod token;
+pub mod transfers;
 pub mod up;
 
 use std::process::ExitCode;
@@ -24,6 +27,8 @@ pub async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Health(args) => health::run(args).await,
         Command::Token(args) => token::run(&args),
         Command::Import(args) => import::run(args).await,
+        Command::Deadletter(args) => deadletter::run(args).await,
+        Command::Transfers(args) => transfers::run(args).await,
     }
 }
 

@@ -57,7 +57,8 @@ pub fn run(args: &TokenArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn subject(text: &str) -> Result<String, String> {
+/// A caller's name for the log.
+pub(super) fn subject(text: &str) -> Result<String, String> {
     if ledger_core::text::is_plain(text, 64) {
         Ok(text.to_owned())
     } else {
@@ -65,7 +66,8 @@ fn subject(text: &str) -> Result<String, String> {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+/// A time such as 90s, 15m, 24h or 7d.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("'{text}' is not a time such as 90s, 15m, 24h or 7d");
     let unit = text.chars().last().ok_or_else(wrong)?;
     let seconds = match unit {

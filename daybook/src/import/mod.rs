@@ -3,7 +3,6 @@
 //! [`file`] reads and refuses before anything is sent; [`send`] books through the server, which knows each row by its
 //! reference, so that sending again changes nothing; [`verify`] reads everything back through GraphQL.
 
-pub mod client;
 pub mod file;
 pub mod progress;
 pub mod row;

@@ -9,8 +9,8 @@ use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use super::client::{ClientError, Server};
 use super::row::{Direction, Row};
+use crate::client::{ClientError, Server};
 
 /// Requests under way at a time.
 const LANES: usize = 8;

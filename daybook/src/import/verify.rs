@@ -10,9 +10,9 @@ use ledger_core::Money;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::client::{ClientError, Server};
 use super::row::{Direction, Row};
 use super::send::Difference;
+use crate::client::{ClientError, Server};
 
 /// Accounts of one query, entries of one page, and queries under way: well within the server's limits.
 const ACCOUNTS: usize = 8;

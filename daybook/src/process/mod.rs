@@ -20,7 +20,7 @@ use clap::ValueEnum;
 use ledger_streams::{EventStore, KeyStore};
 use metrics_exporter_prometheus::PrometheusHandle;
 use notifications::NotificationOptions;
-use sqlx::PgPool;
+use query_api::ReadDatabase;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -140,7 +140,7 @@ impl Host {
             webhooks: plan.webhooks,
             health: Arc::clone(&health),
         };
-        let pool = roles.query_pool()?;
+        let database = roles.read_database()?;
         let pages = http::pages(Arc::clone(&health), self.metrics);
         let front = Arc::new(Front::new(pages, issuer.map(|issuer| issuer.verifier())));
         let mut parts = Parts {
@@ -151,7 +151,7 @@ impl Host {
             notifications: None,
             projector: roles.start_projector(),
             database_watch: roles.start_database_watch()?,
-            pool,
+            database,
             esdb: event_store.start_esdb(&health),
             store: event_store.store,
             postgres: roles.start_database(),
@@ -166,7 +166,7 @@ impl Host {
             Some(Ok(ledger)) => {
                 parts.process_manager = roles.start_process_manager(ledger.as_ref());
                 parts.notifications = roles.start_notifications(ledger.as_ref())?;
-                front.open(roles.routes(ledger.as_ref(), parts.pool.as_ref()));
+                front.open(roles.routes(ledger.as_ref(), parts.database.as_ref()));
                 if roles.names.contains(&RoleName::Command) {
                     roles.health.set(Component::Commands, State::Ready);
                 }
@@ -188,7 +188,7 @@ struct Parts {
     notifications: Option<Running>,
     projector: Option<Running>,
     database_watch: Option<Running>,
-    pool: Option<PgPool>,
+    database: Option<ReadDatabase>,
     esdb: Option<Running>,
     store: EventStore,
     postgres: Option<Running>,
@@ -210,8 +210,8 @@ impl Parts {
         if let Some(watch) = self.database_watch {
             watch.end("the watch over Postgres", STOP_TIME_MAX).await;
         }
-        if let Some(pool) = self.pool {
-            bounded("queries", pool.close()).await;
+        if let Some(database) = self.database {
+            bounded("queries", database.pool().close()).await;
         }
         if let Some(esdb) = self.esdb {
             esdb.end("EventStoreDB's protocol", STOP_TIME_MAX).await;

@@ -11,7 +11,7 @@ use command_api::{CommandApi, CommandApiOptions, WebhookOptions};
 use ledger_streams::{EventStore, KeyStore, Ledger, LedgerOptions, StoreError};
 use notifications::{DeliveryLog, NotificationOptions};
 use projector::{Phase, ProjectorError, ProjectorOptions, ProjectorStatus};
-use query_api::{QueryApi, QueryOptions};
+use query_api::{QueryApi, QueryOptions, ReadDatabase};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio::sync::watch;
@@ -87,7 +87,7 @@ impl Roles {
         if !commanding.iter().any(|role| self.names.contains(role)) {
             return Ok(None);
         }
-        let options = LedgerOptions { worker: self.worker };
+        let options = LedgerOptions { worker: self.worker, ..LedgerOptions::default() };
         let backoff = ExponentialBuilder::default()
             .with_min_delay(LEDGER_RETRY_MIN)
             .with_max_delay(LEDGER_RETRY_MAX)
@@ -153,13 +153,17 @@ impl Roles {
     ///
     /// # Errors
     /// When the database's URL is none.
-    pub(super) fn query_pool(&self) -> Result<Option<PgPool>, sqlx::Error> {
+    pub(super) fn read_database(&self) -> Result<Option<ReadDatabase>, sqlx::Error> {
         let url = self.database.url().filter(|_| self.names.contains(&RoleName::Query));
-        url.map(|url| pool(&url, "daybook-query", QUERY_CONNECTIONS)).transpose()
+        url.map(|url| {
+            let (options, server) = connections(&url, "daybook-query", QUERY_CONNECTIONS)?;
+            Ok(ReadDatabase::lazy(options, server))
+        })
+        .transpose()
     }
 
     /// The routes of the roles here, and their description.
-    pub(super) fn routes(&self, ledger: Option<&Ledger>, pool: Option<&PgPool>) -> Router {
+    pub(super) fn routes(&self, ledger: Option<&Ledger>, database: Option<&ReadDatabase>) -> Router {
         let Some(keys) = &self.keys else { return Router::new() };
         let mut routes = Router::new();
         let mut descriptions = Vec::new();
@@ -171,8 +175,9 @@ impl Roles {
             routes = routes.merge(command_api::router(api));
             descriptions.push(command_api::openapi());
         }
-        if let Some(pool) = pool {
-            let api = QueryApi::new(pool.clone(), self.store.clone(), keys.clone(), QueryOptions::default());
+        if let Some(database) = database {
+            let api =
+                QueryApi::new(database.clone(), self.store.clone(), keys.clone(), QueryOptions::default());
             routes = routes.merge(query_api::router(api));
             descriptions.push(query_api::openapi());
         }
@@ -180,17 +185,19 @@ impl Roles {
     }
 }
 
-fn pool(url: &str, name: &str, connections: u32) -> Result<PgPool, sqlx::Error> {
+fn pool(url: &str, name: &str, count: u32) -> Result<PgPool, sqlx::Error> {
+    let (options, server) = connections(url, name, count)?;
+    Ok(options.connect_lazy_with(server))
+}
+
+fn connections(url: &str, name: &str, count: u32) -> Result<(PgPoolOptions, PgConnectOptions), sqlx::Error> {
     // A question whose asker has gone away must not go on in the server.
-    let options = url
+    let server = url
         .parse::<PgConnectOptions>()?
         .application_name(name)
         .options([("statement_timeout", QUERY_STATEMENT_TIME_MAX)]);
-    let pool = PgPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(QUERY_CONNECTION_WAIT)
-        .connect_lazy_with(options);
-    Ok(pool)
+    let options = PgPoolOptions::new().max_connections(count).acquire_timeout(QUERY_CONNECTION_WAIT);
+    Ok((options, server))
 }
 
 /// Notes again and again whether queries could be answered.

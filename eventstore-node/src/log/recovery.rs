@@ -33,6 +33,9 @@ pub(crate) struct Tail {
 /// Bytes of a segment looked at together.
 const WINDOW_BYTES: usize = 1024 * 1024;
 
+/// What a segment consists of where nothing was written. Compared in whole blocks: most of the last segments is like this.
+const ZEROS: [u8; 4096] = [0; 4096];
+
 /// Looks at a segment's bytes through a window, so that memory does not grow with the segment.
 struct Scan {
     segment: Arc<Segment>,
@@ -81,7 +84,8 @@ impl Scan {
         while end > position {
             let start = position.max(end.saturating_sub(WINDOW_BYTES as u64));
             let bytes = &self.at(start, (end - start) as usize)?[..(end - start) as usize];
-            if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
+            let is_blank = bytes.chunks(ZEROS.len()).all(|block| *block == ZEROS[..block.len()]);
+            if !is_blank && let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
                 return Ok(Some(start + last as u64 + 1));
             }
             end = start;
@@ -89,10 +93,16 @@ impl Scan {
         Ok(None)
     }
 
-    /// Looks for a record, at or after `from`, that was written after everything before `stop` and more was synced.
-    /// Takes a while and memory for all of the segment, but only happens when something is wrong.
-    fn proof_of_loss(&mut self, from: Position, stop: Position) -> Result<Option<Position>, OpenError> {
-        let bytes = self.at(from, (self.segment.end() - from) as usize)?;
+    /// Looks for a record, from `from` to `end`, that was written after everything before `stop` and more was synced.
+    /// Takes a while and memory for all of that, but only happens when something is wrong.
+    fn proof_of_loss(
+        &mut self,
+        from: Position,
+        end: Position,
+        stop: Position,
+    ) -> Result<Option<Position>, OpenError> {
+        let len = end.saturating_sub(from) as usize;
+        let bytes = &self.at(from, len)?[..len];
         Ok((0..bytes.len()).find_map(|at| {
             let (bytes, position) = (&bytes[at..], from + at as u64);
             let record = may_begin(bytes, position).then(|| decode(bytes, position).ok()).flatten()?;
@@ -276,14 +286,14 @@ fn settle_end(
     let mut skipped = None;
     if let Some(end) = scan.garbage_end(cut)? {
         garbage.push((scan.segment.clone(), cut, end));
-        proof = scan.proof_of_loss(stop, stop)?;
+        proof = scan.proof_of_loss(stop, end, stop)?;
     }
     for segment in later {
         let mut scan = Scan::open(segment)?;
         if let Some(end) = scan.garbage_end(segment.first())? {
             garbage.push((segment.clone(), segment.first(), end));
             if proof.is_none() {
-                proof = scan.proof_of_loss(segment.first(), stop)?;
+                proof = scan.proof_of_loss(segment.first(), end, stop)?;
             }
         } else if garbage.is_empty() {
             skipped = skipped.or(Some(segment));

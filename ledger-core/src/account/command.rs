@@ -78,10 +78,19 @@ pub enum AccountCommand {
     Close,
 }
 
+/// What an account must know before it decides about a leg: every answer it gave to this transfer at or after a position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The transfer.
+    pub transfer_id: TransferId,
+    /// No leg of it lies before.
+    pub since: Position,
+}
+
 impl AccountCommand {
-    /// From where on the account's memory of legs must be complete before this command is decided.
+    /// What the account must know of its legs before this command is decided.
     #[must_use]
-    pub fn legs_since(&self) -> Option<Position> {
+    pub fn question(&self) -> Option<Question> {
         match self {
             Self::Debit(leg, _)
             | Self::Credit(leg)
@@ -89,12 +98,20 @@ impl AccountCommand {
             | Self::RefuseDebit(leg, _)
             | Self::RefuseCredit(leg, _)
             | Self::WaiveReversal(leg)
-            | Self::ForceCredit(leg) => leg.since,
+            | Self::ForceCredit(leg) => {
+                leg.since.map(|since| Question { transfer_id: leg.transfer_id, since })
+            }
             Self::Open(_)
             | Self::ChangeOverdraftLimit(_)
             | Self::Freeze(_)
             | Self::Unfreeze
             | Self::Close => None,
         }
+    }
+
+    /// From where on the account's memory of legs must be complete before this command is decided.
+    #[must_use]
+    pub fn legs_since(&self) -> Option<Position> {
+        self.question().map(|question| question.since)
     }
 }

@@ -9,7 +9,7 @@ use crate::{Money, Rejection};
 
 /// Decides a command: the events to append, none when the command has had its effect before, or the reason for saying no.
 ///
-/// For a leg, [`AccountState::remembers`] must hold for [`AccountCommand::legs_since`].
+/// For a leg, the state must know all that [`AccountCommand::question`] asks: by [`AccountState::remember`] or [`AccountState::recall`].
 ///
 /// A debit or a credit is answered by an event either way, booked or refused, so that the answer stands: two drivers of one transfer may
 /// ask at different times and must not hear different things. Asked again, a refused leg is refused for the same reason.

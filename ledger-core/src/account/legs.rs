@@ -13,6 +13,8 @@ const WINDOW: Position = 64 * 1024 * 1024;
 /// How much further back than the last question the window reaches: transfers are not driven strictly in their order.
 const SLACK: Position = 8 * 1024 * 1024;
 
+const NOTHING_ASKED: Position = Position::MAX;
+
 /// Which leg of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LegKind {
@@ -29,6 +31,21 @@ pub enum LegKind {
 /// What the account said to a leg: booked, or not and why.
 pub type Answer = Result<(), Rejection>;
 
+/// A leg as the account's stream has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BookedLeg {
+    /// The transfer.
+    pub transfer_id: TransferId,
+    /// Which of its legs.
+    pub kind: LegKind,
+    /// Booked or refused.
+    pub answer: Answer,
+    /// Revision of the event that says so.
+    pub revision: u64,
+    /// Its place in the log.
+    pub position: Position,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Entry {
     transfer_id: TransferId,
@@ -44,30 +61,56 @@ pub struct Legs {
     entries: VecDeque<Entry>,
     /// The legs of `entries`: a hot account holds tens of thousands and asks on every one.
     known: HashMap<(TransferId, LegKind), Answer>,
+    /// Legs of one transfer from before the window, looked up for the last question.
+    recalled: Vec<BookedLeg>,
     /// Every leg at or after this position is in `entries`.
     complete_from: Position,
     /// How far back the last question went: while a backlog is worked off, what it asks about is not let go.
     asked: Position,
+    /// Where the log was when something was booked for the first time after that question. When a window of log has gone by without
+    /// another one, there is no backlog any more.
+    asked_at: Option<Position>,
 }
 
 impl Default for Legs {
     fn default() -> Self {
-        let nothing_asked = Position::MAX;
-        Self { entries: VecDeque::new(), known: HashMap::new(), complete_from: 0, asked: nothing_asked }
+        Self {
+            entries: VecDeque::new(),
+            known: HashMap::new(),
+            recalled: Vec::new(),
+            complete_from: 0,
+            asked: NOTHING_ASKED,
+            asked_at: None,
+        }
     }
 }
 
 impl Legs {
-    /// What the account said to this leg; `None` when it is not in the window.
+    /// An empty window that is complete from just after a position on.
+    pub(super) fn complete_after(position: Position) -> Self {
+        Self { complete_from: position.saturating_add(1), ..Self::default() }
+    }
+
+    /// What the account said to this leg; `None` when it is not known here.
     #[must_use]
     pub fn answer(&self, transfer_id: TransferId, kind: LegKind) -> Option<Answer> {
-        self.known.get(&(transfer_id, kind)).copied()
+        let recalled = || {
+            let leg = self.recalled.iter().find(|leg| (leg.transfer_id, leg.kind) == (transfer_id, kind));
+            leg.map(|leg| leg.answer)
+        };
+        self.known.get(&(transfer_id, kind)).copied().or_else(recalled)
+    }
+
+    /// Revision of the oldest leg in the window.
+    pub(super) fn oldest_revision(&self) -> Option<u64> {
+        self.entries.front().map(|entry| entry.revision)
     }
 
     /// True when the window reaches back to `position`. From now on it keeps reaching there, until a later place is asked about.
     #[must_use]
     pub(super) const fn ask(&mut self, position: Position) -> bool {
         self.asked = position;
+        self.asked_at = None;
         self.complete_from <= position
     }
 
@@ -102,6 +145,10 @@ impl Legs {
             }
             entry.position = Some(position);
         }
+        let asked_at = *self.asked_at.get_or_insert(position);
+        if position.saturating_sub(asked_at) > WINDOW {
+            self.asked = NOTHING_ASKED;
+        }
         let horizon = position.saturating_sub(WINDOW).min(self.asked.saturating_sub(SLACK));
         while let Some(&Entry { position: Some(oldest), transfer_id, kind, .. }) = self.entries.front()
             && oldest < horizon
@@ -112,16 +159,18 @@ impl Legs {
         }
     }
 
-    /// Widens the window back to `position` with the legs found there, oldest first: transfer, kind, answer, revision and position of each.
-    pub(super) fn widen(
-        &mut self,
-        position: Position,
-        older: impl DoubleEndedIterator<Item = (TransferId, LegKind, Answer, u64, Position)>,
-    ) {
-        for (transfer_id, kind, answer, revision, place) in older.rev() {
-            self.entries.push_front(Entry { transfer_id, kind, revision, position: Some(place) });
+    /// Widens the window back to `position` with the legs found there, oldest first.
+    pub(super) fn widen(&mut self, position: Position, older: impl DoubleEndedIterator<Item = BookedLeg>) {
+        for leg in older.rev() {
+            let BookedLeg { transfer_id, kind, answer, revision, position } = leg;
+            self.entries.push_front(Entry { transfer_id, kind, revision, position: Some(position) });
             self.known.insert((transfer_id, kind), answer);
         }
         self.complete_from = self.complete_from.min(position);
+    }
+
+    /// Takes note of what was found of one transfer before the window; of the one before it, no more.
+    pub(super) fn recall(&mut self, legs: Vec<BookedLeg>) {
+        self.recalled = legs;
     }
 }

@@ -1,11 +1,14 @@
 //! What an account's decisions need to know, and no more.
 
-use super::{AccountCredited, AccountEvent, Answer, LegKind, Legs};
+use serde::{Deserialize, Serialize};
+
+use super::{AccountCredited, AccountEvent, Answer, BookedLeg, LegKind, Legs};
 use crate::account::AccountKind;
 use crate::{AccountId, Currency, Money, Position, Rejection, TransferId, UserId};
 
 /// Whether an account takes debits and credits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AccountStatus {
     /// It does.
     Open,
@@ -117,21 +120,39 @@ impl AccountState {
         self.account.as_mut().is_none_or(|account| account.legs.ask(position))
     }
 
-    /// Teaches the account the legs between `position` and what it remembers: events of its own stream, oldest first, with their
-    /// revisions and positions.
-    pub fn remember<'a>(
-        &mut self,
-        position: Position,
-        events: impl DoubleEndedIterator<Item = (&'a AccountEvent, u64, Position)>,
-    ) {
+    /// Where the legs are that the account does not remember.
+    #[must_use]
+    pub fn unremembered(&self) -> Unremembered {
+        let legs = self.account.as_ref().map(|account| &account.legs);
+        Unremembered {
+            before_position: legs.map_or(0, Legs::complete_from),
+            before_revision: legs.and_then(Legs::oldest_revision).unwrap_or(self.events),
+        }
+    }
+
+    /// Teaches the account the legs between `position` and what it remembers: of its own stream, oldest first.
+    pub fn remember(&mut self, position: Position, legs: impl DoubleEndedIterator<Item = BookedLeg>) {
         let Some(account) = &mut self.account else { return };
         let complete_from = account.legs.complete_from();
-        let legs = events.filter_map(|(event, revision, place)| {
-            let (transfer_id, kind, answer) = leg_of(event)?;
-            (place < complete_from).then_some((transfer_id, kind, answer, revision, place))
-        });
-        account.legs.widen(position, legs);
+        account.legs.widen(position, legs.filter(|leg| leg.position < complete_from));
     }
+
+    /// Teaches the account what it answered to one transfer before what it remembers, and nothing else: for a question from so long ago
+    /// that everything since would be too much. Good until the next such question.
+    pub fn recall(&mut self, legs: Vec<BookedLeg>) {
+        if let Some(account) = &mut self.account {
+            account.legs.recall(legs);
+        }
+    }
+}
+
+/// A part of an account's stream: what lies before both, oldest events first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unremembered {
+    /// Every leg at or after this position is remembered.
+    pub before_position: Position,
+    /// Every leg at or after this revision is remembered.
+    pub before_revision: u64,
 }
 
 impl Account {
@@ -146,6 +167,15 @@ const WAIVED: Answer = Err(Rejection::ResolvedByOperator);
 
 const fn kind_of(credited: &AccountCredited) -> LegKind {
     if credited.forced { LegKind::ForcedCredit } else { LegKind::Credit }
+}
+
+impl BookedLeg {
+    /// The leg that an event of the account's stream is, if it is one.
+    #[must_use]
+    pub fn of(event: &AccountEvent, revision: u64, position: Position) -> Option<Self> {
+        let (transfer_id, kind, answer) = leg_of(event)?;
+        Some(Self { transfer_id, kind, answer, revision, position })
+    }
 }
 
 fn leg_of(event: &AccountEvent) -> Option<(TransferId, LegKind, Answer)> {

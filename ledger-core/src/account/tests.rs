@@ -6,6 +6,9 @@ use super::*;
 use crate::testing::given_account;
 use crate::{AccountId, Currency, Money, Rejection, TransferId};
 
+mod legs;
+mod snapshots;
+
 fn account(number: i64) -> AccountId {
     AccountId::from_i64(number).unwrap()
 }
@@ -405,57 +408,6 @@ fn an_overdraft_limit_in_use_is_not_taken_away() {
     // An imported account may be overdrawn beyond its limit; raising it is a step in the right direction.
     let deep = given_account(&[opened(AccountKind::Checking, eur(0)), debited(1, eur(300), eur(-300))]);
     deep.when(&AccountCommand::ChangeOverdraftLimit(eur(100))).then([changed(eur(100))]);
-}
-
-#[test]
-fn the_memory_of_legs_is_a_window_and_knows_how_far_it_reaches() {
-    const FAR: u64 = 1 << 40;
-    let mut state = given_account(&[opened(AccountKind::Checking, eur(0))]);
-    state.settle(0, 10);
-    state.evolve(&credited(1, eur(1), eur(1)));
-    state.settle(1, 20);
-    state.evolve(&credited(2, eur(1), eur(2)));
-    assert!(state.remembers(0), "all of a young account is remembered");
-
-    assert!(state.remembers(FAR));
-    state.settle(2, FAR);
-    assert!(!state.remembers(0) && !state.remembers(20), "the leg at 20 was let go");
-    assert!(state.remembers(21));
-    let answer = state.account.as_ref().unwrap().legs.answer(transfer(2), LegKind::Credit);
-    assert_eq!(answer, Some(Ok(())));
-
-    let (old, recent) = (credited(1, eur(1), eur(1)), credited(2, eur(1), eur(2)));
-    state.remember(15, [(&old, 1, 20), (&recent, 2, FAR)].into_iter());
-    assert!(state.remembers(15) && !state.remembers(14));
-    state.when(&credit(1, eur(1))).then([]);
-    assert_eq!(state.account.unwrap().legs.len(), 2, "a leg that was remembered anyway is not there twice");
-}
-
-#[test]
-fn what_a_backlog_asks_about_is_not_let_go() {
-    const FAR: u64 = 1 << 40;
-    let mut state = given_account(&[opened(AccountKind::Checking, eur(0))]);
-    state.evolve(&credited(1, eur(1), eur(1)));
-    state.settle(1, 20);
-    assert!(state.remembers(15), "a transfer requested at 15 is being driven");
-    state.evolve(&credited(2, eur(1), eur(2)));
-    state.settle(2, FAR);
-    assert!(state.remembers(15));
-    assert!(state.remembers(FAR), "the backlog is worked off");
-    state.evolve(&credited(3, eur(1), eur(3)));
-    state.settle(3, FAR);
-    assert!(!state.remembers(15));
-}
-
-#[test]
-fn a_leg_whose_append_is_under_way_is_never_let_go() {
-    let mut state = given_account(&[opened(AccountKind::Checking, eur(0))]);
-    state.settle(0, 10);
-    state.evolve(&credited(1, eur(1), eur(1)));
-    state.evolve(&credited(2, eur(1), eur(2)));
-    state.settle(0, 1 << 40);
-    assert_eq!(state.account.as_ref().unwrap().legs.len(), 2);
-    assert!(state.remembers(0));
 }
 
 /// A command out of a small world, so that repetitions and refusals are common.

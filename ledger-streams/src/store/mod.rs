@@ -18,7 +18,7 @@ pub(crate) use remote::Follower;
 pub use remote::{ConnectError, EventStoreDb};
 
 /// Events read at first when a log or a stream is searched backwards.
-const BACKWARD_PAGE_EVENTS: usize = 16;
+pub(crate) const BACKWARD_PAGE_EVENTS: usize = 16;
 
 /// The event store. A concrete type: two real engines stand behind it, and callers need not know which.
 #[derive(Clone)]
@@ -140,29 +140,14 @@ impl EventStore {
         }
     }
 
-    /// The events of a stream at or after a position, oldest first, found from the stream's end backwards.
-    pub(crate) async fn read_stream_since(
+    /// The events of a stream from one that it has on, newest first, and whether they are all.
+    pub(crate) async fn read_stream_page_back(
         &self,
         stream: &Arc<str>,
-        position: Position,
-    ) -> Result<Vec<RecordedEvent>, StoreError> {
-        let mut events = Vec::new();
-        let (mut from, mut limit) = (StreamFrom::End, BACKWARD_PAGE_EVENTS);
-        loop {
-            let (page, end) = self.stream_page(stream, from, Direction::Backward, limit).await?;
-            // Most often few are asked for; each further page is greater.
-            limit = limit.saturating_mul(4).min(STREAM_PAGE_EVENTS);
-            let oldest = page.last().map(|event| (event.revision, event.position));
-            events.extend(page.into_iter().take_while(|event| event.position >= position));
-            match oldest {
-                Some((revision, place)) if !end && place >= position && revision > 0 => {
-                    from = StreamFrom::Revision(revision.saturating_sub(1));
-                }
-                _ => break,
-            }
-        }
-        events.reverse();
-        Ok(events)
+        from: u64,
+        events_max: usize,
+    ) -> Result<(Vec<RecordedEvent>, bool), StoreError> {
+        self.stream_page(stream, StreamFrom::Revision(from), Direction::Backward, events_max).await
     }
 
     /// How many events a stream has.
@@ -174,16 +159,26 @@ impl EventStore {
         Ok(last.map_or(0, |revision| revision.saturating_add(1)))
     }
 
-    /// The last event of a stream.
+    /// The last event of a stream; that there is none is known in this process without leaving the thread.
     pub(crate) async fn read_last(&self, stream: &Arc<str>) -> Result<Option<RecordedEvent>, StoreError> {
+        if let Self::Embedded(node) = self
+            && node.last_revision(stream)?.is_none()
+        {
+            return Ok(None);
+        }
         let (events, _) = self.stream_page(stream, StreamFrom::End, Direction::Backward, 1).await?;
         Ok(events.into_iter().next())
     }
 
-    /// The first event of a stream.
-    pub(crate) async fn read_first(&self, stream: &Arc<str>) -> Result<Option<RecordedEvent>, StoreError> {
-        let (events, _) = self.stream_page(stream, StreamFrom::Revision(0), Direction::Forward, 1).await?;
-        Ok(events.into_iter().next())
+    /// The event of a stream at a revision.
+    pub(crate) async fn read_event(
+        &self,
+        stream: &Arc<str>,
+        revision: u64,
+    ) -> Result<Option<RecordedEvent>, StoreError> {
+        let from = StreamFrom::Revision(revision);
+        let (events, _) = self.stream_page(stream, from, Direction::Forward, 1).await?;
+        Ok(events.into_iter().find(|event| event.revision == revision))
     }
 
     /// The first events of a short stream, which most often does not exist; in this process without leaving the thread.

@@ -38,7 +38,7 @@ async fn request_alone(bank: &Bank, wish: &TransferRequest) -> TransferId {
 }
 
 /// The leg that a driver of this transfer would ask for.
-fn leg(receipt: &TransferReceipt, counterparty: AccountId) -> Leg {
+pub(super) fn leg(receipt: &TransferReceipt, counterparty: AccountId) -> Leg {
     Leg {
         transfer_id: receipt.transfer_id,
         counterparty,

@@ -59,7 +59,7 @@ impl Ledger {
         let mut refusal = None;
         let mut next = run.process.clone();
         let done = self
-            .plan(id, command.legs_since(), &run.context, |state| {
+            .plan(id, command.question(), &run.context, |state| {
                 next = run.process.clone();
                 let decided = account::decide(state, command);
                 refusal = decided.as_ref().err().copied();

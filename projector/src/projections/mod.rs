@@ -5,6 +5,7 @@
 //! checked where a table knows: by the revisions of accounts and by how many rows there are to change.
 
 mod accounts;
+mod dead_letters;
 mod entries;
 mod monthly_totals;
 #[cfg(test)]
@@ -26,7 +27,7 @@ use crate::ApplyError;
 
 /// Every projection. It fills itself: without a checkpoint it begins at the log's beginning.
 #[must_use]
-pub fn all() -> [&'static Projection; 7] {
+pub fn all() -> [&'static Projection; 8] {
     [
         &accounts::PROJECTION,
         &transfers::PROJECTION,
@@ -34,6 +35,7 @@ pub fn all() -> [&'static Projection; 7] {
         &monthly_totals::PROJECTION,
         &trial_balance::PROJECTION,
         &users::PROJECTION,
+        &dead_letters::PROJECTION,
         &webhooks::PROJECTION,
     ]
 }

@@ -6,7 +6,11 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use ledger_core::account::{
     AccountClosed, AccountCredited, AccountDebited, AccountEvent, AccountFrozen, AccountKind, AccountOpened,
-    AccountUnfrozen, DebitReversed, OverdraftLimitChanged,
+    AccountUnfrozen, CreditRefused, DebitReversed, OverdraftLimitChanged, ReversalWaived,
+};
+use ledger_core::dead_letter::{
+    DeadLetterEvent, FailedAttempt, ParkedTransferResolved, ParkedTransferRetried, Resolution, StepName,
+    TransferParked,
 };
 use ledger_core::settlement::Settlement;
 use ledger_core::transfer::{
@@ -24,7 +28,7 @@ use ledger_streams::Recorded;
 
 use super::monthly_totals::Totals;
 use super::trial_balance::Sums;
-use super::{Events, accounts, all, monthly_totals, transfers, trial_balance, users, webhooks};
+use super::{Events, accounts, all, dead_letters, monthly_totals, transfers, trial_balance, users, webhooks};
 use crate::ApplyError;
 
 const ALICE: i64 = 10_000_000_001;
@@ -140,6 +144,46 @@ impl Given {
 
     fn requested(self) -> Self {
         self.transfer(TransferEvent::Requested(request()))
+    }
+
+    fn dead_letter(self, event: DeadLetterEvent) -> Self {
+        self.event(stream::DEAD_LETTERS, Event::DeadLetter(event))
+    }
+
+    fn parked(self, step: StepName, failed: &[&str]) -> Self {
+        let failed = failed
+            .iter()
+            .zip(0..)
+            .map(|(reason, n)| FailedAttempt { at: second(n), reason: (*reason).into() });
+        self.dead_letter(DeadLetterEvent::Parked(TransferParked {
+            transfer_id: transfer(),
+            stream: "transfer-1".into(),
+            from: account(ALICE),
+            to: account(BOB),
+            amount: eur(30),
+            step,
+            reason: "balance_out_of_range".into(),
+            attempts: 3,
+            history: failed.collect(),
+        }))
+    }
+
+    fn retried(self) -> Self {
+        self.dead_letter(DeadLetterEvent::Retried(ParkedTransferRetried {
+            transfer_id: transfer(),
+            stream: "transfer-1".into(),
+            resolution: None,
+            reason: None,
+        }))
+    }
+
+    fn resolved(self, resolution: Resolution) -> Self {
+        self.dead_letter(DeadLetterEvent::Resolved(ParkedTransferResolved {
+            transfer_id: transfer(),
+            stream: "transfer-1".into(),
+            resolution,
+            reason: "ticket 4711".into(),
+        }))
     }
 
     fn user(self, event: UserEvent) -> Self {
@@ -287,6 +331,68 @@ fn a_rejected_transfer_says_why() {
     let log = given().requested().transfer(TransferEvent::Rejected(rejected));
     let ended = transfers::fold(&log.events).unwrap()[&transfer()].ended.unwrap();
     assert_eq!((ended.status, ended.reason), ("rejected", Some("insufficient_funds")));
+}
+
+#[test]
+fn what_accounts_refuse_stands_in_the_timeline() {
+    let refused = CreditRefused {
+        transfer_id: transfer(),
+        counterparty: account(ALICE),
+        amount: eur(30),
+        reason: Rejection::AccountFrozen,
+    };
+    let waived = ReversalWaived { transfer_id: transfer(), counterparty: account(BOB), amount: eur(30) };
+    let log = given()
+        .debited(ALICE, 30, 70, BOB)
+        .on(BOB, AccountEvent::CreditRefused(refused))
+        .on(ALICE, AccountEvent::ReversalWaived(waived));
+    let changes = transfers::fold(&log.events).unwrap();
+    let change = &changes[&transfer()];
+    assert_eq!((change.credit_refused_at, change.reversal_waived_at), (Some(second(2)), Some(second(3))));
+    assert_eq!((change.debit_refused_at, change.ended), (None, None));
+}
+
+#[test]
+fn a_dead_letter_stands_as_was_said_last() {
+    let log = given().parked(StepName::Credit, &[]).retried().parked(StepName::Reverse, &[]);
+    let changes = dead_letters::fold(&log.events);
+    let change = &changes[&transfer()];
+    let parked = change.parked.unwrap();
+    assert_eq!((parked.first_at, parked.last_at, parked.times), (second(1), second(3), 2));
+    assert_eq!((parked.last.step, change.standing), (StepName::Reverse, "parked"));
+    assert_eq!((change.retried_at, change.resolution), (Some(second(2)), None));
+
+    let log = log.resolved(Resolution::Refund).after(3);
+    let changes = dead_letters::fold(&log.events);
+    let change = &changes[&transfer()];
+    assert_eq!((change.parked, change.standing), (None, "resolved"));
+    assert_eq!((change.resolved_at, change.resolution), (Some(second(4)), Some(Resolution::Refund)));
+}
+
+#[test]
+fn a_dead_letters_history_says_who_and_why_in_order() {
+    let log = given()
+        .parked(StepName::Reverse, &["no room", "still none"])
+        .retried()
+        .resolved(Resolution::Complete);
+    let history = dead_letters::history(&log.events).unwrap();
+    let seen: Vec<_> = history.iter().map(|row| (row.revision, row.place, row.kind, row.reason)).collect();
+    assert_eq!(
+        seen,
+        [
+            (0, 0, "failed", Some("no room")),
+            (0, 1, "failed", Some("still none")),
+            (0, 2, "parked", Some("balance_out_of_range")),
+            (1, 0, "retried", None),
+            (2, 0, "resolved", Some("ticket 4711")),
+        ]
+    );
+    assert!(history.iter().all(|row| row.actor == "operator:test" && row.transfer_id == transfer()));
+    assert_eq!((history[1].at, history[2].at), (second(1), second(1)));
+    assert_eq!(
+        (history[2].step, history[4].resolution),
+        (Some(StepName::Reverse), Some(Resolution::Complete))
+    );
 }
 
 #[test]

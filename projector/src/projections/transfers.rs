@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use ledger_core::account::AccountEvent;
 use ledger_core::transfer::{TransferEvent, TransferRequested};
 use ledger_core::{Event, Rejection, TransferId};
 use ledger_streams::Recorded;
@@ -28,6 +29,9 @@ pub(super) struct Change<'a> {
     pub(super) debited_at: Option<DateTime<Utc>>,
     pub(super) credited_at: Option<DateTime<Utc>>,
     pub(super) reversed_at: Option<DateTime<Utc>>,
+    pub(super) debit_refused_at: Option<DateTime<Utc>>,
+    pub(super) credit_refused_at: Option<DateTime<Utc>>,
+    pub(super) reversal_waived_at: Option<DateTime<Utc>>,
     pub(super) ended: Option<Ended>,
 }
 
@@ -67,11 +71,14 @@ pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<TransferId, Change<'_
     for recorded in events {
         let event = match &recorded.event {
             Event::Transfer(event) => event,
-            Event::Account(_)
-            | Event::User(_)
+            Event::Account(event) => {
+                answered(&mut changes, event, recorded.recorded_at);
+                continue;
+            }
+            Event::User(_)
             | Event::Reference(_)
-            | Event::Statement(_)
             | Event::DeadLetter(_)
+            | Event::Statement(_)
             | Event::Webhook(_) => continue,
         };
         match event {
@@ -94,6 +101,29 @@ pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<TransferId, Change<'_
     Ok(changes)
 }
 
+/// Takes note of an account's answer that moves no money.
+fn answered(changes: &mut BTreeMap<TransferId, Change<'_>>, event: &AccountEvent, at: DateTime<Utc>) {
+    match event {
+        AccountEvent::DebitRefused(no) => {
+            changes.entry(no.transfer_id).or_default().debit_refused_at = Some(at);
+        }
+        AccountEvent::CreditRefused(no) => {
+            changes.entry(no.transfer_id).or_default().credit_refused_at = Some(at);
+        }
+        AccountEvent::ReversalWaived(waived) => {
+            changes.entry(waived.transfer_id).or_default().reversal_waived_at = Some(at);
+        }
+        AccountEvent::Opened(_)
+        | AccountEvent::Debited(_)
+        | AccountEvent::Credited(_)
+        | AccountEvent::DebitReversed(_)
+        | AccountEvent::OverdraftLimitChanged(_)
+        | AccountEvent::Frozen(_)
+        | AccountEvent::Unfrozen(_)
+        | AccountEvent::Closed(_) => {}
+    }
+}
+
 impl Change<'_> {
     fn end(&mut self, status: &'static str, reason: Option<Rejection>, recorded: &Recorded) {
         self.ended = Some(Ended { status, reason: reason.map(Rejection::code), at: recorded.recorded_at });
@@ -108,8 +138,9 @@ async fn insert(rows: &[(TransferId, Change<'_>)], db: &mut PgConnection) -> Res
     }
     sqlx::query(
         "insert into transfers (transfer_id, from_account, to_account, amount, currency, status, failure_reason, description,
-                                reference, booked_at, requested_at, debited_at, credited_at, reversed_at, ended_at)
-         select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+                                reference, booked_at, requested_at, debited_at, credited_at, reversed_at, ended_at,
+                                debit_refused_at, credit_refused_at, reversal_waived_at)
+         select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
     )
     .bind(requested.iter().map(|(_, requested)| requested.transfer.transfer_id.as_i64()).bind_iter())
     .bind(requested.iter().map(|(_, requested)| requested.transfer.from.as_i64()).bind_iter())
@@ -126,6 +157,9 @@ async fn insert(rows: &[(TransferId, Change<'_>)], db: &mut PgConnection) -> Res
     .bind(requested.iter().map(|(row, _)| row.credited_at).bind_iter())
     .bind(requested.iter().map(|(row, _)| row.reversed_at).bind_iter())
     .bind(requested.iter().map(|(row, _)| row.ended.map(|ended| ended.at)).bind_iter())
+    .bind(requested.iter().map(|(row, _)| row.debit_refused_at).bind_iter())
+    .bind(requested.iter().map(|(row, _)| row.credit_refused_at).bind_iter())
+    .bind(requested.iter().map(|(row, _)| row.reversal_waived_at).bind_iter())
     .execute(db)
     .await?;
     Ok(())
@@ -142,9 +176,13 @@ async fn update(rows: &[(TransferId, Change<'_>)], db: &mut PgConnection) -> Res
              debited_at = coalesce(new.debited_at, transfers.debited_at),
              credited_at = coalesce(new.credited_at, transfers.credited_at),
              reversed_at = coalesce(new.reversed_at, transfers.reversed_at),
-             ended_at = coalesce(new.ended_at, transfers.ended_at)
-         from unnest($1, $2, $3, $4, $5, $6, $7)
-           as new (transfer_id, status, failure_reason, debited_at, credited_at, reversed_at, ended_at)
+             ended_at = coalesce(new.ended_at, transfers.ended_at),
+             debit_refused_at = coalesce(new.debit_refused_at, transfers.debit_refused_at),
+             credit_refused_at = coalesce(new.credit_refused_at, transfers.credit_refused_at),
+             reversal_waived_at = coalesce(new.reversal_waived_at, transfers.reversal_waived_at)
+         from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+           as new (transfer_id, status, failure_reason, debited_at, credited_at, reversed_at, ended_at, debit_refused_at,
+                   credit_refused_at, reversal_waived_at)
          where transfers.transfer_id = new.transfer_id",
     )
     .bind(rows.iter().map(|(id, _)| id.as_i64()).bind_iter())
@@ -154,6 +192,9 @@ async fn update(rows: &[(TransferId, Change<'_>)], db: &mut PgConnection) -> Res
     .bind(rows.iter().map(|(_, row)| row.credited_at).bind_iter())
     .bind(rows.iter().map(|(_, row)| row.reversed_at).bind_iter())
     .bind(rows.iter().map(|(_, row)| row.ended.map(|ended| ended.at)).bind_iter())
+    .bind(rows.iter().map(|(_, row)| row.debit_refused_at).bind_iter())
+    .bind(rows.iter().map(|(_, row)| row.credit_refused_at).bind_iter())
+    .bind(rows.iter().map(|(_, row)| row.reversal_waived_at).bind_iter())
     .execute(db)
     .await?;
     expect_rows("transfers", rows.len(), &result)

@@ -28,7 +28,10 @@ impl Failure {
             | Problem::InvalidPath
             | Problem::InvalidPosition
             | Problem::InvalidArgument(_) => BAD_USER_INPUT,
-            Problem::AccountNotFound | Problem::TransferNotFound | Problem::UserNotFound => "not_found",
+            Problem::AccountNotFound
+            | Problem::TransferNotFound
+            | Problem::DeadLetterNotFound
+            | Problem::UserNotFound => "not_found",
             Problem::Unauthenticated
             | Problem::Forbidden(_)
             | Problem::TooLarge

@@ -2,6 +2,7 @@
 
 mod account;
 mod big_int;
+mod dead_letter;
 mod executor;
 mod failure;
 mod monthly_totals;

@@ -3,6 +3,7 @@
 use async_graphql::{EmptyMutation, MergedObject, SDLExportOptions};
 
 use super::account::AccountQuery;
+use super::dead_letter::DeadLetterQuery;
 use super::projection::ProjectionQuery;
 use super::subscription::Subscription;
 use super::transfer::TransferQuery;
@@ -18,6 +19,7 @@ pub(crate) struct Query(
     AccountQuery,
     UserQuery,
     TransferQuery,
+    DeadLetterQuery,
     TrialBalanceQuery,
     ProjectionQuery,
     WebhookQuery,

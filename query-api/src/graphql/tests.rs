@@ -39,6 +39,11 @@ fn the_schema_has_every_name_that_clients_use() {
         "overdraftLimit: Money!",
         "totalCount: Int!",
         "timeline: [TimelineStep!]!",
+        "deadLetter: DeadLetter\n",
+        "deadLetter(transferId: ID!): DeadLetter",
+        "): DeadLetterConnection!",
+        "): StuckTransferConnection!",
+        "history: [DeadLetterHistory!]!",
     ] {
         assert!(sdl.contains(line), "{line}\n{sdl}");
     }

@@ -4,6 +4,7 @@ use async_graphql::{Context, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use ledger_core::TransferId;
 
+use super::dead_letter::{self, DeadLetter};
 use super::failure::Failure;
 use super::scope::Scope;
 use crate::problem::Problem;
@@ -82,6 +83,11 @@ impl Transfer {
     #[graphql(complexity = "5 * child_complexity")]
     async fn timeline(&self) -> Vec<TimelineStep> {
         self.0.timeline().map(|(step, at)| TimelineStep { step, at }).collect()
+    }
+
+    /// What was said of it when it could not go on by itself. Null when it never was parked, and for customers.
+    async fn dead_letter(&self, context: &Context<'_>) -> Result<Option<DeadLetter>, Failure> {
+        dead_letter::of_transfer(Scope::of(context)?, self.0.transfer_id).await
     }
 }
 

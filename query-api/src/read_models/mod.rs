@@ -6,8 +6,10 @@
 
 pub(crate) mod account;
 mod column;
+pub(crate) mod dead_letter;
 pub(crate) mod monthly_totals;
 pub(crate) mod projection;
+pub(crate) mod stuck;
 pub(crate) mod transaction;
 pub(crate) mod transfer;
 pub(crate) mod trial_balance;
@@ -45,8 +47,8 @@ impl ReadModels {
 pub(crate) struct ReadError(Arc<sqlx::Error>);
 
 /// Classes of SQLSTATE that speak of the server's condition and not of the statement: connection, resources, operator intervention,
-/// system; and tables or a database that nobody has made yet.
-const OUTAGES: [&str; 6] = ["08", "53", "57", "58", "42P01", "3D000"];
+/// system; and a database, tables or columns that nobody has made yet, as when this program is newer than the projector.
+const OUTAGES: [&str; 7] = ["08", "53", "57", "58", "3D000", "42P01", "42703"];
 /// A statement ran into its time-out.
 const CANCELED: &str = "57014";
 

@@ -9,7 +9,9 @@ use serde::Serialize;
 use sqlx::{FromRow, PgPool};
 use utoipa::ToSchema;
 
+use super::dead_letter::{Resolution, Standing};
 use super::{CurrencyColumn, ReadError, ReadModels};
+use crate::connection::StuckCursor;
 
 /// How far a transfer has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize, ToSchema, sqlx::Type)]
@@ -32,8 +34,20 @@ pub(crate) enum TransferStatus {
 pub(crate) enum TransferStep {
     /// A client asked for it.
     Requested,
+    /// The source account refused.
+    DebitRefused,
     /// The money left the source account.
     Debited,
+    /// The destination account refused.
+    CreditRefused,
+    /// The transfer was put aside for an operator; the last time.
+    Parked,
+    /// An operator had it tried again; the last time.
+    Retried,
+    /// An operator said how it is to end; the last time.
+    Resolved,
+    /// The source account does without the money, which goes to the destination account after all.
+    ReversalWaived,
     /// The money arrived at the destination account.
     Credited,
     /// The money came back to the source account.
@@ -44,6 +58,29 @@ pub(crate) enum TransferStep {
     Failed,
     /// The end: refused before any money moved.
     Rejected,
+}
+
+/// What a transfer waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub(crate) enum StepName {
+    /// The source account's answer.
+    Debit,
+    /// Its end, after the source account refused.
+    Reject,
+    /// The destination account's answer.
+    Credit,
+    /// The money's way back, after the destination account refused.
+    Reverse,
+    /// The source account's word that the money does not come back.
+    WaiveReversal,
+    /// The credit that was refused before.
+    ForceCredit,
+    /// Its end, after both legs were booked.
+    Complete,
+    /// Its end, after the money came back.
+    Fail,
 }
 
 /// One transfer.
@@ -64,6 +101,14 @@ pub(crate) struct TransferRow {
     credited_at: Option<DateTime<Utc>>,
     reversed_at: Option<DateTime<Utc>>,
     ended_at: Option<DateTime<Utc>>,
+    debit_refused_at: Option<DateTime<Utc>>,
+    credit_refused_at: Option<DateTime<Utc>>,
+    reversal_waived_at: Option<DateTime<Utc>>,
+    parked_at: Option<DateTime<Utc>>,
+    retried_at: Option<DateTime<Utc>>,
+    resolved_at: Option<DateTime<Utc>>,
+    resolution: Option<Resolution>,
+    standing: Option<Standing>,
     from_user: Option<i64>,
     to_user: Option<i64>,
 }
@@ -71,6 +116,10 @@ pub(crate) struct TransferRow {
 impl TransferRow {
     pub(crate) fn amount(&self) -> String {
         self.currency.amount(self.amount)
+    }
+
+    pub(crate) const fn cursor(&self) -> StuckCursor {
+        StuckCursor { requested_at: self.requested_at, transfer_id: self.transfer_id }
     }
 
     /// The holders of both accounts.
@@ -87,33 +136,84 @@ impl TransferRow {
         self.status != TransferStatus::Pending
     }
 
-    /// Every step so far with the time the log recorded it, in the order they are taken.
-    pub(crate) fn timeline(&self) -> impl Iterator<Item = (TransferStep, DateTime<Utc>)> {
+    /// True while it waits for an operator.
+    pub(crate) fn is_parked(&self) -> bool {
+        self.standing == Some(Standing::Parked) && !self.has_ended()
+    }
+
+    /// What it waits for: the process manager's next step, as the rows tell it. Nothing when it has ended.
+    pub(crate) fn waits_for(&self) -> Option<StepName> {
+        let step = if self.has_ended() {
+            return None;
+        } else if self.credited_at.is_some() {
+            StepName::Complete
+        } else if self.reversed_at.is_some() {
+            StepName::Fail
+        } else if self.reversal_waived_at.is_some() {
+            StepName::ForceCredit
+        } else if self.credit_refused_at.is_some() {
+            match self.resolution {
+                Some(Resolution::Complete) => StepName::WaiveReversal,
+                Some(Resolution::Refund) | None => StepName::Reverse,
+            }
+        } else if self.debited_at.is_some() {
+            StepName::Credit
+        } else if self.debit_refused_at.is_some() {
+            StepName::Reject
+        } else {
+            StepName::Debit
+        };
+        Some(step)
+    }
+
+    /// Every step so far with the time the log recorded it, in the order they were taken.
+    pub(crate) fn timeline(&self) -> impl Iterator<Item = (TransferStep, DateTime<Utc>)> + use<> {
         let end = match self.status {
             TransferStatus::Pending => None,
             TransferStatus::Completed => Some(TransferStep::Completed),
             TransferStatus::Failed => Some(TransferStep::Failed),
             TransferStatus::Rejected => Some(TransferStep::Rejected),
         };
-        [
+        let mut steps = [
             (Some(TransferStep::Requested), Some(self.requested_at)),
+            (Some(TransferStep::DebitRefused), self.debit_refused_at),
             (Some(TransferStep::Debited), self.debited_at),
+            (Some(TransferStep::CreditRefused), self.credit_refused_at),
+            (Some(TransferStep::Parked), self.parked_at),
+            (Some(TransferStep::Retried), self.retried_at),
+            (Some(TransferStep::Resolved), self.resolved_at),
+            (Some(TransferStep::ReversalWaived), self.reversal_waived_at),
             (Some(TransferStep::Credited), self.credited_at),
             (Some(TransferStep::Reversed), self.reversed_at),
             (end, self.ended_at),
-        ]
-        .into_iter()
-        .filter_map(|(step, at)| step.zip(at))
+        ];
+        // What was recorded at the same time stays in the order above.
+        steps.sort_by_key(|(_, at)| *at);
+        steps.into_iter().filter_map(|(step, at)| step.zip(at))
     }
 }
 
-const BY_ID: &str = "
-    select transfer_id, from_account, to_account, amount, currency, status, failure_reason, description, reference,
-           requested_at, debited_at, credited_at, reversed_at, ended_at,
-           (select user_id from accounts where account_id = from_account) as from_user,
-           (select user_id from accounts where account_id = to_account) as to_user
-    from transfers
-    where transfer_id = any($1)";
+/// Few transfers have a dead letter, and it is found by primary key.
+macro_rules! select_transfers {
+    ($rest:literal) => {
+        concat!(
+            "select transfer_id, from_account, to_account, transfers.amount, transfers.currency, status, failure_reason, description, \
+                    reference, requested_at, debited_at, credited_at, reversed_at, ended_at, debit_refused_at, credit_refused_at, \
+                    reversal_waived_at, letter.parked_at, letter.retried_at, letter.resolved_at, letter.resolution, letter.standing, \
+                    (select user_id from accounts where account_id = from_account) as from_user, \
+                    (select user_id from accounts where account_id = to_account) as to_user \
+             from transfers \
+             left join lateral ( \
+                 select parked_at, retried_at, resolved_at, resolution, standing from dead_letters \
+                 where dead_letters.transfer_id = transfers.transfer_id \
+             ) letter on true ",
+            $rest
+        )
+    };
+}
+pub(super) use select_transfers;
+
+const BY_ID: &str = select_transfers!("where transfer_id = any($1)");
 
 /// A transfer by its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -135,3 +235,7 @@ pub(crate) async fn by_id(pool: &PgPool, transfer_id: i64) -> Result<Option<Tran
     let row = sqlx::query_as(BY_ID).bind([transfer_id]).fetch_optional(pool).await?;
     Ok(row)
 }
+
+#[cfg(test)]
+#[path = "transfer_tests.rs"]
+mod tests;

@@ -79,8 +79,7 @@ pub(crate) async fn handle(
     Segments(id): Segments<String>,
 ) -> Result<Json<Account>, Problem> {
     let account_id = account_id(&id)?;
-    api.reach(at).await?;
-    let row = visible(&api, &caller, account_id).await?;
+    let row = api.read_at(at, || visible(&api, &caller, account_id)).await?;
     Ok(Json(row.into()))
 }
 

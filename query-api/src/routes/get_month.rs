@@ -134,15 +134,18 @@ pub(crate) async fn handle(
         after: query.after,
         ..PageArguments::default()
     })?;
-    api.reach(at).await?;
-
-    let account = get_account::visible(&api, &caller, account_id).await?;
-    let account_id = account.account_id;
     let range = Range::new(Some(month), &page);
-    let (totals, page) = tokio::try_join!(
-        api.models.totals(TotalsOf { account_id, month }),
-        api.models.entries_page(account_id, &range),
-    )?;
+    let read = || async {
+        let account = get_account::visible(&api, &caller, account_id).await?;
+        let account_id = account.account_id;
+        let (totals, page) = tokio::try_join!(
+            api.models.totals(TotalsOf { account_id, month }),
+            api.models.entries_page(account_id, &range),
+        )?;
+        Ok((account, totals, page))
+    };
+    let (account, totals, page) = api.read_at(at, read).await?;
+    let account_id = account.account_id;
     let totals = totals.in_currency(account.currency, month);
     let next = page.items.last().filter(|_| page.has_next).map(|entry| entry.cursor().encode());
     Ok(Json(MonthPage {

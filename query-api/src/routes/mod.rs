@@ -1,9 +1,12 @@
 //! Every read route, as a table.
 
 mod get_account;
+mod get_dead_letter;
+mod get_dead_letters;
 mod get_graphiql;
 mod get_graphql;
 mod get_month;
+mod get_stuck;
 mod get_transfer_status;
 mod get_user;
 mod post_graphql;
@@ -15,8 +18,9 @@ use axum::routing::get;
 use utoipa::OpenApi;
 
 use crate::QueryApi;
+use crate::database::Era;
 use crate::freshness::AtPosition;
-use crate::limits::QUERY_BYTES_MAX;
+use crate::limits::{QUERY_BYTES_MAX, READ_TRIES_MAX};
 use crate::problem::{Problem, ProblemBody};
 
 /// The routes. The first parameter is `{id}` in all of them, whatever it is the id of: routers that share a path share its names.
@@ -24,6 +28,9 @@ pub fn router(api: QueryApi) -> Router {
     Router::new()
         .route("/api/v1/users/{id}", get(get_user::handle))
         .route("/api/v1/accounts/{id}", get(get_account::handle))
+        .route("/api/v1/deadletters", get(get_dead_letters::handle))
+        .route("/api/v1/deadletters/{id}", get(get_dead_letter::handle))
+        .route("/api/v1/transactions/stuck", get(get_stuck::handle))
         .route("/api/v1/transactions/{id}/status", get(get_transfer_status::handle))
         .route("/api/v1/transactions/{id}/month/{month}", get(get_month::handle))
         .route("/graphql", get(get_graphql::handle).post(post_graphql::handle))
@@ -34,7 +41,15 @@ pub fn router(api: QueryApi) -> Router {
 
 #[derive(OpenApi)]
 #[openapi(
-    paths(get_user::handle, get_account::handle, get_transfer_status::handle, get_month::handle),
+    paths(
+        get_user::handle,
+        get_account::handle,
+        get_transfer_status::handle,
+        get_month::handle,
+        get_dead_letters::handle,
+        get_dead_letter::handle,
+        get_stuck::handle,
+    ),
     components(schemas(ProblemBody))
 )]
 struct ReadRoutes;
@@ -47,7 +62,22 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 
 impl QueryApi {
     /// Waits until the read models are where the request wants them.
-    async fn reach(&self, at: AtPosition) -> Result<(), Problem> {
+    async fn reach(&self, at: AtPosition) -> Result<Era, Problem> {
         Ok(self.freshness.reach(at.0, self.options.freshness_timeout).await?)
+    }
+
+    /// Reads when the read models are where the request wants them; once more if Postgres may have forgotten that while it was read.
+    async fn read_at<T, F>(&self, at: AtPosition, read: impl Fn() -> F) -> Result<T, Problem>
+    where
+        F: Future<Output = Result<T, Problem>>,
+    {
+        for _ in 0..READ_TRIES_MAX {
+            let era = self.reach(at).await?;
+            let answer = read().await;
+            if at.0 == 0 || self.freshness.era() == era {
+                return answer;
+            }
+        }
+        Err(Problem::DatabaseUnavailable)
     }
 }

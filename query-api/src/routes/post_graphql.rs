@@ -22,19 +22,19 @@ pub(crate) async fn handle(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let body = body.map_err(|_| Problem::TooLarge)?;
-    let request: Request = match serde_json::from_slice(&body) {
-        Ok(request) => request,
-        Err(error) => {
-            let problem =
-                Problem::InvalidQuery(format!("The body is not a GraphQL request in JSON: {error}"));
-            return Ok((StatusCode::BAD_REQUEST, Json(failure_response(problem))).into_response());
-        }
+    let read = || async {
+        let request: Request = serde_json::from_slice(&body).map_err(|error| {
+            Problem::InvalidQuery(format!("The body is not a GraphQL request in JSON: {error}"))
+        })?;
+        Ok(api.graphql.execute(request.data(api.scope(caller.clone()))).await)
     };
-    if let Err(behind) = api.reach(at).await {
-        return Ok(Json(failure_response(behind)).into_response());
-    }
-    let answer = api.graphql.execute(request.data(api.scope(caller))).await;
-    Ok(Json(answer).into_response())
+    Ok(match api.read_at(at, read).await {
+        Ok(answer) => Json(answer).into_response(),
+        Err(problem @ Problem::InvalidQuery(_)) => {
+            (StatusCode::BAD_REQUEST, Json(failure_response(problem))).into_response()
+        }
+        Err(problem) => Json(failure_response(problem)).into_response(),
+    })
 }
 
 impl QueryApi {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::foreign::Foreign;
-use crate::harness::{Client, shared};
+use crate::harness::{Client, log_client, shared};
 
 #[allow(dead_code, unreachable_pub, clippy::print_stdout, reason = "a program of its own, shown to auditors")]
 #[path = "../../clients/rust/audit.rs"]
@@ -31,7 +31,7 @@ fn log_url(said: &str) -> String {
 async fn stream_of_last(url: &str, account: &str) -> String {
     let options = eventstore::ReadStreamOptions::default().position(eventstore::StreamPosition::End);
     let stream = format!("account-{account}");
-    let mut read = super::door::client(url).read_stream(stream, &options).await.unwrap();
+    let mut read = log_client(url).read_stream(stream, &options).await.unwrap();
     let event = read.next().await.unwrap().unwrap();
     let metadata: serde_json::Value =
         serde_json::from_slice(&event.get_original_event().custom_metadata).unwrap();

@@ -11,6 +11,7 @@ use eventstore_node::{
 };
 
 use super::following::{After, Following};
+use crate::harness::log_client;
 
 /// A way into a store. Everything is said in the embedded node's words.
 #[derive(Clone)]
@@ -40,7 +41,7 @@ pub(super) struct Written {
 impl Door {
     /// A client of the server at a connection string.
     pub(super) fn grpc(url: &str) -> Self {
-        Self::Grpc(Box::new(client(url)))
+        Self::Grpc(Box::new(log_client(url)))
     }
 
     pub(super) async fn append(
@@ -198,12 +199,6 @@ impl Door {
             Self::Grpc(client) => Following::grpc_all(client, after).await,
         }
     }
-}
-
-/// A client that does not wait before its first call.
-pub(super) fn client(url: &str) -> Client {
-    let separator = if url.contains('?') { '&' } else { '?' };
-    Client::new(format!("{url}{separator}discoveryInterval=1").parse().unwrap()).unwrap()
 }
 
 /// A position as clients have it.

@@ -28,7 +28,8 @@ use eventstore_node::{ProposedEvent, RecordedEvent, Uuid};
 use futures::FutureExt;
 use futures::future::join_all;
 
-use door::{Door, client};
+use crate::harness::log_client;
+use door::Door;
 pub(crate) use foreign::Foreign;
 use server::Server;
 
@@ -54,9 +55,9 @@ async fn every_door(case: impl AsyncFn(Door)) {
 /// Runs a case on each server at the same time; a failure names the servers.
 async fn every_server(case: impl AsyncFn(Client)) {
     let server = Server::shared().await;
-    let mut servers = vec![("the embedded node", client(server.url()))];
+    let mut servers = vec![("the embedded node", log_client(server.url()))];
     if let Ok(url) = std::env::var(SERVER_VARIABLE) {
-        servers.push((SERVER_VARIABLE, client(&url)));
+        servers.push((SERVER_VARIABLE, log_client(&url)));
     }
     all_pass(join_all(servers.into_iter().map(|(name, client)| attempt(name, case(client)))).await);
 }

@@ -108,6 +108,11 @@ pub(crate) fn euros(key: &str, from: &str, to: &str, amount: &str) -> Value {
     json!({ "idempotency_key": key, "from_account": from, "to_account": to, "amount": amount, "currency": "EUR" })
 }
 
+/// An amount's text in its currency's smallest unit: it has exactly the currency's digits.
+pub(crate) fn cents(amount: &str) -> i64 {
+    amount.replace('.', "").parse().unwrap()
+}
+
 fn next() -> u64 {
     use std::sync::atomic::{AtomicU64, Ordering};
     static NEXT: AtomicU64 = AtomicU64::new(1);

@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
-use reqwest::{Method, RequestBuilder};
+use reqwest::{Method, Request, RequestBuilder};
 use serde_json::{Value, json};
+
+use super::witness::{Exchange, Witness};
 
 pub(crate) const POSITION: &str = "x-daybook-position";
 pub(crate) const REPLAYED: &str = "idempotent-replayed";
@@ -23,6 +25,7 @@ pub(crate) struct Client {
     reads: String,
     token: Option<String>,
     position: Arc<AtomicU64>,
+    witness: Witness,
 }
 
 impl Client {
@@ -34,7 +37,22 @@ impl Client {
     pub(super) fn divided(url: String, reads: String, token: Option<String>) -> Self {
         // Of this test's own runtime: a client's connections end with the runtime that made them.
         let http = reqwest::Client::builder().timeout(ANSWER_TIME_MAX).build().unwrap();
-        Self { http, url, reads, token, position: Arc::default() }
+        Self { http, url, reads, token, position: Arc::default(), witness: Witness::default() }
+    }
+
+    /// The same, telling everything to this witness.
+    pub(super) fn heard_by(self, witness: &Witness) -> Self {
+        Self { witness: witness.clone(), ..self }
+    }
+
+    /// Who heard everything that this client and its likes were answered.
+    pub(crate) fn witness(&self) -> &Witness {
+        &self.witness
+    }
+
+    /// Reads from now on at this position or later.
+    pub(crate) fn reads_at(&self, position: u64) {
+        self.position.fetch_max(position, Ordering::Relaxed);
     }
 
     /// A request with nothing in it but the caller's token.
@@ -67,14 +85,33 @@ impl Client {
         self.try_send(request).await.unwrap()
     }
 
+    pub(crate) async fn try_get(&self, path: &str) -> reqwest::Result<Answer> {
+        self.try_send(self.reading(Method::GET, path)).await
+    }
+
     async fn try_send(&self, request: RequestBuilder) -> reqwest::Result<Answer> {
-        let response = request.send().await?;
+        let request = request.build()?;
+        let at = match (request.headers().get(POSITION), request.method()) {
+            // One that is none is refused.
+            (Some(at), _) => at.to_str().ok().and_then(|at| at.parse().ok()).unwrap_or_default(),
+            (None, &Method::GET) => 0,
+            (None, _) => self.position.load(Ordering::Relaxed),
+        };
+        let mut exchange = Exchange::asked(&request, at);
+        let answered = self.answer(request).await;
+        exchange.answer = answered.as_ref().ok().cloned();
+        self.witness.hears(exchange);
+        answered
+    }
+
+    async fn answer(&self, request: Request) -> reqwest::Result<Answer> {
+        let response = self.http.execute(request).await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await?;
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
         let answer = Answer { status, headers, body };
         answer.keeps_promises();
-        self.position.fetch_max(answer.position(), Ordering::Relaxed);
+        self.reads_at(answer.position());
         Ok(answer)
     }
 
@@ -111,7 +148,7 @@ impl Client {
 }
 
 /// What came back.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,

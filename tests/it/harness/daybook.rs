@@ -10,12 +10,19 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tempfile::TempDir;
 
 use super::client::Client;
+use super::ports::free_address;
 use super::program::{Program, STOP_TIME_MAX, token};
-use super::wait::happens;
+use super::proxy::Proxy;
+use super::wait::{happens, until};
+use super::witness::Witness;
+use crate::checker::check;
 
 /// A daybook and its data directory. It may be stopped or killed, and started again.
 pub(crate) struct Daybook {
     program: Program,
+    /// The log's address, for EventStoreDB's clients.
+    log: String,
+    witness: Witness,
     dir: TempDir,
 }
 
@@ -38,12 +45,18 @@ impl Daybook {
     pub(crate) async fn start_with(arguments: &[&str]) -> Self {
         let dir = scratch();
         let place = dir.path().to_str().unwrap();
-        let mut up = vec!["up", "--http", "127.0.0.1:0", "--data-dir", place];
-        if !arguments.contains(&"--event-store") {
-            up.extend(["--esdb", "127.0.0.1:0"]);
-        }
+        let (http, esdb) = (free_address(), free_address());
+        let mut up = vec!["up", "--http", &http, "--data-dir", place];
+        let elsewhere = arguments.iter().position(|argument| *argument == "--event-store");
+        let log = match elsewhere {
+            Some(flag) => arguments[flag + 1].to_owned(),
+            None => {
+                up.extend(["--esdb", &esdb]);
+                format!("esdb://{esdb}?tls=false")
+            }
+        };
         let program = Program::new(&[&up, arguments].concat(), dir.path().join("journey.log"));
-        let mut daybook = Self { program, dir };
+        let mut daybook = Self { program, log, witness: Witness::default(), dir };
         daybook.restart().await;
         daybook
     }
@@ -63,6 +76,12 @@ impl Daybook {
         self.caller(&["--role", "operator", "--subject", name]).await
     }
 
+    /// An operator who is connected by way of a proxy.
+    pub(crate) async fn operator_through(&self, proxy: &Proxy, name: &str) -> Client {
+        let url = format!("http://{}", proxy.address());
+        self.caller_at(url, &["--role", "operator", "--subject", name]).await
+    }
+
     pub(crate) async fn auditor(&self) -> Client {
         self.caller(&["--role", "auditor"]).await
     }
@@ -72,7 +91,21 @@ impl Daybook {
     }
 
     async fn caller(&self, who: &[&str]) -> Client {
-        Client::new(self.url(), Some(token(self.dir(), who).await))
+        self.caller_at(self.url(), who).await
+    }
+
+    async fn caller_at(&self, url: String, who: &[&str]) -> Client {
+        Client::new(url, Some(token(self.dir(), who).await)).heard_by(&self.witness)
+    }
+
+    /// Compares everything that was ever answered here with the log and with the read models.
+    pub(crate) async fn check(&self) {
+        check(&self.operator("checker").await, &self.log).await;
+    }
+
+    /// Who heard all answers.
+    pub(crate) fn witness(&self) -> &Witness {
+        &self.witness
     }
 
     /// Waits until it has stopped, which must be in good order and leave nothing behind.
@@ -100,6 +133,19 @@ impl Daybook {
     /// Its private Postgres, for others.
     pub(crate) fn database_url(&self) -> String {
         format!("postgres://daybook@localhost/daybook?host={}", self.cluster().display())
+    }
+
+    /// `kill -9` of its private Postgres.
+    pub(crate) async fn kill_postgres(&self) {
+        let postgres = self.postgres().expect("Postgres runs");
+        kill_process(postgres.pid, Signal::KILL).unwrap();
+        until("Postgres is gone", STOP_TIME_MAX, async || (!postgres.is_running()).then_some(())).await;
+    }
+
+    /// Waits until its private Postgres runs again.
+    pub(crate) async fn postgres_runs(&self) {
+        let runs = || self.postgres().is_some_and(|postgres| postgres.is_running());
+        until("Postgres runs again", STOP_TIME_MAX, async || runs().then_some(())).await;
     }
 
     fn postgres(&self) -> Option<Postgres> {

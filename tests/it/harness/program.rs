@@ -21,6 +21,8 @@ const LIFELINE: &str = r#"read -r _; kill -TERM "$0" 2>/dev/null"#;
 
 /// A process of the program: `daybook up`, or one role. It may be stopped or killed, and started again.
 pub(crate) struct Program {
+    /// A command that runs the program, such as one that gives it another view of the disk.
+    within: Vec<String>,
     arguments: Vec<String>,
     log: PathBuf,
     running: Option<Running>,
@@ -42,7 +44,18 @@ fn binary() -> PathBuf {
 
 /// The program, with nothing from the environment but where Postgres is.
 fn command() -> Command {
-    let mut command = Command::new(binary());
+    command_within(&[])
+}
+
+fn command_within(runner: &[String]) -> Command {
+    let mut command = match runner {
+        [] => Command::new(binary()),
+        [runner, arguments @ ..] => {
+            let mut command = Command::new(runner);
+            command.args(arguments).arg(binary());
+            command
+        }
+    };
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("DAYBOOK_") && name != "DAYBOOK_POSTGRES_BIN" {
             command.env_remove(name);
@@ -56,7 +69,13 @@ impl Program {
     /// Not started yet. What it prints goes to `log`, after what is there.
     pub(crate) fn new(arguments: &[&str], log: PathBuf) -> Self {
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        Self { arguments, log, running: None }
+        Self { within: Vec::new(), arguments, log, running: None }
+    }
+
+    /// The same, run by this command. It must become the program, not have it as a child.
+    pub(crate) fn within(mut self, command: Vec<String>) -> Self {
+        self.within = command;
+        self
     }
 
     /// Starts it and waits until it is ready.
@@ -70,8 +89,12 @@ impl Program {
         assert!(self.running.is_none(), "it runs");
         let log = fs::File::options().create(true).append(true).open(&self.log).unwrap();
         let said_before = log.metadata().unwrap().len();
-        let child =
-            command().args(&self.arguments).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+        let child = command_within(&self.within)
+            .args(&self.arguments)
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
         let lifeline = Command::new("/bin/sh")
             .args(["-c", LIFELINE, &child.id().to_string()])
             .stdin(Stdio::piped())
@@ -89,6 +112,16 @@ impl Program {
         .await;
     }
 
+    /// Starts it where it must not run. What it says when it gives up.
+    pub(crate) async fn refuses_to_start(&self) -> String {
+        assert!(self.running.is_none(), "it runs");
+        let arguments: Vec<_> = self.arguments.iter().map(String::as_str).collect();
+        let output = run(&arguments).await;
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        said
+    }
+
     /// Waits until it is ready.
     pub(crate) async fn ready(&mut self) {
         let client = self.anybody();
@@ -100,6 +133,12 @@ impl Program {
             answer.status().is_success().then_some(())
         })
         .await;
+    }
+
+    /// Leaves out a flag and its value from the next start on.
+    pub(crate) fn without(&mut self, flag: &str) {
+        let place = self.arguments.iter().position(|argument| argument == flag).expect("it is there");
+        self.arguments.drain(place..place + 2);
     }
 
     /// Everything it has printed so far.
@@ -131,8 +170,7 @@ impl Program {
 
     /// Asks it to stop as Ctrl-C would, and goes on at once.
     pub(crate) fn terminate(&self) {
-        let child = &self.running.as_ref().expect("it runs").child;
-        kill_process(Pid::from_child(child), Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
     }
 
     /// Waits until it has stopped, which must be in good order.
@@ -157,6 +195,20 @@ impl Program {
         self.clear();
     }
 
+    /// Stops it in the middle of what it does; it does not notice.
+    pub(crate) fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on as if nothing had happened.
+    pub(crate) fn wake(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.running.as_ref().expect("it runs").child), signal).unwrap();
+    }
+
     /// The process is gone: forgets it.
     fn clear(&mut self) {
         if let Some(mut running) = self.running.take() {
@@ -170,6 +222,8 @@ impl Program {
         let mut status = None;
         if let Some(running) = &mut self.running {
             let pid = Pid::from_child(&running.child);
+            // One that was paused hears nothing else.
+            let _ = kill_process(pid, Signal::CONT);
             for signal in [Signal::TERM, Signal::KILL] {
                 let _ = kill_process(pid, signal);
                 let ended = || {

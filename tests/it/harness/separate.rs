@@ -1,18 +1,17 @@
 //! A daybook in separate processes: a node, a projector, some command and some query processes, and a Postgres.
 
-use std::net::TcpListener;
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use tempfile::TempDir;
 
 use super::Daybook;
 use super::client::Client;
 use super::daybook::scratch;
+use super::ports::free_address;
 use super::program::{Program, token};
-
-/// Ports of nodes, below those that systems give to whoever asks for any: a node that restarts finds its own free.
-const PORTS: std::ops::Range<u16> = 21_130..29_130;
+use super::proxy::{Proxy, Target};
+use super::witness::Witness;
+use crate::checker::check;
 
 /// All of it, ready. In the order in which it is to be stopped.
 pub(crate) struct Separate {
@@ -21,32 +20,56 @@ pub(crate) struct Separate {
     pub(crate) projector: Program,
     pub(crate) node: Program,
     /// Its Postgres is the database; it does nothing else.
-    database: Daybook,
+    pub(crate) database: Daybook,
+    /// Between the command processes and the node.
+    pub(crate) to_node: Proxy,
+    /// Between the projector and Postgres.
+    pub(crate) to_database: Proxy,
+    log: String,
+    witness: Witness,
     dir: TempDir,
 }
 
 impl Separate {
     /// Starts everything, with so many command and query processes.
     pub(crate) async fn start(commands: usize, queries: usize) -> Self {
-        let database = Daybook::start_with(&["--roles", "query"]).await;
         let dir = scratch();
+        let (node, log) = node(&dir);
+        Self::start_on(node, log, dir, commands, queries).await
+    }
+
+    /// As [`Separate::start`], with a node that is not started yet.
+    pub(crate) async fn start_on(
+        node: Program,
+        log: String,
+        dir: TempDir,
+        commands: usize,
+        queries: usize,
+    ) -> Self {
+        let database = Daybook::start_with(&["--roles", "query"]).await;
         let place = dir.path();
-        let (node, event_store) = node(&dir);
+        let to_node = Proxy::to(Target::Tcp(address_in(&log).to_owned()));
+        let to_database = Proxy::to(Target::Unix(database.cluster().join(".s.PGSQL.5432")));
+        let event_store = log.replace(address_in(&log), &to_node.address().to_string());
         let (data_dir, database_url) = (place.to_str().unwrap(), database.database_url());
+        let proxied_url = format!("postgres://daybook@{}/daybook?sslmode=disable", to_database.address());
         let role = |name: &str, number: usize, arguments: &[&str]| {
-            let log = place.join(format!("{name}-{number}.log"));
-            Program::new(&[&["serve", name, "--http", "127.0.0.1:0"], arguments].concat(), log)
+            let output = place.join(format!("{name}-{number}.log"));
+            Program::new(&[&["serve", name, "--http", &free_address()], arguments].concat(), output)
         };
-        let keys = ["--event-store", &event_store, "--data-dir", data_dir];
-        let tables = ["--event-store", &event_store, "--database-url", &database_url];
+        let command = ["--event-store", &event_store, "--data-dir", data_dir];
+        let query = ["--event-store", &log, "--database-url", &database_url, "--data-dir", data_dir];
+        let projector = ["--event-store", &log, "--database-url", &proxied_url];
         let mut separate = Self {
-            commands: (0..commands).map(|number| role("command", number, &keys)).collect(),
-            queries: (0..queries)
-                .map(|number| role("query", number, &[&tables[..], &["--data-dir", data_dir]].concat()))
-                .collect(),
-            projector: role("projector", 0, &tables),
+            commands: (0..commands).map(|number| role("command", number, &command)).collect(),
+            queries: (0..queries).map(|number| role("query", number, &query)).collect(),
+            projector: role("projector", 0, &projector),
             node,
             database,
+            to_node,
+            to_database,
+            witness: Witness::default(),
+            log,
             dir,
         };
         // In no good order: what needs another waits for it.
@@ -74,7 +97,18 @@ impl Separate {
     /// An operator at one of the command processes and one of the query processes.
     pub(crate) async fn operator(&self, name: &str, command: usize, query: usize) -> Client {
         let token = token(self.dir(), &["--role", "operator", "--subject", name]).await;
-        Client::divided(self.commands[command].url(), self.queries[query].url(), Some(token))
+        let (commands, reads) = (self.commands[command].url(), self.queries[query].url());
+        Client::divided(commands, reads, Some(token)).heard_by(&self.witness)
+    }
+
+    /// Compares everything that was ever answered here with the log and with the read models.
+    pub(crate) async fn check(&self) {
+        check(&self.operator("checker", 0, 0).await, &self.log).await;
+    }
+
+    /// How EventStoreDB's clients connect to the node.
+    pub(crate) fn log(&self) -> &str {
+        &self.log
     }
 
     fn dir(&self) -> &Path {
@@ -94,21 +128,15 @@ impl Separate {
 
 /// A node on a directory, not started yet, and how others connect to it.
 pub(crate) fn node(dir: &TempDir) -> (Program, String) {
-    let esdb = format!("127.0.0.1:{}", free_port());
+    let esdb = free_address();
     let data_dir = dir.path().to_str().unwrap();
     let arguments = ["serve", "node", "--http", "127.0.0.1:0", "--esdb", &esdb, "--data-dir", data_dir];
     (Program::new(&arguments, dir.path().join("node.log")), format!("esdb://{esdb}?tls=false"))
 }
 
-fn free_port() -> u16 {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let width = u32::from(PORTS.end - PORTS.start);
-    loop {
-        // Another number for each test of this process, and most likely for other processes of tests.
-        let number = std::process::id().wrapping_mul(37).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
-        let port = PORTS.start + u16::try_from(number % width).unwrap();
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
+/// The address in a connection string that [`node`] made.
+fn address_in(log: &str) -> &str {
+    log.strip_prefix("esdb://")
+        .and_then(|log| log.strip_suffix("?tls=false"))
+        .expect("a node's connection string")
 }

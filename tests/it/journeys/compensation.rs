@@ -19,7 +19,7 @@ async fn comes_back(bank: &Client, from: &str, to: &str, reason: &str) {
     assert_eq!((&ended["status"], &ended["failure_reason"]), (&json!("failed"), &json!(reason)));
     assert!(ended.get("completed_at").is_none(), "{ended}");
     let steps: Vec<&Value> = ended["timeline"].as_array().unwrap().iter().map(|step| &step["step"]).collect();
-    assert_eq!(steps, ["requested", "debited", "reversed", "failed"]);
+    assert_eq!(steps, ["requested", "debited", "credit_refused", "reversed", "failed"]);
 
     assert_eq!(bank.funds(from).await, ("10.00".to_owned(), "10.00".to_owned()));
     let entries = bank.entries(from).await;

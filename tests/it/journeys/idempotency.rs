@@ -1,8 +1,7 @@
 //! Asking twice is asking once.
 
 use reqwest::Method;
-use serde_json::{Value, json};
-use tokio::task::JoinSet;
+use serde_json::json;
 
 use crate::harness::{euros, shared, text};
 
@@ -101,46 +100,4 @@ async fn deposits_and_withdrawals_are_booked_once_as_well() {
         assert_eq!(bank.balance(&account).await, balance);
     }
     assert_eq!(bank.entries(&account).await.len(), 2);
-}
-
-#[tokio::test]
-async fn of_32_clients_with_one_key_one_makes_the_transfer() {
-    const CLIENTS: usize = 32;
-    let daybook = shared().await;
-    let bank = daybook.operator("races").await;
-    let (from, to) = (bank.open_with_euros("100.00").await, bank.open("EUR").await);
-    let path = format!("/api/v1/transactions/{from}/account");
-    let ask_all = async |key: &str, amounts: &[&str]| {
-        let mut asking = JoinSet::new();
-        for number in 0..CLIENTS {
-            let (bank, path) = (bank.clone(), path.clone());
-            let body = euros(key, &from, &to, amounts[number % amounts.len()]);
-            asking.spawn(async move { bank.post(&path, &body).await });
-        }
-        asking.join_all().await
-    };
-
-    let answers = ask_all("same", &["1.00"]).await;
-    assert_eq!(answers.iter().filter(|answer| !answer.is_replayed()).count(), 1);
-    let bodies: Vec<Value> = answers.into_iter().map(|answer| answer.is(202)).collect();
-    assert!(bodies.iter().all(|body| *body == bodies[0]), "{bodies:?}");
-    bank.ended(&text(&bodies[0]["transfer_id"])).await;
-    assert_eq!(bank.balance(&from).await, "99.00");
-
-    // One key, two wishes: one of them is heard, and hears yes as often as it asks.
-    let (heard, refused): (Vec<_>, Vec<_>) =
-        ask_all("different", &["2.00", "3.00"]).await.into_iter().partition(|answer| answer.status == 202);
-    assert_eq!((heard.len(), refused.len()), (CLIENTS / 2, CLIENTS / 2));
-    assert_eq!(heard.iter().filter(|answer| !answer.is_replayed()).count(), 1);
-    for answer in refused {
-        answer.refuses(409, "idempotency_key_reused");
-    }
-    let transfer = heard[0].transfer_id();
-    assert!(heard.iter().all(|answer| answer.transfer_id() == transfer));
-    let amount = text(&bank.ended(&transfer).await["amount"]);
-    assert!(["2.00", "3.00"].contains(&&*amount), "{amount}");
-
-    let entries = bank.entries(&from).await;
-    assert_eq!(entries.len(), 3, "{entries:?}");
-    assert_eq!(bank.balance(&to).await, if amount == "2.00" { "3.00" } else { "4.00" });
 }

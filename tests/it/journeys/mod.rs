@@ -1,6 +1,7 @@
 //! What people come for, from end to end, on one daybook that all of these share.
 
 mod compensation;
+mod dead_letters;
 mod idempotency;
 mod import;
 mod money;

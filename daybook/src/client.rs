@@ -102,6 +102,31 @@ impl Server {
         self.ask(request.bearer_auth(&self.token), patience).await
     }
 
+    /// The same caller at another place.
+    ///
+    /// # Errors
+    /// [`ClientError::Url`].
+    pub fn at(&self, url: &str) -> Result<Self, ClientError> {
+        Self::new(url, self.token.clone())
+    }
+
+    /// Asks for something, again if need be, for up to `patience`; once the read models have reached `position`, if one is named.
+    ///
+    /// # Errors
+    /// The last attempt's.
+    pub async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        position: Option<u64>,
+        patience: Duration,
+    ) -> Result<T, ClientError> {
+        let mut request = self.http.get(format!("{}{path}", self.url));
+        if let Some(position) = position {
+            request = request.header("x-daybook-position", position);
+        }
+        self.ask(request.bearer_auth(&self.token), patience).await
+    }
+
     /// The position of the log's last event.
     ///
     /// # Errors

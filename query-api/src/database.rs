@@ -1,0 +1,44 @@
+//! The read models' database, and how often it was connected to.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+/// Connections to the read models. Postgres need not write a projection's commit to disk before it is seen: after a crash of its own it may
+/// have forgotten the last ones. That ends every connection, so where no new one was made, nothing was forgotten.
+#[derive(Clone, Debug)]
+pub struct ReadDatabase {
+    pool: PgPool,
+    /// Counts the connections made.
+    connections: Arc<AtomicU64>,
+}
+
+/// Between two equal ones Postgres has forgotten nothing that was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Era(u64);
+
+impl ReadDatabase {
+    /// Connects when somebody asks.
+    #[must_use]
+    pub fn lazy(options: PgPoolOptions, server: PgConnectOptions) -> Self {
+        let connections = Arc::<AtomicU64>::default();
+        let made = Arc::clone(&connections);
+        let options = options.after_connect(move |_, _| {
+            made.fetch_add(1, Ordering::SeqCst);
+            Box::pin(async { Ok(()) })
+        });
+        Self { pool: options.connect_lazy_with(server), connections }
+    }
+
+    /// The connections.
+    #[must_use]
+    pub const fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    pub(crate) fn era(&self) -> Era {
+        Era(self.connections.load(Ordering::SeqCst))
+    }
+}

@@ -1,0 +1,198 @@
+//! Dead letters: transfers that were parked, and what became of them.
+
+use std::collections::HashMap;
+
+use async_graphql::Enum;
+use async_graphql::dataloader::Loader;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sqlx::{FromRow, PgPool};
+use utoipa::ToSchema;
+
+use super::transfer::{StepName, TransferStatus};
+use super::{CurrencyColumn, ReadError, ReadModels};
+use crate::connection::{DeadLetterCursor, Page, PageRequest};
+use crate::limits::DEAD_LETTER_HISTORY_MAX;
+
+/// What was said last of a transfer that was parked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize, Deserialize, ToSchema, sqlx::Type)]
+#[graphql(name = "DeadLetterStanding")]
+#[schema(as = DeadLetterStanding)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub(crate) enum Standing {
+    /// It waits for an operator.
+    Parked,
+    /// It was to be tried again.
+    Retried,
+    /// It was to end as an operator said.
+    Resolved,
+}
+
+/// How an operator said that a parked transfer is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub(crate) enum Resolution {
+    /// The money goes back, or never leaves.
+    Refund,
+    /// The money arrives.
+    Complete,
+}
+
+/// What can happen to a dead letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub(crate) enum DeadLetterEvent {
+    /// A try came to nothing.
+    Failed,
+    /// The transfer was put aside.
+    Parked,
+    /// An operator had it tried again.
+    Retried,
+    /// An operator said how it is to end.
+    Resolved,
+}
+
+/// One dead letter.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct DeadLetterRow {
+    pub(crate) transfer_id: i64,
+    pub(crate) from_account: i64,
+    pub(crate) to_account: i64,
+    amount: i64,
+    #[sqlx(try_from = "String")]
+    pub(crate) currency: CurrencyColumn,
+    pub(crate) standing: Standing,
+    pub(crate) resolution: Option<Resolution>,
+    pub(crate) step: StepName,
+    pub(crate) reason: String,
+    pub(crate) attempts: i64,
+    pub(crate) times_parked: i64,
+    pub(crate) first_parked_at: DateTime<Utc>,
+    pub(crate) parked_at: DateTime<Utc>,
+    /// Null while no read model has the transfer.
+    transfer_status: Option<TransferStatus>,
+}
+
+impl DeadLetterRow {
+    pub(crate) fn amount(&self) -> String {
+        self.currency.amount(self.amount)
+    }
+
+    /// How far its transfer has come.
+    pub(crate) fn transfer_status(&self) -> TransferStatus {
+        self.transfer_status.unwrap_or(TransferStatus::Pending)
+    }
+
+    pub(crate) const fn cursor(&self) -> DeadLetterCursor {
+        DeadLetterCursor(self.transfer_id)
+    }
+}
+
+/// Something that happened to a dead letter.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct HappenedRow {
+    transfer_id: i64,
+    pub(crate) kind: DeadLetterEvent,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) actor: String,
+    pub(crate) reason: Option<String>,
+    pub(crate) step: Option<StepName>,
+    pub(crate) resolution: Option<Resolution>,
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "select transfer_id, from_account, to_account, amount, currency, standing, resolution, step, reason, attempts, \
+                    times_parked, first_parked_at, parked_at, \
+                    (select status from transfers where transfers.transfer_id = dead_letters.transfer_id) as transfer_status \
+             from dead_letters ",
+            $rest
+        )
+    };
+}
+
+/// The dead letter of a transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct DeadLetterOf(pub(crate) i64);
+
+impl Loader<DeadLetterOf> for ReadModels {
+    type Value = DeadLetterRow;
+    type Error = ReadError;
+
+    async fn load(&self, keys: &[DeadLetterOf]) -> Result<HashMap<DeadLetterOf, DeadLetterRow>, ReadError> {
+        let ids: Vec<i64> = keys.iter().map(|key| key.0).collect();
+        let rows: Vec<DeadLetterRow> =
+            sqlx::query_as(select!("where transfer_id = any($1)")).bind(ids).fetch_all(&self.pool).await?;
+        Ok(rows.into_iter().map(|row| (DeadLetterOf(row.transfer_id), row)).collect())
+    }
+}
+
+/// One dead letter.
+pub(crate) async fn by_transfer(pool: &PgPool, transfer_id: i64) -> Result<Option<DeadLetterRow>, ReadError> {
+    let row =
+        sqlx::query_as(select!("where transfer_id = $1")).bind(transfer_id).fetch_optional(pool).await?;
+    Ok(row)
+}
+
+/// A page of all dead letters, or of those that stand like this, in the order of their transfers' ids.
+pub(crate) async fn page(
+    pool: &PgPool,
+    standing: Option<Standing>,
+    request: &PageRequest<DeadLetterCursor>,
+) -> Result<Page<DeadLetterRow>, ReadError> {
+    let after = request.after.map_or(0, |cursor| cursor.0);
+    let one_more = i64::try_from(request.limit).unwrap_or(0).saturating_add(1);
+    let query = match standing {
+        Some(standing) => {
+            sqlx::query_as(select!("where standing = $3 and transfer_id > $1 order by transfer_id limit $2"))
+                .bind(after)
+                .bind(one_more)
+                .bind(standing)
+        }
+        None => sqlx::query_as(select!("where transfer_id > $1 order by transfer_id limit $2"))
+            .bind(after)
+            .bind(one_more),
+    };
+    let rows = query.fetch_all(pool).await?;
+    Ok(Page::from_rows(rows, request.limit, false, request.after.is_some()))
+}
+
+/// What happened to a transfer's dead letter: the newest, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct HistoryOf(pub(crate) i64);
+
+/// Ranges of the primary key, read from the end.
+const HISTORY: &str = "
+    select happened.transfer_id, kind, at, actor, reason, step, resolution
+    from unnest($1::bigint[]) as key(transfer_id)
+    cross join lateral (
+        select * from dead_letter_history
+        where transfer_id = key.transfer_id
+        order by revision desc, place desc
+        limit $2
+    ) happened
+    order by revision, place";
+
+impl Loader<HistoryOf> for ReadModels {
+    type Value = Vec<HappenedRow>;
+    type Error = ReadError;
+
+    async fn load(&self, keys: &[HistoryOf]) -> Result<HashMap<HistoryOf, Vec<HappenedRow>>, ReadError> {
+        let ids: Vec<i64> = keys.iter().map(|key| key.0).collect();
+        let mut histories: HashMap<HistoryOf, Vec<HappenedRow>> = HashMap::new();
+        for row in history(&self.pool, ids).await? {
+            histories.entry(HistoryOf(row.transfer_id)).or_default().push(row);
+        }
+        Ok(histories)
+    }
+}
+
+/// What happened to these transfers' dead letters.
+pub(crate) async fn history(pool: &PgPool, transfer_ids: Vec<i64>) -> Result<Vec<HappenedRow>, ReadError> {
+    let most = i64::try_from(DEAD_LETTER_HISTORY_MAX).unwrap_or(i64::MAX);
+    Ok(sqlx::query_as(HISTORY).bind(transfer_ids).bind(most).fetch_all(pool).await?)
+}

@@ -1,0 +1,39 @@
+//! Stuck transfers: those that have not ended for longer than they should.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgPool;
+
+use super::ReadError;
+use super::transfer::{TransferRow, select_transfers};
+use crate::connection::{Page, PageRequest, StuckCursor};
+
+/// A range of the index over what is under way, so that it costs the same however many transfers have ended.
+const PAGE: &str = select_transfers!(
+    "where status = 'pending' and requested_at <= $1 and (requested_at, transfer_id) > ($2, $3) \
+     order by requested_at, transfer_id limit $4"
+);
+
+/// A page of the transfers that were under way at `now` and had been asked for at least `age` before, oldest first.
+pub(crate) async fn page(
+    pool: &PgPool,
+    now: DateTime<Utc>,
+    age: TimeDelta,
+    request: &PageRequest<StuckCursor>,
+) -> Result<Page<TransferRow>, ReadError> {
+    let before = now.checked_sub_signed(age).unwrap_or(DateTime::UNIX_EPOCH);
+    let after = request.after.unwrap_or(StuckCursor { requested_at: DateTime::UNIX_EPOCH, transfer_id: 0 });
+    let one_more = i64::try_from(request.limit).unwrap_or(0).saturating_add(1);
+    let rows = sqlx::query_as(PAGE)
+        .bind(before)
+        .bind(after.requested_at)
+        .bind(after.transfer_id)
+        .bind(one_more)
+        .fetch_all(pool)
+        .await?;
+    Ok(Page::from_rows(rows, request.limit, false, request.after.is_some()))
+}
+
+/// Whole seconds since a transfer was asked for.
+pub(crate) fn age_seconds(row: &TransferRow, now: DateTime<Utc>) -> i64 {
+    (now - row.requested_at).num_seconds().max(0)
+}

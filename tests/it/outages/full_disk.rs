@@ -1,0 +1,71 @@
+//! A disk that is really full. Commands are told to come again, reads go on, nothing acknowledged is lost, and when there is room again
+//! all goes on by itself.
+#![cfg(target_os = "linux")]
+
+use eventstore::{AppendToStreamOptions, EventData};
+use uuid::Uuid;
+
+use super::load::Load;
+use crate::harness::{Client, Separate, SmallDisk, euros, log_client, node, scratch, until};
+
+/// Room for one segment of the log and what else a node needs; then the first ballast leaves too little for the next.
+const DISK_BYTES: u64 = 160 * 1024 * 1024;
+const BALLAST_BYTES: usize = 80 * 1024 * 1024;
+/// Sizes of events that fill a segment: as large as may be, and the smaller ones that fit behind them.
+const EVENT_BYTES: [usize; 4] = [900_000, 50_000, 2_000, 200];
+/// How long it may take until an append goes through again.
+const GOES_ON_WITHIN: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Appends until there is no room for the smallest event.
+async fn fill_log(log: &str) {
+    let client = log_client(log);
+    for bytes in EVENT_BYTES {
+        let event = || EventData::binary("ballast", vec![7; bytes].into()).id(Uuid::new_v4());
+        while client.append_to_stream("ballast", &AppendToStreamOptions::default(), event()).await.is_ok() {}
+    }
+}
+
+/// Takes no command, answers every question.
+async fn says_no_and_answers(bank: &Client, from: &str, to: &str, key: &str) {
+    let path = format!("/api/v1/transactions/{from}/account");
+    let refused = bank.post(&path, &euros(key, from, to, "1.00")).await;
+    assert!(refused.header("retry-after").is_some(), "{refused:?}");
+    refused.refuses(503, "event_store_unavailable");
+    assert_eq!(bank.balance(from).await, "10.00");
+}
+
+#[tokio::test]
+async fn on_a_full_disk_commands_wait_reads_go_on_and_nothing_is_lost() {
+    let dir = scratch();
+    let disk = SmallDisk::over(dir.path(), DISK_BYTES);
+    disk.fill("ballast", BALLAST_BYTES);
+    let (node, log) = node(&dir);
+    let mut daybook = Separate::start_on(node.within(disk.entrance()), log, dir, 2, 1).await;
+    let banks = [daybook.operator("load", 0, 0).await, daybook.operator("load", 1, 0).await];
+    let (from, to) = (banks[0].open_with_euros("10.00").await, banks[0].open("EUR").await);
+    let mut load = Load::prepare(&banks[0]).await;
+    load.through(&banks, async |acknowledged| {
+        acknowledged.more(50).await;
+        fill_log(daybook.log()).await;
+        disk.fill("more ballast", usize::MAX);
+        until("clients are told to wait", GOES_ON_WITHIN, async || {
+            (acknowledged.unanswered() > 0).then_some(())
+        })
+        .await;
+        says_no_and_answers(&banks[0], &from, &to, "full").await;
+
+        // Also from a start on a full disk.
+        daybook.node.kill();
+        daybook.node.start().await;
+        daybook.ready().await;
+        says_no_and_answers(&banks[1], &from, &to, "still full").await;
+
+        disk.remove("ballast");
+        disk.remove("more ballast");
+        acknowledged.more(50).await;
+    })
+    .await;
+    load.ask_again(&banks[1]).await;
+    daybook.check().await;
+    daybook.stop().await;
+}
