@@ -42,6 +42,8 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub const IDLE_CONNECTION_MAX: Duration = Duration::from_secs(60);
 /// Bytes of an answer that are read, so that its connection can be used again.
 pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// How soon a key file that could not be read is tried again.
+pub const KEY_RETRY_EVERY: Duration = Duration::from_secs(10);
 /// How long posts under way may take at the end.
 pub const DRAIN_TIME: Duration = Duration::from_secs(5);
 

@@ -12,6 +12,7 @@ use crate::body::AmountText;
 use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::routes::answers::placed;
+use crate::routes::register_user::with_keys;
 use crate::{CommandApi, WEBHOOK_ACCOUNTS_MAX, webhook_url};
 
 /// What a webhook is told, and where.
@@ -150,6 +151,23 @@ pub(crate) async fn command_webhook(
     caller.manages(api, id).await?;
     let answer = WebhookAnswer { webhook_id: id, position: command(api, caller, id, given).await? };
     Ok(placed(StatusCode::OK, answer.position, &answer))
+}
+
+/// Deletes all webhooks of a user who is to be forgotten: nobody is told of the accounts any more, and the secrets are destroyed.
+pub(crate) async fn forget_all(api: &CommandApi, caller: &Caller, user_id: UserId) -> Result<(), Problem> {
+    for listed in api.ledger.listed_webhooks().await? {
+        if listed.user_id != Some(user_id) {
+            continue;
+        }
+        let context = caller.context(api, stream::webhook(listed.webhook_id));
+        match api.ledger.webhook(listed.webhook_id, &WebhookCommand::Delete, &context).await? {
+            // One that was listed may never have come to be.
+            Ok(_) | Err(Rejection::WebhookNotFound) => {}
+            Err(rejection) => return Err(rejection.into()),
+        }
+        with_keys(api, move |keys| keys.destroy_secrets(listed.webhook_id)).await?;
+    }
+    Ok(())
 }
 
 /// Shows a secret, once.

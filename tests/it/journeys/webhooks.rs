@@ -110,6 +110,11 @@ async fn a_customer_hears_of_its_own_accounts_only() {
     let path = format!("/api/v1/webhooks/{webhook}/disable");
     his.post(&path, &json!({})).await.refuses(404, "webhook_not_found");
     hers.post(&path, &json!({})).await.is(200);
+
+    // Who is erased hears nothing more.
+    let erase = bank.request(reqwest::Method::DELETE, &format!("/api/v1/users/{alice}"));
+    bank.send(erase).await.is(200);
+    assert_eq!(bank.graphql(QUERY, json!({ "id": webhook })).await["webhook"], Value::Null);
 }
 
 /// Whether a post fails depends on the post and the attempt, so that it comes through in the end.
