@@ -243,7 +243,9 @@ fn run_of(recorded: &Recorded) -> Option<TransferRun> {
         | Event::Account(_)
         | Event::User(_)
         | Event::Reference(_)
-        | Event::DeadLetter(_) => None,
+        | Event::DeadLetter(_)
+        | Event::Statement(_)
+        | Event::Webhook(_) => None,
     }
 }
 

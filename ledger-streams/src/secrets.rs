@@ -1,0 +1,90 @@
+//! The secrets that webhooks sign with, encrypted before they reach the log, each webhook's with a [key](crate::KeyStore) of its own.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use chacha20poly1305::aead::OsRng;
+use chacha20poly1305::aead::rand_core::RngCore;
+use ledger_core::WebhookId;
+use ledger_core::user::Sealed;
+
+use crate::keys::KeyOwner;
+use crate::{KeyError, KeyStore};
+
+/// Random bytes of a secret. Standard Webhooks asks for 24 to 64.
+const SECRET_BYTES: usize = 32;
+/// What its text begins with.
+const PREFIX: &str = "whsec_";
+
+/// What a webhook's notifications are signed with. Shown once, where it is made; never logged.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WebhookSecret(Vec<u8>);
+
+impl fmt::Debug for WebhookSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WebhookSecret(…)")
+    }
+}
+
+impl WebhookSecret {
+    fn random() -> Self {
+        let mut bytes = vec![0; SECRET_BYTES];
+        OsRng.fill_bytes(&mut bytes);
+        Self(bytes)
+    }
+
+    /// As the receiver is told it: `whsec_` and base64.
+    #[must_use]
+    pub fn text(&self) -> String {
+        format!("{PREFIX}{}", STANDARD.encode(&self.0))
+    }
+
+    /// The HMAC key.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl KeyStore {
+    /// Makes a key and a secret for a new webhook, the key durably. Blocking.
+    ///
+    /// # Errors
+    /// [`KeyError::File`], also when the webhook has a key already.
+    pub fn create_secret(&self, webhook_id: WebhookId) -> Result<(WebhookSecret, Sealed), KeyError> {
+        let secret = WebhookSecret::random();
+        let sealed = self.seal_with_new(KeyOwner::Webhook(webhook_id), secret.bytes())?;
+        Ok((secret, sealed))
+    }
+
+    /// Makes another secret for a webhook; `None` when its key was destroyed. Blocking.
+    ///
+    /// # Errors
+    /// [`KeyError::File`].
+    pub fn rotate_secret(&self, webhook_id: WebhookId) -> Result<Option<(WebhookSecret, Sealed)>, KeyError> {
+        let secret = WebhookSecret::random();
+        let sealed = self.seal_bytes(KeyOwner::Webhook(webhook_id), secret.bytes())?;
+        Ok(sealed.map(|sealed| (secret, sealed)))
+    }
+
+    /// Opens a secret; `None` when the webhook's key was destroyed. Blocking.
+    ///
+    /// # Errors
+    /// [`KeyError::File`], [`KeyError::Damaged`].
+    pub fn open_secret(
+        &self,
+        webhook_id: WebhookId,
+        sealed: &Sealed,
+    ) -> Result<Option<WebhookSecret>, KeyError> {
+        Ok(self.open_bytes(KeyOwner::Webhook(webhook_id), sealed)?.map(WebhookSecret))
+    }
+
+    /// Destroys a webhook's key, for good. Doing it twice is fine. Blocking.
+    ///
+    /// # Errors
+    /// [`KeyError::File`].
+    pub fn destroy_secrets(&self, webhook_id: WebhookId) -> Result<(), KeyError> {
+        self.destroy_key(KeyOwner::Webhook(webhook_id))
+    }
+}
