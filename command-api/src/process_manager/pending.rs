@@ -57,6 +57,9 @@ pub(super) struct Transfers {
     waiting: BTreeMap<(Instant, u64), Arc<str>>,
     /// Tells apart those that wait until the same moment.
     waits: u64,
+    /// Where the first event about a parked transfer stands that this program cannot read: a newer one must be told of it after a restart,
+    /// for nobody else takes that transfer up.
+    unread_word: Option<Position>,
 }
 
 impl Transfers {
@@ -68,9 +71,9 @@ impl Transfers {
         self.pending.get_mut(stream)
     }
 
-    /// Where the oldest of them became known.
+    /// Where the oldest of them became known, or would have.
     pub(super) fn oldest(&self) -> Option<Position> {
-        self.pending.values().map(|pending| pending.known_at).min()
+        self.pending.values().map(|pending| pending.known_at).chain(self.unread_word).min()
     }
 
     /// How many have been known for longer than `age`, and how long the oldest has.
@@ -142,7 +145,10 @@ impl Transfers {
         let (position, recorded_at) = (event.position(), event.recorded_at());
         let recorded = match event.decode() {
             Ok(recorded) => recorded,
-            Err(error) => return unreadable(&error),
+            Err(error) => {
+                self.unread_word.get_or_insert(position);
+                return unreadable(&error);
+            }
         };
         let Event::DeadLetter(event) = recorded.event else { return };
         let (stream, resolution) = match event {
