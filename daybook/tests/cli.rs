@@ -75,14 +75,13 @@ fn a_transfer_is_resolved_in_the_way_that_was_said_and_in_no_other() {
         assert!(!output.status.success());
         String::from_utf8(output.stderr).unwrap()
     };
-    let no_way: [(&[&str], &[(&str, &str)]); 4] = [
-        (&[], &[]),
-        (&[], &[("DAYBOOK_REFUND", "false")]),
-        (&[], &[("DAYBOOK_REFUND", "false"), ("DAYBOOK_COMPLETE", "false")]),
-        (&["--complete"], &[("DAYBOOK_REFUND", "true")]),
-    ];
-    for (flags, variables) in no_way {
-        let said = resolve(flags, variables);
+    for (flags, variables) in [
+        (vec![], vec![]),
+        (vec![], vec![("DAYBOOK_REFUND", "false")]),
+        (vec![], vec![("DAYBOOK_REFUND", "false"), ("DAYBOOK_COMPLETE", "false")]),
+        (vec!["--complete"], vec![("DAYBOOK_REFUND", "true")]),
+    ] {
+        let said = resolve(&flags, &variables);
         assert!(said.contains("--refund") && !said.contains("nowhere"), "{flags:?} {variables:?}: {said}");
     }
     let said = resolve(&["--complete"], &[("DAYBOOK_REFUND", "false")]);
