@@ -158,6 +158,7 @@ impl ProcessManager {
                 stream: Arc::clone(&stream),
                 run: pending.run.clone(),
                 resolution: pending.resolution,
+                word: pending.word,
             };
             self.partitions.began(partition);
             self.driving.spawn(driver.drive(claim, pending.tries.take()));

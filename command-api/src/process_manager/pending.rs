@@ -21,6 +21,8 @@ pub(super) struct Pending {
     pub(super) run: Option<TransferRun>,
     /// How an operator said that it is to end.
     pub(super) resolution: Option<Resolution>,
+    /// Revision of an operator's last word on it.
+    pub(super) word: Option<u64>,
     /// Where in the log a restart would learn of it.
     known_at: Position,
     /// When the log recorded that.
@@ -28,6 +30,13 @@ pub(super) struct Pending {
     /// Once one has failed.
     pub(super) tries: Option<Box<Tries>>,
     pub(super) state: State,
+}
+
+impl Pending {
+    fn new(known_at: Position, since: DateTime<Utc>, run: Option<TransferRun>) -> Self {
+        let state = State::Resting { since: Instant::now() };
+        Self { run, resolution: None, word: None, known_at, since, tries: None, state }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +66,9 @@ pub(super) struct Transfers {
     waiting: BTreeMap<(Instant, u64), Arc<str>>,
     /// Tells apart those that wait until the same moment.
     waits: u64,
+    /// Where the first event about a parked transfer stands that this program cannot read: a newer one must be told of it after a restart,
+    /// for nobody else takes that transfer up.
+    unread_word: Option<Position>,
 }
 
 impl Transfers {
@@ -68,9 +80,9 @@ impl Transfers {
         self.pending.get_mut(stream)
     }
 
-    /// Where the oldest of them became known.
+    /// Where the oldest of them became known, or would have.
     pub(super) fn oldest(&self) -> Option<Position> {
-        self.pending.values().map(|pending| pending.known_at).min()
+        self.pending.values().map(|pending| pending.known_at).chain(self.unread_word).min()
     }
 
     /// How many have been known for longer than `age`, and how long the oldest has.
@@ -107,7 +119,7 @@ impl Transfers {
             // Kept in mind all the same: a newer program may read it after a restart, and must be told of it then.
             Err(error) => unreadable(&error),
         };
-        self.insert(stream, position, recorded_at, run, None);
+        self.insert(stream, Pending::new(position, recorded_at, run));
     }
 
     /// A leg is news only while nobody here drives its transfer.
@@ -142,8 +154,12 @@ impl Transfers {
         let (position, recorded_at) = (event.position(), event.recorded_at());
         let recorded = match event.decode() {
             Ok(recorded) => recorded,
-            Err(error) => return unreadable(&error),
+            Err(error) => {
+                self.unread_word.get_or_insert(position);
+                return unreadable(&error);
+            }
         };
+        let word = Some(recorded.revision);
         let Event::DeadLetter(event) = recorded.event else { return };
         let (stream, resolution) = match event {
             DeadLetterEvent::Parked(parked) => return self.remove(&parked.stream.into()),
@@ -151,21 +167,13 @@ impl Transfers {
             DeadLetterEvent::Resolved(resolved) => (resolved.stream, Some(resolved.resolution)),
         };
         let stream = stream.into();
-        self.insert(Arc::clone(&stream), position, recorded_at, None, resolution);
+        let pending = Pending { resolution, word, ..Pending::new(position, recorded_at, None) };
+        self.insert(Arc::clone(&stream), pending);
         self.make_ready(&stream);
     }
 
-    fn insert(
-        &mut self,
-        stream: Arc<str>,
-        known_at: Position,
-        since: DateTime<Utc>,
-        run: Option<TransferRun>,
-        resolution: Option<Resolution>,
-    ) {
+    fn insert(&mut self, stream: Arc<str>, pending: Pending) {
         self.remove(&stream);
-        let state = State::Resting { since: Instant::now() };
-        let pending = Pending { run, resolution, known_at, since, tries: None, state };
         self.pending.insert(stream, pending);
     }
 
