@@ -75,7 +75,8 @@ impl Driver {
                 Next::GiveUp => error.to_string(),
             },
         };
-        match self.park(&tries, reason).await {
+        let parked = AssertUnwindSafe(self.park(&tries, reason)).catch_unwind().await;
+        match parked.unwrap_or_else(|_| Err(StoreError::Broken("parking it panicked".into()))) {
             Ok(outcome) => outcome,
             Err(error) => {
                 tracing::error!(stream = %self.stream, %error, "a transfer could not be parked");

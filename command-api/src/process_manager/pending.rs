@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use ledger_core::dead_letter::{DeadLetterEvent, Resolution};
+use ledger_core::settlement::Settlement;
 use ledger_core::transfer::TransferEvent;
 use ledger_core::transfer::process::Stage;
 use ledger_core::{Event, Position, stream};
@@ -138,8 +139,9 @@ impl Transfers {
             // Who drives it meets this event again, and has the transfer parked for it.
             Err(error) => unreadable(&error),
         }
-        // Nobody answers a request but its own command: it is left alone, unless it comes to rest.
-        let to_do = run.process.stage != Stage::Requested;
+        // Nobody answers a request but its own command; and whoever asks for cash waits for the end and drives it there. These are left alone,
+        // unless they come to rest.
+        let to_do = run.process.stage != Stage::Requested && !is_waited_for(run);
         let stream = Arc::clone(run.stream());
         if let State::Resting { since } = &mut pending.state {
             *since = Instant::now();
@@ -242,6 +244,12 @@ impl Transfers {
             self.make_ready(&stream);
         }
     }
+}
+
+/// True for what deposits, withdrawals and imports make: one side is the bank's own.
+fn is_waited_for(run: &TransferRun) -> bool {
+    let transfer = &run.process.transfer;
+    [transfer.from, transfer.to].into_iter().any(|account| Settlement::of(account).is_some())
 }
 
 fn run_of(recorded: &Recorded) -> Option<TransferRun> {
