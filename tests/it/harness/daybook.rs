@@ -43,7 +43,11 @@ impl Daybook {
 
     /// A new one with more arguments for `daybook up`, ready.
     pub(crate) async fn start_with(arguments: &[&str]) -> Self {
-        let dir = scratch();
+        Self::start_within(Vec::new(), scratch(), arguments).await
+    }
+
+    /// As [`Daybook::start_with`], in this directory, run by this command.
+    pub(crate) async fn start_within(runner: Vec<String>, dir: TempDir, arguments: &[&str]) -> Self {
         let place = dir.path().to_str().unwrap();
         let (http, esdb) = (free_address(), free_address());
         let mut up = vec!["up", "--http", &http, "--data-dir", place];
@@ -55,7 +59,7 @@ impl Daybook {
                 format!("esdb://{esdb}?tls=false")
             }
         };
-        let program = Program::new(&[&up, arguments].concat(), dir.path().join("journey.log"));
+        let program = Program::new(&[&up, arguments].concat(), dir.path().join("journey.log")).within(runner);
         let mut daybook = Self { program, log, witness: Witness::default(), dir };
         daybook.restart().await;
         daybook
@@ -95,12 +99,17 @@ impl Daybook {
     }
 
     async fn caller_at(&self, url: String, who: &[&str]) -> Client {
-        Client::new(url, Some(token(self.dir(), who).await)).heard_by(&self.witness)
+        Client::new(url, Some(token(self.program.runner(), self.dir(), who).await)).heard_by(&self.witness)
     }
 
     /// Compares everything that was ever answered here with the log and with the read models.
     pub(crate) async fn check(&self) {
         check(&self.operator("checker").await, &self.log).await;
+    }
+
+    /// How EventStoreDB's clients connect to its log.
+    pub(crate) fn log(&self) -> &str {
+        &self.log
     }
 
     /// Who heard all answers.

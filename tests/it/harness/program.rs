@@ -43,11 +43,7 @@ fn binary() -> PathBuf {
 }
 
 /// The program, with nothing from the environment but where Postgres is.
-fn command() -> Command {
-    command_within(&[])
-}
-
-fn command_within(runner: &[String]) -> Command {
+fn command(runner: &[String]) -> Command {
     let mut command = match runner {
         [] => Command::new(binary()),
         [runner, arguments @ ..] => {
@@ -78,6 +74,11 @@ impl Program {
         self
     }
 
+    /// The command that runs it; empty when it runs by itself.
+    pub(super) fn runner(&self) -> &[String] {
+        &self.within
+    }
+
     /// Starts it and waits until it is ready.
     pub(crate) async fn start(&mut self) {
         self.launch().await;
@@ -89,7 +90,7 @@ impl Program {
         assert!(self.running.is_none(), "it runs");
         let log = fs::File::options().create(true).append(true).open(&self.log).unwrap();
         let said_before = log.metadata().unwrap().len();
-        let child = command_within(&self.within)
+        let child = command(&self.within)
             .args(&self.arguments)
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -116,7 +117,7 @@ impl Program {
     pub(crate) async fn refuses_to_start(&self) -> String {
         assert!(self.running.is_none(), "it runs");
         let arguments: Vec<_> = self.arguments.iter().map(String::as_str).collect();
-        let output = run(&arguments).await;
+        let output = run_within(&self.within, &arguments).await;
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{said}");
         said
@@ -254,17 +255,21 @@ impl Drop for Program {
 
 /// Runs another command of the program to its end.
 pub(crate) async fn run(arguments: &[&str]) -> Output {
-    let mut command = tokio::process::Command::from(command());
+    run_within(&[], arguments).await
+}
+
+async fn run_within(runner: &[String], arguments: &[&str]) -> Output {
+    let mut command = tokio::process::Command::from(command(runner));
     let output = command.args(arguments).kill_on_drop(true).output();
     tokio::time::timeout(COMMAND_TIME_MAX, output).await.expect("it ends").unwrap()
 }
 
-/// A token of the issuer in a data directory.
-pub(super) async fn token(data_dir: &Path, who: &[&str]) -> String {
+/// A token of the issuer in a data directory, as this command sees it.
+pub(super) async fn token(within: &[String], data_dir: &Path, who: &[&str]) -> String {
     let mut arguments = vec!["token"];
     arguments.extend(who);
     arguments.extend(["--data-dir", data_dir.to_str().unwrap()]);
-    let output = run(&arguments).await;
+    let output = run_within(within, &arguments).await;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let printed = String::from_utf8(output.stdout).unwrap();
     let token = printed.strip_suffix('\n').unwrap();

@@ -96,7 +96,7 @@ impl Separate {
 
     /// An operator at one of the command processes and one of the query processes.
     pub(crate) async fn operator(&self, name: &str, command: usize, query: usize) -> Client {
-        let token = token(self.dir(), &["--role", "operator", "--subject", name]).await;
+        let token = token(&[], self.dir(), &["--role", "operator", "--subject", name]).await;
         let (commands, reads) = (self.commands[command].url(), self.queries[query].url());
         Client::divided(commands, reads, Some(token)).heard_by(&self.witness)
     }

@@ -6,15 +6,15 @@ use eventstore::{AppendToStreamOptions, EventData};
 use uuid::Uuid;
 
 use super::load::Load;
-use crate::harness::{Client, Separate, SmallDisk, euros, log_client, node, scratch, until};
+use crate::harness::{Client, Daybook, Separate, SmallDisk, euros, log_client, node, scratch, until};
 
 /// Room for one segment of the log and what else a node needs; then the first ballast leaves too little for the next.
 const DISK_BYTES: u64 = 160 * 1024 * 1024;
 const BALLAST_BYTES: usize = 80 * 1024 * 1024;
 /// Sizes of events that fill a segment: as large as may be, and the smaller ones that fit behind them.
 const EVENT_BYTES: [usize; 4] = [900_000, 50_000, 2_000, 200];
-/// How long it may take until an append goes through again.
-const GOES_ON_WITHIN: std::time::Duration = std::time::Duration::from_secs(60);
+/// How long it may take until clients notice.
+const NOTICED_WITHIN: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Appends until there is no room for the smallest event.
 async fn fill_log(log: &str) {
@@ -34,38 +34,65 @@ async fn says_no_and_answers(bank: &Client, from: &str, to: &str, key: &str) {
     assert_eq!(bank.balance(from).await, "10.00");
 }
 
-#[tokio::test]
-async fn on_a_full_disk_commands_wait_reads_go_on_and_nothing_is_lost() {
-    let dir = scratch();
-    let disk = SmallDisk::over(dir.path(), DISK_BYTES);
-    disk.fill("ballast", BALLAST_BYTES);
-    let (node, log) = node(&dir);
-    let mut daybook = Separate::start_on(node.within(disk.entrance()), log, dir, 2, 1).await;
-    let banks = [daybook.operator("load", 0, 0).await, daybook.operator("load", 1, 0).await];
-    let (from, to) = (banks[0].open_with_euros("10.00").await, banks[0].open("EUR").await);
-    let mut load = Load::prepare(&banks[0]).await;
-    load.through(&banks, async |acknowledged| {
+/// Fills the log and the disk under load, and restarts what writes there while it is full. Then there is room again.
+async fn is_full_for_a_while(banks: &[Client], log: &str, disk: &SmallDisk, restart: impl AsyncFnOnce()) {
+    let (first, last) = (&banks[0], &banks[banks.len() - 1]);
+    let (from, to) = (first.open_with_euros("10.00").await, first.open("EUR").await);
+    let mut load = Load::prepare(first).await;
+    load.through(banks, async |acknowledged| {
         acknowledged.more(50).await;
-        fill_log(daybook.log()).await;
+        fill_log(log).await;
         disk.fill("more ballast", usize::MAX);
-        until("clients are told to wait", GOES_ON_WITHIN, async || {
+        until("clients are told to wait", NOTICED_WITHIN, async || {
             (acknowledged.unanswered() > 0).then_some(())
         })
         .await;
-        says_no_and_answers(&banks[0], &from, &to, "full").await;
-
-        // Also from a start on a full disk.
-        daybook.node.kill();
-        daybook.node.start().await;
-        daybook.ready().await;
-        says_no_and_answers(&banks[1], &from, &to, "still full").await;
-
+        says_no_and_answers(first, &from, &to, "full").await;
+        restart().await;
+        says_no_and_answers(last, &from, &to, "still full").await;
         disk.remove("ballast");
         disk.remove("more ballast");
         acknowledged.more(50).await;
     })
     .await;
-    load.ask_again(&banks[1]).await;
+    load.ask_again(last).await;
+}
+
+#[tokio::test]
+async fn on_a_full_disk_of_a_node_commands_wait_reads_go_on_and_nothing_is_lost() {
+    let dir = scratch();
+    let disk = SmallDisk::over(dir.path(), DISK_BYTES);
+    disk.fill("ballast", BALLAST_BYTES);
+    let (node, log) = node(&dir);
+    let mut daybook = Separate::start_on(node.within(disk.entrance()), log.clone(), dir, 2, 1).await;
+    let banks = [daybook.operator("load", 0, 0).await, daybook.operator("load", 1, 0).await];
+    is_full_for_a_while(&banks, &log, &disk, async || {
+        daybook.node.kill();
+        daybook.node.start().await;
+        daybook.ready().await;
+    })
+    .await;
     daybook.check().await;
     daybook.stop().await;
+}
+
+#[tokio::test]
+async fn on_a_full_disk_of_the_whole_commands_wait_reads_go_on_and_nothing_is_lost() {
+    // The read models are elsewhere: a Postgres without a byte of room answers nobody.
+    let mut database = Daybook::start_with(&["--roles", "query"]).await;
+    let dir = scratch();
+    let disk = SmallDisk::over(dir.path(), DISK_BYTES);
+    disk.fill("ballast", BALLAST_BYTES);
+    let arguments = ["--database-url", &database.database_url()];
+    let mut daybook = Daybook::start_within(disk.entrance(), dir, &arguments).await;
+    let banks = [daybook.operator("load").await];
+    let log = daybook.log().to_owned();
+    is_full_for_a_while(&banks, &log, &disk, async || {
+        daybook.kill();
+        daybook.restart().await;
+    })
+    .await;
+    daybook.check().await;
+    daybook.stop().await;
+    database.stop().await;
 }
