@@ -161,7 +161,7 @@ impl Database {
             ..ProjectorOptions::default()
         };
         let url = self.url.clone();
-        async move { projector::run(&url, store, options, CancellationToken::new()).await }
+        Box::pin(async move { projector::run(&url, store, options, CancellationToken::new()).await })
     }
 }
 
