@@ -30,7 +30,7 @@ fn request() -> TransferRequested {
         transfer_id: transfer_id(),
         from: account(1),
         to: account(2),
-        amount: eur(4_00),
+        amount: eur(400),
         description: Some("rent".into()),
         reference: None,
         already_booked: false,
@@ -60,7 +60,7 @@ fn debited(balance_after: i64) -> Notification {
     let event = AccountEvent::Debited(AccountDebited {
         transfer_id: transfer_id(),
         counterparty: account(2),
-        amount: eur(4_00),
+        amount: eur(400),
         balance_after: eur(balance_after),
         description: None,
         reference: None,
@@ -77,8 +77,8 @@ fn money_that_arrives_is_told_to_the_account_it_arrives_on() {
     let event = AccountEvent::Credited(AccountCredited {
         transfer_id: transfer_id(),
         counterparty: account(1),
-        amount: eur(4_00),
-        balance_after: eur(10_50),
+        amount: eur(400),
+        balance_after: eur(1050),
         description: Some("rent".into()),
         reference: None,
         forced: false,
@@ -135,29 +135,29 @@ fn a_transfers_end_is_told_to_the_account_it_came_from() {
 
 #[test]
 fn a_threshold_is_told_when_it_is_crossed_and_not_before_or_after() {
-    let asks = settings(Some(eur(50_00)));
+    let asks = settings(Some(eur(5000)));
     for (balance_after, crossed) in [
-        (54_00, false),
-        (50_00, false),
-        (49_99, true),
-        (46_00, true),
+        (5400, false),
+        (5000, false),
+        (4999, true),
+        (4600, true),
         // It had been below before.
-        (45_99, false),
+        (4599, false),
         (0, false),
     ] {
         assert_eq!(debited(balance_after).is_for(&asks), crossed, "{balance_after}");
     }
-    let data = &body(&debited(46_00), &asks)["data"];
+    let data = &body(&debited(4600), &asks)["data"];
     assert_eq!((&data["balance"], &data["threshold"]), (&json!("46.00"), &json!("50.00")));
 }
 
 #[test]
 fn a_threshold_is_for_accounts_of_its_currency_and_for_those_who_asked() {
-    let crowns = Money::new(50_00, Currency::from_code("CZK").unwrap());
-    assert!(!debited(46_00).is_for(&settings(Some(crowns))));
-    assert!(!debited(46_00).is_for(&settings(None)));
-    let other = Settings { types: vec![NotificationType::MoneyReceived], ..settings(Some(eur(50_00))) };
-    assert!(!debited(46_00).is_for(&other));
+    let crowns = Money::new(5000, Currency::from_code("CZK").unwrap());
+    assert!(!debited(4600).is_for(&settings(Some(crowns))));
+    assert!(!debited(4600).is_for(&settings(None)));
+    let other = Settings { types: vec![NotificationType::MoneyReceived], ..settings(Some(eur(5000))) };
+    assert!(!debited(4600).is_for(&other));
 }
 
 #[test]
@@ -166,10 +166,10 @@ fn a_statement_is_told_with_what_it_says() {
         account_id: account(1),
         month: "2026-11".into(),
         issue: 1,
-        opening: eur(100_00),
-        closing: eur(90_50),
-        total_debits: eur(19_50),
-        total_credits: eur(10_00),
+        opening: eur(10000),
+        closing: eur(9050),
+        total_debits: eur(1950),
+        total_credits: eur(1000),
         count: 3,
         position: 40_000,
         files: vec![StatementFile { format: "pdf".into(), sha256: "ab".into(), bytes: 7 }],
@@ -187,8 +187,8 @@ fn nothing_else_is_told() {
     let reversed = AccountEvent::DebitReversed(DebitReversed {
         transfer_id: transfer_id(),
         counterparty: account(2),
-        amount: eur(4_00),
-        balance_after: eur(10_00),
+        amount: eur(400),
+        balance_after: eur(1000),
         reason: Rejection::AccountFrozen,
         description: None,
         reference: None,
