@@ -88,3 +88,36 @@ impl KeyStore {
         self.destroy_key(KeyOwner::Webhook(webhook_id))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use ledger_core::WebhookId;
+
+    use crate::KeyStore;
+
+    #[test]
+    fn a_secret_is_opened_with_its_webhooks_key_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = KeyStore::open(dir.path()).unwrap();
+        let (one, other) = (WebhookId::from_i64(101).unwrap(), WebhookId::from_i64(201).unwrap());
+        let (secret, sealed) = keys.create_secret(one).unwrap();
+        let text = secret.text();
+        assert_eq!(STANDARD.decode(text.strip_prefix("whsec_").unwrap()).unwrap(), secret.bytes());
+        assert!(!sealed.0.contains(text.strip_prefix("whsec_").unwrap()));
+        assert!(!format!("{secret:?}").contains(&text), "it is not printed by chance");
+        assert_eq!(keys.open_secret(one, &sealed).unwrap(), Some(secret.clone()));
+        keys.create_secret(other).unwrap();
+        assert!(keys.open_secret(other, &sealed).is_err(), "another's key does not open it");
+        assert!(keys.create_secret(one).is_err(), "a key is made once");
+
+        let (rotated, sealed_too) = keys.rotate_secret(one).unwrap().unwrap();
+        assert_ne!(rotated, secret);
+        assert_eq!(keys.open_secret(one, &sealed).unwrap(), Some(secret), "the old one signs on");
+        keys.destroy_secrets(one).unwrap();
+        keys.destroy_secrets(one).unwrap();
+        assert_eq!(keys.open_secret(one, &sealed_too).unwrap(), None);
+        assert!(keys.rotate_secret(one).unwrap().is_none());
+    }
+}

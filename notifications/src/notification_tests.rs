@@ -78,7 +78,7 @@ fn money_that_arrives_is_told_to_the_account_it_arrives_on() {
         transfer_id: transfer_id(),
         counterparty: account(1),
         amount: eur(400),
-        balance_after: eur(10_50),
+        balance_after: eur(1050),
         description: Some("rent".into()),
         reference: None,
         forced: false,
@@ -137,12 +137,12 @@ fn a_transfers_end_is_told_to_the_account_it_came_from() {
 fn a_threshold_is_told_when_it_is_crossed_and_not_before_or_after() {
     let asks = settings(Some(eur(5000)));
     for (balance_after, crossed) in [
-        (54_00, false),
-        (50_00, false),
-        (49_99, true),
-        (46_00, true),
+        (5400, false),
+        (5000, false),
+        (4999, true),
+        (4600, true),
         // It had been below before.
-        (45_99, false),
+        (4599, false),
         (0, false),
     ] {
         assert_eq!(debited(balance_after).is_for(&asks), crossed, "{balance_after}");
@@ -153,7 +153,7 @@ fn a_threshold_is_told_when_it_is_crossed_and_not_before_or_after() {
 
 #[test]
 fn a_threshold_is_for_accounts_of_its_currency_and_for_those_who_asked() {
-    let crowns = Money::new(50_00, Currency::from_code("CZK").unwrap());
+    let crowns = Money::new(5000, Currency::from_code("CZK").unwrap());
     assert!(!debited(4600).is_for(&settings(Some(crowns))));
     assert!(!debited(4600).is_for(&settings(None)));
     let other = Settings { types: vec![NotificationType::MoneyReceived], ..settings(Some(eur(5000))) };
@@ -166,9 +166,9 @@ fn a_statement_is_told_with_what_it_says() {
         account_id: account(1),
         month: "2026-11".into(),
         issue: 1,
-        opening: eur(10_000),
-        closing: eur(90_50),
-        total_debits: eur(19_50),
+        opening: eur(10000),
+        closing: eur(9050),
+        total_debits: eur(1950),
         total_credits: eur(1000),
         count: 3,
         position: 40_000,

@@ -217,6 +217,26 @@ async fn an_endpoint_that_was_down_gets_what_came_meanwhile() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_could_not_be_told_is_not_lost_with_the_process() {
+    let bank = Bank::new().await;
+    let endpoint = Endpoint::answering(|_| Reply::status(503)).await;
+    bank.register(&endpoint).await;
+    let teller = bank.teller().await;
+    bank.credits(3, 0, 20).await;
+    let head = bank.node.head();
+    until("everybody else is further on, as saved", PATIENCE, async || {
+        (bank.ledger.load_checkpoint("notifications").await.unwrap() >= head).then_some(())
+    })
+    .await;
+    teller.kill().await;
+    assert!(endpoint.taken().is_empty());
+    endpoint.answer(|_| Reply::status(200));
+    let teller = bank.teller().await;
+    all_in_order(&endpoint.told(60).await, 3, 20);
+    teller.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_one_tells_and_the_other_takes_over() {
     let bank = Bank::new().await;
     let endpoint =

@@ -166,7 +166,7 @@ impl Program {
 
     /// An operator, of the issuer in its data directory.
     pub(crate) async fn operator(&self, data_dir: &Path) -> Client {
-        Client::new(self.url(), Some(token(data_dir, &["--role", "operator"]).await))
+        Client::new(self.url(), Some(token(self.runner(), data_dir, &["--role", "operator"]).await))
     }
 
     /// Asks it to stop as Ctrl-C would, and goes on at once.
