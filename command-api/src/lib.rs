@@ -12,8 +12,10 @@ mod problem;
 pub mod process_manager;
 mod router;
 mod routes;
+mod webhook_url;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono_tz::Tz;
 use ledger_streams::{KeyStore, Ledger};
@@ -27,6 +29,17 @@ pub use router::router;
 pub struct CommandApiOptions {
     /// The bank's time zone: imported rows are booked at the beginning of their day in it.
     pub time_zone: Tz,
+    /// What webhooks may be.
+    pub webhooks: WebhookOptions,
+}
+
+/// What webhooks may be.
+#[derive(Clone, Copy, Debug)]
+pub struct WebhookOptions {
+    /// True when they may be at addresses that are not of the public internet, and without TLS.
+    pub allow_private: bool,
+    /// How long a replaced secret signs beside its successor.
+    pub secret_overlap: Duration,
 }
 
 /// What the routes share. Cheap to clone.

@@ -3,8 +3,10 @@
 use utoipa::OpenApi;
 
 use crate::routes::{
-    change_overdraft_limit, change_user, close, deposit, erase_user, freeze, import, open_account,
-    register_user, resolve_dead_letter, retry_dead_letter, transfer, unfreeze, withdraw,
+    change_overdraft_limit, change_user, change_webhook, close, delete_webhook, deposit, disable_webhook,
+    enable_webhook, erase_user, freeze, import, open_account, register_user, register_webhook,
+    replay_webhook, resolve_dead_letter, retry_dead_letter, rotate_webhook_secret, transfer, unfreeze,
+    withdraw,
 };
 
 #[derive(OpenApi)]
@@ -23,6 +25,13 @@ use crate::routes::{
     import::handle,
     retry_dead_letter::handle,
     resolve_dead_letter::handle,
+    register_webhook::handle,
+    change_webhook::handle,
+    delete_webhook::handle,
+    rotate_webhook_secret::handle,
+    enable_webhook::handle,
+    disable_webhook::handle,
+    replay_webhook::handle,
 ))]
 struct Commands;
 

@@ -57,7 +57,10 @@ impl Problem {
     /// A refusal about what the path names: what is not there is 404.
     pub(crate) fn of_resource(rejection: Rejection) -> Self {
         match rejection {
-            Rejection::AccountNotFound | Rejection::UserNotFound | Rejection::TransferNotParked => {
+            Rejection::AccountNotFound
+            | Rejection::UserNotFound
+            | Rejection::TransferNotParked
+            | Rejection::WebhookNotFound => {
                 Self::new(StatusCode::NOT_FOUND, rejection.code(), rejection.message())
             }
             _ => rejection.into(),
@@ -93,6 +96,7 @@ impl From<Rejection> for Problem {
             | Rejection::ReferenceTaken
             | Rejection::AccountExists
             | Rejection::UserExists
+            | Rejection::WebhookExists
             | Rejection::TransferNotParked
             | Rejection::AlreadyResolved => StatusCode::CONFLICT,
             _ => StatusCode::BAD_REQUEST,
@@ -121,7 +125,7 @@ impl From<StoreError> for Problem {
 
 impl From<KeyError> for Problem {
     fn from(error: KeyError) -> Self {
-        tracing::error!(%error, "a user's key could not be used");
+        tracing::error!(%error, "a key could not be used");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something is broken on our side.")
     }
 }

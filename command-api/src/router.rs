@@ -5,8 +5,10 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{delete, post};
 
 use crate::routes::{
-    change_overdraft_limit, change_user, close, deposit, erase_user, freeze, import, open_account,
-    register_user, resolve_dead_letter, retry_dead_letter, transfer, unfreeze, withdraw,
+    change_overdraft_limit, change_user, change_webhook, close, delete_webhook, deposit, disable_webhook,
+    enable_webhook, erase_user, freeze, import, open_account, register_user, register_webhook,
+    replay_webhook, resolve_dead_letter, retry_dead_letter, rotate_webhook_secret, transfer, unfreeze,
+    withdraw,
 };
 use crate::{BODY_BYTES_MAX, CommandApi, IMPORT_BODY_BYTES_MAX};
 
@@ -29,6 +31,12 @@ pub fn router(api: CommandApi) -> Router {
         .route("/api/v1/transactions/{id}/account", post(transfer::handle))
         .route("/api/v1/deadletters/{id}/retry", post(retry_dead_letter::handle))
         .route("/api/v1/deadletters/{id}/resolve", post(resolve_dead_letter::handle))
+        .route("/api/v1/webhooks", post(register_webhook::handle))
+        .route("/api/v1/webhooks/{id}", delete(delete_webhook::handle).put(change_webhook::handle))
+        .route("/api/v1/webhooks/{id}/rotate-secret", post(rotate_webhook_secret::handle))
+        .route("/api/v1/webhooks/{id}/enable", post(enable_webhook::handle))
+        .route("/api/v1/webhooks/{id}/disable", post(disable_webhook::handle))
+        .route("/api/v1/webhooks/{id}/replay", post(replay_webhook::handle))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(api)
         .merge(import)

@@ -22,6 +22,8 @@ pub enum Component {
     Postgres,
     /// What fills the read models.
     Projector,
+    /// What tells webhooks.
+    Notifications,
 }
 
 impl fmt::Display for Component {
@@ -33,6 +35,7 @@ impl fmt::Display for Component {
             Self::ProcessManager => "process manager",
             Self::Postgres => "Postgres",
             Self::Projector => "projector",
+            Self::Notifications => "notifications",
         })
     }
 }

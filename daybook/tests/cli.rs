@@ -60,3 +60,30 @@ fn an_unknown_command_is_refused_by_name() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("'dance'"));
     assert!(output.stdout.is_empty());
 }
+
+#[test]
+fn a_transfer_is_resolved_in_the_way_that_was_said_and_in_no_other() {
+    let resolve = |flags: &[&str], variables: &[(&str, &str)]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_daybook"))
+            .args(["deadletter", "resolve", "258730172895232001", "--reason", "ticket 4711"])
+            // Nobody is there to be asked.
+            .args(["--url", "nowhere", "--token", "none"])
+            .args(flags)
+            .envs(variables.iter().copied())
+            .output()
+            .unwrap();
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for (flags, variables) in [
+        (vec![], vec![]),
+        (vec![], vec![("DAYBOOK_REFUND", "false")]),
+        (vec![], vec![("DAYBOOK_REFUND", "false"), ("DAYBOOK_COMPLETE", "false")]),
+        (vec!["--complete"], vec![("DAYBOOK_REFUND", "true")]),
+    ] {
+        let said = resolve(&flags, &variables);
+        assert!(said.contains("--refund") && !said.contains("nowhere"), "{flags:?} {variables:?}: {said}");
+    }
+    let said = resolve(&["--complete"], &[("DAYBOOK_REFUND", "false")]);
+    assert!(said.contains("nowhere"), "{said}");
+}

@@ -9,9 +9,11 @@ use serde_json::value::RawValue;
 use crate::account::AccountEvent;
 use crate::dead_letter::DeadLetterEvent;
 use crate::reference::ReferenceEvent;
+use crate::statement::StatementEvent;
 use crate::transfer::TransferEvent;
 use crate::user::UserEvent;
-use crate::{account, dead_letter, reference, transfer, upcast, user};
+use crate::webhook::WebhookEvent;
+use crate::{account, dead_letter, reference, statement, transfer, upcast, user, webhook};
 
 /// Any event of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +28,10 @@ pub enum Event {
     Reference(ReferenceEvent),
     /// Of the stream of parked transfers.
     DeadLetter(DeadLetterEvent),
+    /// Of the stream of an account's statements.
+    Statement(StatementEvent),
+    /// Of a webhook's stream.
+    Webhook(WebhookEvent),
 }
 
 /// Why a stored event cannot be read. Never skipped over: a skipped event is a wrong balance.
@@ -149,6 +155,14 @@ registry! {
     "TransferParked", 1, DeadLetter::Parked, DeadLetterEvent, dead_letter::TransferParked, DEAD_LETTERS;
     "ParkedTransferRetried", 1, DeadLetter::Retried, DeadLetterEvent, dead_letter::ParkedTransferRetried, DEAD_LETTERS;
     "ParkedTransferResolved", 1, DeadLetter::Resolved, DeadLetterEvent, dead_letter::ParkedTransferResolved, DEAD_LETTERS;
+    "StatementIssued", 1, Statement::Issued, StatementEvent, statement::StatementIssued, STATEMENT;
+    "WebhookRegistered", 1, Webhook::Registered, WebhookEvent, webhook::WebhookRegistered, WEBHOOK;
+    "WebhookChanged", 1, Webhook::Changed, WebhookEvent, webhook::WebhookChanged, WEBHOOK;
+    "WebhookSecretRotated", 1, Webhook::SecretRotated, WebhookEvent, webhook::WebhookSecretRotated, WEBHOOK;
+    "WebhookDisabled", 1, Webhook::Disabled, WebhookEvent, webhook::WebhookDisabled, WEBHOOK;
+    "WebhookEnabled", 1, Webhook::Enabled, WebhookEvent, webhook::WebhookEnabled, WEBHOOK;
+    "WebhookReplayed", 1, Webhook::Replayed, WebhookEvent, webhook::WebhookReplayed, WEBHOOK;
+    "WebhookDeleted", 1, Webhook::Deleted, WebhookEvent, webhook::WebhookDeleted, WEBHOOK;
 }
 
 impl From<AccountEvent> for Event {

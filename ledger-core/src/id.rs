@@ -174,6 +174,11 @@ id!(
     UserId
 );
 
+id!(
+    /// A webhook's id.
+    WebhookId
+);
+
 #[cfg(test)]
 #[path = "id_tests.rs"]
 mod tests;

@@ -1,7 +1,7 @@
 //! The ledger's domain, pure.
 //!
-//! Every write is **decide + evolve**: [`account::decide`], [`transfer::decide`] and [`user::decide`] look at a state
-//! and a command and answer with events or a [`Rejection`]; `evolve` folds events into the next state and cannot fail.
+//! Every write is **decide + evolve**: [`account::decide`], [`transfer::decide`], [`user::decide`] and [`webhook::decide`] look at a
+//! state and a command and answer with events or a [`Rejection`]; `evolve` folds events into the next state and cannot fail.
 //! [`transfer::process`] is the process manager as data: events in, the next command out.
 //!
 //! What is deliberately absent: clocks, randomness, I/O, async, floats. Time, ids and keys arrive inside the command.
@@ -17,16 +17,18 @@ pub mod mutation;
 pub mod reference;
 pub mod rejection;
 pub mod settlement;
+pub mod statement;
 pub mod stream;
 pub mod testing;
 pub mod text;
 pub mod transfer;
 pub mod upcast;
 pub mod user;
+pub mod webhook;
 
 pub use actor::{Actor, Role};
 pub use event::{DecodeError, Event};
-pub use id::{AccountId, Snowflakes, TransferId, UserId};
+pub use id::{AccountId, Snowflakes, TransferId, UserId, WebhookId};
 pub use metadata::Metadata;
 pub use money::{Currency, Money, MoneyError};
 pub use rejection::Rejection;

@@ -45,6 +45,9 @@ rejections! {
     UserNotFound, "user_not_found", "There is no such user.";
     UserExists, "user_exists", "There is already a user with this id.";
     UserErased, "user_erased", "This user's personal data was erased.";
+    WebhookNotFound, "webhook_not_found", "There is no such webhook.";
+    WebhookExists, "webhook_exists", "There is already a webhook with this id.";
+    ThresholdMissing, "threshold_missing", "A webhook for balance.below_threshold needs a threshold.";
     AccountClosed, "account_closed", "The account is closed.";
     AccountFrozen, "account_frozen", "The account is frozen.";
     AccountNotFrozen, "account_not_frozen", "The account is not frozen.";

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::{AccountId, UserId};
+use crate::{AccountId, UserId, WebhookId};
 
 /// Category of account streams.
 pub const ACCOUNT: &str = "account-";
@@ -14,6 +14,10 @@ pub const ACCOUNT_REFERENCE: &str = "accountreference-";
 pub const DEAD_LETTERS: &str = "deadletter-transfer";
 /// Category of user streams.
 pub const USER: &str = "user-";
+/// Category of the streams of accounts' statements.
+pub const STATEMENT: &str = "statement-";
+/// Category of webhook streams.
+pub const WEBHOOK: &str = "webhook-";
 
 /// `account-{id}`.
 #[must_use]
@@ -25,6 +29,18 @@ pub fn account(id: AccountId) -> String {
 #[must_use]
 pub fn user(id: UserId) -> String {
     format!("{USER}{id}")
+}
+
+/// `statement-{id}`.
+#[must_use]
+pub fn statement(id: AccountId) -> String {
+    format!("{STATEMENT}{id}")
+}
+
+/// `webhook-{id}`.
+#[must_use]
+pub fn webhook(id: WebhookId) -> String {
+    format!("{WEBHOOK}{id}")
 }
 
 /// `$snapshot-{stream}`: where snapshots of a stream are. Not of a category: it holds no event of the ledger.
@@ -68,4 +84,10 @@ fn digest_name(category: &str, hasher: Sha256) -> String {
 #[must_use]
 pub fn account_id(stream: &str) -> Option<AccountId> {
     stream.strip_prefix(ACCOUNT)?.parse().ok()
+}
+
+/// The webhook of a webhook stream's name.
+#[must_use]
+pub fn webhook_id(stream: &str) -> Option<WebhookId> {
+    stream.strip_prefix(WEBHOOK)?.parse().ok()
 }

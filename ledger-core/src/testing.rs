@@ -7,6 +7,7 @@ use crate::account::{self, AccountCommand, AccountEvent, AccountState};
 use crate::dead_letter::{self, DeadLetterCommand, DeadLetterEvent, DeadLetters};
 use crate::transfer::{self, TransferCommand, TransferEvent, TransferState};
 use crate::user::{self, UserCommand, UserEvent, UserState};
+use crate::webhook::{self, WebhookCommand, WebhookEvent, WebhookState};
 
 /// What a decision came to, waiting to be compared.
 #[derive(Debug)]
@@ -51,6 +52,14 @@ pub fn given_user<'a>(history: impl IntoIterator<Item = &'a UserEvent>) -> UserS
     state
 }
 
+/// The history of a webhook.
+#[must_use]
+pub fn given_webhook<'a>(history: impl IntoIterator<Item = &'a WebhookEvent>) -> WebhookState {
+    let mut state = WebhookState::default();
+    history.into_iter().for_each(|event| state.evolve(event));
+    state
+}
+
 /// The history of parked transfers.
 #[must_use]
 pub fn given_dead_letters<'a>(history: impl IntoIterator<Item = &'a DeadLetterEvent>) -> DeadLetters {
@@ -84,5 +93,12 @@ impl UserState {
     /// Decides a command on this history.
     pub fn when(&self, command: &UserCommand) -> Outcome<UserEvent> {
         Outcome(user::decide(self, command))
+    }
+}
+
+impl WebhookState {
+    /// Decides a command on this history.
+    pub fn when(&self, command: &WebhookCommand) -> Outcome<WebhookEvent> {
+        Outcome(webhook::decide(self, command))
     }
 }

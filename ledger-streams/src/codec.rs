@@ -117,8 +117,15 @@ fn event_id(stream: &str, revision: u64, name: &str, data: &[u8], metadata: &[u8
 }
 
 /// Every category of the ledger's streams.
-pub(crate) const CATEGORIES: [&str; 5] =
-    [stream::ACCOUNT, stream::TRANSFER, stream::ACCOUNT_REFERENCE, stream::USER, stream::DEAD_LETTERS];
+pub(crate) const CATEGORIES: [&str; 7] = [
+    stream::ACCOUNT,
+    stream::TRANSFER,
+    stream::ACCOUNT_REFERENCE,
+    stream::USER,
+    stream::DEAD_LETTERS,
+    stream::STATEMENT,
+    stream::WEBHOOK,
+];
 
 /// False for the store's own events and for other clients' in the same store.
 pub(crate) fn is_the_ledgers(recorded: &RecordedEvent) -> bool {

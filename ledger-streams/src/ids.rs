@@ -97,11 +97,6 @@ impl Ids {
         Ok(make(&current.snowflakes))
     }
 
-    /// The number in this process's ids.
-    pub(crate) fn worker(&self) -> u16 {
-        self.current.read().worker
-    }
-
     /// Holds the number for longer, or takes another one if it was lost.
     async fn renew(&self, store: &EventStore) -> Result<(), StoreError> {
         let (worker, lease, given, last_ms) = {

@@ -1,6 +1,6 @@
 //! Leases: a piece of work that one process at a time does, and another takes over when that one is gone.
 //!
-//! A lease is a stream, `$lease-{name}`. Who appends to it at the revision it has seen holds the lease for [`LEASE_HELD_FOR`] from the moment it
+//! A lease is a stream, `$lease-{name}`. Who appends to it at the revision it has seen holds the lease for [`LeaseTimes::held_for`] from the moment it
 //! began to append. Others see that event come up, and take the lease when it has stood unchanged for longer than that by their own clock.
 //! So no two clocks are compared, and none may go back: both count from things that they saw themselves. It is renewed only while there is work,
 //! so that an idle bank writes nothing; who held it last takes it up again at once.
@@ -9,6 +9,7 @@
 //! the lease by then. What it does then is decided at exact revisions, like everything else.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use eventstore_node::{ExpectedRevision, RecordedEvent};
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,7 @@ use uuid::Uuid;
 
 use crate::codec::system_append;
 use crate::store::AppendFailure;
-use crate::{EventStore, LEASE_FREE_AFTER, LEASE_HELD_FOR, LEASE_RENEW_BEFORE, StoreError};
+use crate::{EventStore, StoreError};
 
 /// What stands in a lease's stream.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,10 +27,23 @@ struct Held {
     holder: Option<Uuid>,
 }
 
+/// How long a lease lasts.
+#[derive(Clone, Copy, Debug)]
+pub struct LeaseTimes {
+    /// From the moment it was asked for.
+    pub held_for: Duration,
+    /// How long before its end it is renewed.
+    pub renew_before: Duration,
+    /// How long another process's must have stood unchanged before it is taken. More than it is held for, so that clocks of different speed
+    /// do no harm.
+    pub free_after: Duration,
+}
+
 /// This process's view of one lease, and its part in it.
 pub struct Lease {
     store: EventStore,
     stream: Arc<str>,
+    times: LeaseTimes,
     me: Uuid,
     /// The revision of its last event, by whom it is, and since when it has been known here.
     seen: Option<Seen>,
@@ -45,8 +59,8 @@ struct Seen {
 }
 
 impl Lease {
-    pub(crate) fn new(store: EventStore, name: &str, me: Uuid) -> Self {
-        Self { store, stream: format!("$lease-{name}").into(), me, seen: None, until: None }
+    pub(crate) fn new(store: EventStore, name: &str, times: LeaseTimes, me: Uuid) -> Self {
+        Self { store, stream: format!("$lease-{name}").into(), times, me, seen: None, until: None }
     }
 
     /// True while it is surely this process's.
@@ -64,7 +78,7 @@ impl Lease {
     /// True when it is to be taken, or renewed, before more work is begun.
     #[must_use]
     pub fn is_due(&self) -> bool {
-        self.until.is_none_or(|until| Instant::now() + LEASE_RENEW_BEFORE >= until)
+        self.until.is_none_or(|until| Instant::now() + self.times.renew_before >= until)
     }
 
     /// Takes the lease, renews it, or sees that another process has it. True when it is held now.
@@ -103,7 +117,7 @@ impl Lease {
             None => true,
             // Ours, or it was: nobody else has taken it since.
             Some(holder) if holder == self.me => true,
-            Some(_) => seen.since.elapsed() >= LEASE_FREE_AFTER,
+            Some(_) => seen.since.elapsed() >= self.times.free_after,
         }
     }
 
@@ -128,7 +142,7 @@ impl Lease {
         match self.store.append(vec![append]).await {
             Ok(placed) => {
                 self.seen = placed.last().map(|last| Seen { revision: last.revision, holder, since });
-                self.until = holder.map(|_| since + LEASE_HELD_FOR);
+                self.until = holder.map(|_| since + self.times.held_for);
                 Ok(())
             }
             // Another process was faster, or an append of ours came late: the next look tells.

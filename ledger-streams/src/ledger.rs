@@ -4,16 +4,21 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use ledger_core::dead_letter::DeadLetters;
-use ledger_core::{AccountId, Position, Snowflakes, TransferId, UserId};
+use ledger_core::{AccountId, Position, Snowflakes, TransferId, UserId, WebhookId};
 use parking_lot::Mutex;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::accounts::Accounts;
-use crate::codec::system_append;
+use crate::codec::{decode, system_append};
 use crate::ids::Ids;
 use crate::store::AppendFailure;
 use crate::transfers::Claims;
-use crate::{EventStore, Lease, SNAPSHOT_EVERY_EVENTS, StoreError};
+use crate::{
+    CALM_LEASE, EventStore, LEASE_FREE_AFTER, LEASE_HELD_FOR, LEASE_RENEW_BEFORE, Lease, LeaseTimes,
+    Recorded, SNAPSHOT_EVERY_EVENTS, StoreError,
+};
 
 /// How a ledger is opened.
 #[derive(Clone, Debug)]
@@ -85,7 +90,18 @@ impl Ledger {
     /// This process's view of a lease. Two of one name in one process are one holder.
     #[must_use]
     pub fn lease(&self, name: &str) -> Lease {
-        Lease::new(self.store().clone(), name, self.inner.me)
+        let times = LeaseTimes {
+            held_for: LEASE_HELD_FOR,
+            renew_before: LEASE_RENEW_BEFORE,
+            free_after: LEASE_FREE_AFTER,
+        };
+        Lease::new(self.store().clone(), name, times, self.inner.me)
+    }
+
+    /// As [`Self::lease`], for work that goes on for as long as the process runs: renewed, and taken over, with more time.
+    #[must_use]
+    pub fn calm_lease(&self, name: &str) -> Lease {
+        Lease::new(self.store().clone(), name, CALM_LEASE, self.inner.me)
     }
 
     /// The time now by this process's clock, for business times that the client leaves open.
@@ -124,10 +140,12 @@ impl Ledger {
         self.new_id(UserId::generate)
     }
 
-    /// True when this process made the id: the transfer is its own to bring to an end, others only help when it does not.
-    #[must_use]
-    pub fn made(&self, id: TransferId) -> bool {
-        id.worker() == self.inner.ids.worker()
+    /// A new webhook id.
+    ///
+    /// # Errors
+    /// As [`Self::new_account_id`].
+    pub fn new_webhook_id(&self) -> Result<WebhookId, StoreError> {
+        self.new_id(WebhookId::generate)
     }
 
     /// A subscriber's place as it last saved it, 0 when it never did.
@@ -135,11 +153,20 @@ impl Ledger {
     /// # Errors
     /// From the store; [`StoreError::Broken`] when what was saved is not a number.
     pub async fn load_checkpoint(&self, subscriber: &str) -> Result<Position, StoreError> {
+        Ok(self.load_place(subscriber).await?.unwrap_or(0))
+    }
+
+    /// What a subscriber saved of its place: a position, or more than that.
+    ///
+    /// # Errors
+    /// From the store; [`StoreError::Broken`] when what was saved is something else.
+    pub async fn load_place<T: DeserializeOwned>(&self, subscriber: &str) -> Result<Option<T>, StoreError> {
         let stream = checkpoint_stream(subscriber).into();
         let Some(event) = self.store().read_last(&stream).await? else {
-            return Ok(0);
+            return Ok(None);
         };
         serde_json::from_slice(&event.data)
+            .map(Some)
             .map_err(|error| StoreError::Broken(format!("checkpoint of {subscriber}: {error}").into()))
     }
 
@@ -148,13 +175,34 @@ impl Ledger {
     /// # Errors
     /// From the store.
     pub async fn save_checkpoint(&self, subscriber: &str, position: Position) -> Result<(), StoreError> {
-        let (id, data) = (self.store().new_uuid(), position.to_string().into_bytes());
-        let append = system_append(id, &checkpoint_stream(subscriber), "$checkpoint", data);
-        match self.store().append(vec![append]).await {
+        self.save_places(&[(subscriber.to_owned(), position)]).await
+    }
+
+    /// Saves places of subscribers in the log itself, in this order: when one is there, those before it are.
+    ///
+    /// # Errors
+    /// From the store.
+    pub async fn save_places<T: Serialize + Sync>(&self, places: &[(String, T)]) -> Result<(), StoreError> {
+        let encode = |(subscriber, place): &(String, T)| {
+            let data =
+                serde_json::to_vec(place).map_err(|error| StoreError::Broken(error.to_string().into()))?;
+            Ok(system_append(self.store().new_uuid(), &checkpoint_stream(subscriber), "$checkpoint", data))
+        };
+        let batch = places.iter().map(encode).collect::<Result<Vec<_>, StoreError>>()?;
+        match self.store().append(batch).await {
             Ok(_) => Ok(()),
             Err(AppendFailure::Store(error)) => Err(error),
-            Err(AppendFailure::Conflict(_)) => Err(StoreError::Contended(subscriber.into())),
+            Err(AppendFailure::Conflict(_)) => Err(StoreError::Contended("checkpoints".into())),
         }
+    }
+
+    /// The first event of one of the ledger's streams: what an account was opened with, what a transfer was asked for.
+    ///
+    /// # Errors
+    /// From the store.
+    pub async fn first_event(&self, stream: &Arc<str>) -> Result<Option<Recorded>, StoreError> {
+        let first = self.store().read_event(stream, 0).await?;
+        first.map_or(Ok(None), decode)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::LeaseTimes;
+
 /// Accounts whose state is kept in memory; the least used go first.
 pub const CACHED_ACCOUNTS_MAX: usize = 100_000;
 /// Events of an account after which its state is written down: as many are read at most, most often, before a cold account answers.
@@ -21,6 +23,12 @@ pub const LEASE_RENEW_BEFORE: Duration = Duration::from_secs(1);
 /// How long another process's lease must have stood unchanged before it is taken. More than it is held for, so that clocks of different speed do
 /// no harm.
 pub const LEASE_FREE_AFTER: Duration = Duration::from_millis(2_500);
+/// A lease whose holder renews it for as long as it runs: it need not be taken over as fast, and is not to fill the log.
+pub const CALM_LEASE: LeaseTimes = LeaseTimes {
+    held_for: Duration::from_secs(5),
+    renew_before: Duration::from_millis(2_500),
+    free_after: Duration::from_secs(6),
+};
 /// How long a process may use the worker number it took or renewed last.
 pub const WORKER_HELD_FOR: Duration = Duration::from_secs(10 * 60);
 /// How often it is renewed.

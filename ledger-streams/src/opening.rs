@@ -106,7 +106,12 @@ impl Ledger {
         let recorded = decode_all(self.store().read_stream(&stream, 0).await?)?;
         Ok(recorded.into_iter().find_map(|recorded| match recorded.event {
             Event::Reference(ReferenceEvent::Claimed(claimed)) => Some(claimed.account_id),
-            Event::Account(_) | Event::Transfer(_) | Event::User(_) | Event::DeadLetter(_) => None,
+            Event::Account(_)
+            | Event::Transfer(_)
+            | Event::User(_)
+            | Event::Statement(_)
+            | Event::DeadLetter(_)
+            | Event::Webhook(_) => None,
         }))
     }
 

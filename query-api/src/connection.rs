@@ -40,9 +40,9 @@ pub(crate) trait Cursor: Copy + Ord {
     fn decode(text: &str) -> Option<Self>;
 }
 
-/// The place of an account among accounts: its id.
+/// The place of something among others of its kind: its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct AccountCursor(pub(crate) i64);
+pub(crate) struct IdCursor(pub(crate) i64);
 
 /// The place of a dead letter among dead letters: its transfer's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,7 +71,7 @@ impl EntryCursor {
     }
 }
 
-impl Cursor for AccountCursor {
+impl Cursor for IdCursor {
     fn encode(self) -> String {
         URL_SAFE_NO_PAD.encode(self.0.to_be_bytes())
     }
@@ -83,11 +83,11 @@ impl Cursor for AccountCursor {
 
 impl Cursor for DeadLetterCursor {
     fn encode(self) -> String {
-        AccountCursor(self.0).encode()
+        IdCursor(self.0).encode()
     }
 
     fn decode(text: &str) -> Option<Self> {
-        AccountCursor::decode(text).map(|AccountCursor(id)| Self(id))
+        IdCursor::decode(text).map(|IdCursor(id)| Self(id))
     }
 }
 

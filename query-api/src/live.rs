@@ -179,7 +179,9 @@ fn change_of(recorded: &Recorded) -> Option<Change> {
             | AccountEvent::Closed(_),
         )
         | Event::User(_)
-        | Event::Reference(_) => return None,
+        | Event::Reference(_)
+        | Event::Statement(_)
+        | Event::Webhook(_) => return None,
     };
     let entry = stream::account_id(&recorded.stream).filter(|_| is_entry).map(|account_id| Entry {
         account_id,

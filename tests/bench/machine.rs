@@ -98,6 +98,11 @@ pub fn memory(pid: u32) -> (u64, u64) {
 }
 
 impl Cpu {
+    /// CPU seconds of the process itself.
+    pub fn total(&self) -> f64 {
+        self.threads.values().sum()
+    }
+
     /// One line: CPU use per second since `before`, by group of threads, greatest first.
     pub fn since(&self, before: &Self, seconds: f64) -> String {
         let mut groups: Vec<_> = self

@@ -5,7 +5,7 @@
 //!
 //! `BENCH_SECONDS` (60), `BENCH_RATE` (13000 transfers/s offered to the whole system), `BENCH_START_EVENTS` (10000000; 0 skips the part),
 //! `BENCH_MILLION` (1000000 transfers on one account) and `BENCH_PARTS` (all of
-//! log,accept,sustain,source,destination,sql,import,takeover,million,cold,start) may be set.
+//! log,accept,sustain,source,destination,sql,import,notify,takeover,million,cold,start) may be set.
 
 #![allow(
     missing_docs,
@@ -22,6 +22,7 @@ mod load;
 mod log;
 mod long;
 mod machine;
+mod notify;
 mod parts;
 mod server;
 mod takeover;
@@ -85,6 +86,9 @@ fn main() {
         }
         if plan.includes("import") {
             import::run().await;
+        }
+        if plan.includes("notify") {
+            notify::run(&plan).await;
         }
         if plan.includes("takeover") {
             takeover::run().await;

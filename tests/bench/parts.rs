@@ -272,3 +272,11 @@ pub async fn wait_for_projections(server: &Server) -> Duration {
     }
     start.elapsed()
 }
+
+/// Makes accounts and moves money between them for a while; how many of each.
+pub async fn fill(server: &Server, duration: Duration) -> (u64, u64) {
+    let ids = accounts::open(server, ACCOUNTS).await;
+    let outcome = run(load(server, uniform(&ids), duration, "fill")).await;
+    print_accepted(&outcome);
+    (ids.len() as u64, outcome.accepted)
+}

@@ -12,15 +12,24 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("command-api", &["ledger-core", "ledger-streams"]),
     ("projector", &["ledger-core", "ledger-streams"]),
     ("query-api", &["ledger-core", "ledger-streams"]),
+    ("notifications", &["ledger-core", "ledger-streams"]),
     (
         "daybook",
-        &["ledger-core", "ledger-streams", "eventstore-node", "command-api", "projector", "query-api"],
+        &[
+            "ledger-core",
+            "ledger-streams",
+            "eventstore-node",
+            "command-api",
+            "projector",
+            "query-api",
+            "notifications",
+        ],
     ),
 ];
 
 /// Libraries that only some crates may name.
 const RESERVED: &[(&str, &[&str])] = &[
-    ("sqlx", &["projector", "query-api", "daybook"]),
+    ("sqlx", &["projector", "query-api", "notifications", "daybook"]),
     ("fjall", &["eventstore-node"]),
     ("kurrentdb", &["ledger-streams"]),
     ("axum", &["eventstore-node", "command-api", "query-api", "daybook"]),

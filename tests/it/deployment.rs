@@ -9,7 +9,7 @@ use clap::Parser;
 use daybook::Cli;
 use serde_json::Value;
 
-const ROLES: [&str; 4] = ["node", "command", "projector", "query"];
+const ROLES: [&str; 5] = ["node", "command", "projector", "query", "notifications"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -154,7 +154,7 @@ fn volumes_networks_and_dependencies_exist() {
     }
     assert_eq!(used, names("volumes"));
     // Tokens and personal data are read with the same keys by all who need them.
-    for role in ["command", "query"] {
+    for role in ["command", "query", "notifications"] {
         assert_eq!(list(&compose["services"][role]["volumes"]), ["keys:/var/lib/daybook"]);
     }
 }

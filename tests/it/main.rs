@@ -8,6 +8,7 @@ mod contracts;
 mod deployment;
 mod harness;
 mod journeys;
+mod notifications;
 mod outages;
 mod process_manager;
 mod races;

@@ -160,9 +160,14 @@ impl Bank {
 
     /// An event on an account that this program cannot read.
     async fn poison(&self, id: AccountId) {
+        self.append_unreadable(&stream::account(id), "AccountMadeOfGold").await;
+    }
+
+    /// Appends an event that this program cannot read; its position.
+    async fn append_unreadable(&self, stream: &str, name: &'static str) -> u64 {
         let event = ProposedEvent {
             id: Uuid::new_v4(),
-            event_type: Cow::Borrowed("AccountMadeOfGold"),
+            event_type: Cow::Borrowed(name),
             is_json: true,
             data: Bytes::from_static(b"{}"),
             metadata: Bytes::from(
@@ -173,12 +178,12 @@ impl Bank {
             ),
         };
         let append = StreamAppend {
-            stream: stream::account(id).into(),
+            stream: stream.into(),
             expected: ExpectedRevision::Any,
             follows: None,
             events: vec![event],
         };
-        self.node.append(vec![append]).await.unwrap();
+        self.node.append(vec![append]).await.unwrap().streams[0].position
     }
 
     async fn say(&self, command: DeadLetterCommand) -> Result<usize, Rejection> {
@@ -354,6 +359,43 @@ async fn an_operators_word_is_acted_on_after_a_restart() {
     assert_eq!(bank.ended(&receipt).await, TransferStatus::Completed);
     assert_eq!((bank.balance(from).await, bank.balance(to).await), (i64::MAX, 700));
     manager.stop().await;
+}
+
+/// A client that repeats its deposit drives it, parked or not. Its dead letter knows nothing of that until somebody asks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_letter_whose_transfer_another_driver_ended_is_closed_by_a_retry() {
+    let bank = Bank::new().await;
+    let (from, _, receipt) = stuck(&bank).await;
+    let manager = Manager::start(&bank.ledger).await;
+    bank.dead_letter(1).await;
+    drain(&bank, from, 700).await;
+    bank.ledger.drive(&mut receipt.run.clone()).await.unwrap();
+    let ended = TransferStatus::Failed(Rejection::AccountFrozen);
+    assert_eq!((bank.ended(&receipt).await, bank.ledger.parked_transfers().await.unwrap()), (ended, 1));
+
+    let retry = DeadLetterCommand::Retry { transfer_id: receipt.transfer_id, reason: None };
+    assert_eq!(bank.say(retry).await, Ok(1));
+    assert_eq!(bank.ledger.parked_transfers().await.unwrap(), 0);
+    manager.stop().await;
+    let events: Vec<_> = bank.events(stream::DEAD_LETTERS).into_iter().map(|(name, ..)| name).collect();
+    assert_eq!(events, ["TransferParked", "ParkedTransferRetried"], "not parked again");
+    assert_eq!(bank.balance(from).await, i64::MAX, "the money came back once");
+}
+
+/// Whoever can read it must still be told of it: the checkpoint stays before it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operators_word_that_this_program_cannot_read_is_not_passed_by() {
+    let bank = Bank::new().await;
+    stuck(&bank).await;
+    let manager = Manager::start(&bank.ledger).await;
+    bank.dead_letter(1).await;
+    let word = bank.append_unreadable(stream::DEAD_LETTERS, "ParkedTransferBlessed").await;
+    let (from, to) = (bank.account(100).await, bank.account(0).await);
+    let later = bank.transfer("later", from, to, 100).await;
+    assert_eq!(bank.ended(&later).await, TransferStatus::Completed);
+    manager.stop().await;
+    let checkpoint = bank.ledger.load_checkpoint("process-manager").await.unwrap();
+    assert!(checkpoint < word, "{checkpoint} is not before {word}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

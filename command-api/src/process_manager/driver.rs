@@ -22,6 +22,8 @@ pub(super) struct Driver {
     /// How far it has come, if that is known.
     pub(super) run: Option<TransferRun>,
     pub(super) resolution: Option<Resolution>,
+    /// The operator's word that has it driven, if it is one; see [`DeadLetterCommand::Park`].
+    pub(super) word: Option<u64>,
 }
 
 /// What became of it.
@@ -35,7 +37,7 @@ pub(super) struct Driven {
 pub(super) enum Outcome {
     /// It has ended.
     Ended,
-    /// It waits for an operator.
+    /// It waits for an operator, or for what an operator has said meanwhile.
     Parked,
     /// It is to be tried again, after a pause.
     Again { tries: Box<Tries>, pause: Duration },
@@ -73,7 +75,8 @@ impl Driver {
                 Next::GiveUp => error.to_string(),
             },
         };
-        match self.park(&tries, reason).await {
+        let parked = AssertUnwindSafe(self.park(&tries, reason)).catch_unwind().await;
+        match parked.unwrap_or_else(|_| Err(StoreError::Broken("parking it panicked".into()))) {
             Ok(outcome) => outcome,
             Err(error) => {
                 tracing::error!(stream = %self.stream, %error, "a transfer could not be parked");
@@ -102,7 +105,7 @@ impl Driver {
         let transfer = &run.process.transfer;
         let (attempts, history) = tries.report();
         tracing::error!(stream = %self.stream, %reason, attempts, "a transfer is parked: it cannot go on by itself");
-        let parked = DeadLetterCommand::Park(TransferParked {
+        let parked = TransferParked {
             transfer_id: transfer.transfer_id,
             stream: self.stream.to_string(),
             from: transfer.from,
@@ -112,9 +115,10 @@ impl Driver {
             reason,
             attempts,
             history,
-        });
+        };
+        let park = DeadLetterCommand::Park { parked, word: self.word };
         let context = Context { actor: ACTOR.into(), booked_at: self.ledger.now(), ..run.context.clone() };
-        match self.ledger.dead_letter(&parked, &context).await? {
+        match self.ledger.dead_letter(&park, &context).await? {
             Ok(_) => Ok(Outcome::Parked),
             Err(rejection) => Err(StoreError::Broken(format!("parking was refused: {rejection}").into())),
         }

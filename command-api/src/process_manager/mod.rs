@@ -59,10 +59,11 @@ pub async fn run(
         tokio::select! {
             biased;
             () = shutdown.cancelled() => break,
-            Some(driven) = manager.driving.join_next() => manager.driven(driven),
             () = manager.partitions.attended() => {}
+            Some(driven) = manager.driving.join_next() => manager.driven(driven),
+            Some(counted) = manager.counting.join_next() => manager.counted(counted.ok().and_then(Result::ok)),
             () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => manager.transfers.wake(),
-            _ = tick.tick() => manager.look_around().await,
+            _ = tick.tick() => manager.look_around(),
             batch = subscription.next_undecoded(PROCESS_BATCH_EVENTS), if manager.has_room() => manager.learn(batch?),
         }
         manager.drive_ready();
@@ -80,6 +81,8 @@ struct ProcessManager {
     transfers: Transfers,
     partitions: Partitions,
     driving: JoinSet<Driven>,
+    /// Beside the rest: it waits while another part of this process speaks of parked transfers.
+    counting: JoinSet<Result<usize, StoreError>>,
     /// Everything up to here was read.
     position: Position,
     saved: Position,
@@ -98,6 +101,7 @@ impl ProcessManager {
             ledger,
             transfers: Transfers::default(),
             driving: JoinSet::new(),
+            counting: JoinSet::new(),
             position: checkpoint,
             saved: checkpoint,
             events_since_saved: 0,
@@ -125,18 +129,24 @@ impl ProcessManager {
     }
 
     /// What rests has lost its driver: a crash between two events, a client that went away. And what has waited too long is counted.
-    async fn look_around(&mut self) {
+    fn look_around(&mut self) {
         if self.caught_up || !self.has_room() {
             self.transfers.take_up_resting(REST_MAX);
         }
         let (stuck, oldest) = self.transfers.older_than(STUCK_AFTER, self.ledger.now());
         metrics::gauge!("daybook_transfers_stuck").set(stuck as f64);
         metrics::gauge!("daybook_transfers_oldest_seconds").set(oldest.as_secs_f64());
-        if self.recount
-            && let Ok(parked) = self.ledger.parked_transfers().await
-        {
-            metrics::gauge!("daybook_dead_letters").set(parked as f64);
-            self.recount = false;
+        if self.counting.is_empty() && std::mem::take(&mut self.recount) {
+            let ledger = self.ledger.clone();
+            self.counting.spawn(async move { ledger.parked_transfers().await });
+        }
+    }
+
+    fn counted(&mut self, parked: Option<usize>) {
+        match parked {
+            Some(parked) => metrics::gauge!("daybook_dead_letters").set(parked as f64),
+            // Counted again at the next look.
+            None => self.recount = true,
         }
     }
 
@@ -158,6 +168,7 @@ impl ProcessManager {
                 stream: Arc::clone(&stream),
                 run: pending.run.clone(),
                 resolution: pending.resolution,
+                word: pending.word,
             };
             self.partitions.began(partition);
             self.driving.spawn(driver.drive(claim, pending.tries.take()));

@@ -51,7 +51,8 @@ impl Partitions {
     pub(super) fn choose(&mut self, transfers: &mut Transfers) -> Vec<(usize, Arc<str>)> {
         let mut chosen = Vec::new();
         for (number, partition) in self.partitions.iter_mut().enumerate() {
-            if !transfers.has_ready(number) {
+            // Held also while the last ones are being driven, however long that takes.
+            if !transfers.has_ready(number) && partition.driven == 0 {
                 continue;
             }
             let now = Instant::now();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use ledger_core::dead_letter::{DeadLetterEvent, Resolution};
+use ledger_core::settlement::Settlement;
 use ledger_core::transfer::TransferEvent;
 use ledger_core::transfer::process::Stage;
 use ledger_core::{Event, Position, stream};
@@ -21,6 +22,8 @@ pub(super) struct Pending {
     pub(super) run: Option<TransferRun>,
     /// How an operator said that it is to end.
     pub(super) resolution: Option<Resolution>,
+    /// Revision of an operator's last word on it.
+    pub(super) word: Option<u64>,
     /// Where in the log a restart would learn of it.
     known_at: Position,
     /// When the log recorded that.
@@ -28,6 +31,13 @@ pub(super) struct Pending {
     /// Once one has failed.
     pub(super) tries: Option<Box<Tries>>,
     pub(super) state: State,
+}
+
+impl Pending {
+    fn new(known_at: Position, since: DateTime<Utc>, run: Option<TransferRun>) -> Self {
+        let state = State::Resting { since: Instant::now() };
+        Self { run, resolution: None, word: None, known_at, since, tries: None, state }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +67,9 @@ pub(super) struct Transfers {
     waiting: BTreeMap<(Instant, u64), Arc<str>>,
     /// Tells apart those that wait until the same moment.
     waits: u64,
+    /// Where the first event about a parked transfer stands that this program cannot read: a newer one must be told of it after a restart,
+    /// for nobody else takes that transfer up.
+    unread_word: Option<Position>,
 }
 
 impl Transfers {
@@ -68,9 +81,9 @@ impl Transfers {
         self.pending.get_mut(stream)
     }
 
-    /// Where the oldest of them became known.
+    /// Where the oldest of them became known, or would have.
     pub(super) fn oldest(&self) -> Option<Position> {
-        self.pending.values().map(|pending| pending.known_at).min()
+        self.pending.values().map(|pending| pending.known_at).chain(self.unread_word).min()
     }
 
     /// How many have been known for longer than `age`, and how long the oldest has.
@@ -107,7 +120,7 @@ impl Transfers {
             // Kept in mind all the same: a newer program may read it after a restart, and must be told of it then.
             Err(error) => unreadable(&error),
         };
-        self.insert(stream, position, recorded_at, run, None);
+        self.insert(stream, Pending::new(position, recorded_at, run));
     }
 
     /// A leg is news only while nobody here drives its transfer.
@@ -126,8 +139,9 @@ impl Transfers {
             // Who drives it meets this event again, and has the transfer parked for it.
             Err(error) => unreadable(&error),
         }
-        // Nobody answers a request but its own command: it is left alone, unless it comes to rest.
-        let to_do = run.process.stage != Stage::Requested;
+        // Nobody answers a request but its own command; and whoever asks for cash waits for the end and drives it there. These are left alone,
+        // unless they come to rest.
+        let to_do = run.process.stage != Stage::Requested && !is_waited_for(run);
         let stream = Arc::clone(run.stream());
         if let State::Resting { since } = &mut pending.state {
             *since = Instant::now();
@@ -142,8 +156,12 @@ impl Transfers {
         let (position, recorded_at) = (event.position(), event.recorded_at());
         let recorded = match event.decode() {
             Ok(recorded) => recorded,
-            Err(error) => return unreadable(&error),
+            Err(error) => {
+                self.unread_word.get_or_insert(position);
+                return unreadable(&error);
+            }
         };
+        let word = Some(recorded.revision);
         let Event::DeadLetter(event) = recorded.event else { return };
         let (stream, resolution) = match event {
             DeadLetterEvent::Parked(parked) => return self.remove(&parked.stream.into()),
@@ -151,21 +169,13 @@ impl Transfers {
             DeadLetterEvent::Resolved(resolved) => (resolved.stream, Some(resolved.resolution)),
         };
         let stream = stream.into();
-        self.insert(Arc::clone(&stream), position, recorded_at, None, resolution);
+        let pending = Pending { resolution, word, ..Pending::new(position, recorded_at, None) };
+        self.insert(Arc::clone(&stream), pending);
         self.make_ready(&stream);
     }
 
-    fn insert(
-        &mut self,
-        stream: Arc<str>,
-        known_at: Position,
-        since: DateTime<Utc>,
-        run: Option<TransferRun>,
-        resolution: Option<Resolution>,
-    ) {
+    fn insert(&mut self, stream: Arc<str>, pending: Pending) {
         self.remove(&stream);
-        let state = State::Resting { since: Instant::now() };
-        let pending = Pending { run, resolution, known_at, since, tries: None, state };
         self.pending.insert(stream, pending);
     }
 
@@ -236,6 +246,12 @@ impl Transfers {
     }
 }
 
+/// True for what deposits, withdrawals and imports make: one side is the bank's own.
+fn is_waited_for(run: &TransferRun) -> bool {
+    let transfer = &run.process.transfer;
+    [transfer.from, transfer.to].into_iter().any(|account| Settlement::of(account).is_some())
+}
+
 fn run_of(recorded: &Recorded) -> Option<TransferRun> {
     match &recorded.event {
         Event::Transfer(TransferEvent::Requested(requested)) => Some(TransferRun::of(recorded, requested)),
@@ -243,7 +259,9 @@ fn run_of(recorded: &Recorded) -> Option<TransferRun> {
         | Event::Account(_)
         | Event::User(_)
         | Event::Reference(_)
-        | Event::DeadLetter(_) => None,
+        | Event::DeadLetter(_)
+        | Event::Statement(_)
+        | Event::Webhook(_) => None,
     }
 }
 

@@ -113,7 +113,7 @@ pub(crate) async fn command_dead_letter(
     command: &DeadLetterCommand,
 ) -> Result<Response, Problem> {
     let (transfer_id, standing, resolution) = match command {
-        DeadLetterCommand::Park(parked) => (parked.transfer_id, "parked", None),
+        DeadLetterCommand::Park { parked, .. } => (parked.transfer_id, "parked", None),
         DeadLetterCommand::Retry { transfer_id, .. } => (*transfer_id, "retried", None),
         DeadLetterCommand::Resolve { transfer_id, resolution, .. } => {
             (*transfer_id, "resolved", Some(*resolution))

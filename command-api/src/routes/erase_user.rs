@@ -12,8 +12,9 @@ use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::routes::answers::{UserAnswer, placed};
 use crate::routes::register_user::with_keys;
+use crate::routes::webhook;
 
-/// Destroys the user's key: nobody can read the details any more, anywhere. Accounts and balances stay.
+/// Destroys the user's key: nobody can read the details any more, anywhere. The user's webhooks are deleted. Accounts and balances stay.
 #[utoipa::path(
     delete, path = "/api/v1/users/{user_id}", tag = "users",
     params(("user_id" = String, Path)),
@@ -28,6 +29,7 @@ pub(crate) async fn handle(
     if api.ledger.view_user(user_id).await?.status == UserStatus::Unknown {
         return Err(Problem::of_resource(Rejection::UserNotFound));
     }
+    webhook::forget_all(&api, &caller, user_id).await?;
     // The key first: if we crash in between, the data is gone and asking again records it.
     with_keys(&api, move |keys| keys.destroy(user_id)).await?;
     let context = caller.context(&api, stream::user(user_id));

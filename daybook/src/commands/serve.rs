@@ -2,6 +2,7 @@
 
 mod command;
 mod node;
+mod notifications;
 mod projector;
 mod query;
 
@@ -21,6 +22,7 @@ On one machine, each in a terminal of its own:
   daybook serve command
   daybook serve projector
   daybook serve query
+  daybook serve notifications
 
 With an EventStoreDB (KurrentDB) server or cluster as the log there is no node:
   export DAYBOOK_EVENT_STORE='esdb+discover://bank:SECRET@cluster:2113'";
@@ -44,6 +46,8 @@ enum Role {
     Projector(projector::ProjectorArgs),
     /// Queries by HTTP; run as many as you like
     Query(query::QueryArgs),
+    /// Signed notifications to webhooks; one sends, a second one waits
+    Notifications(notifications::NotificationsArgs),
 }
 
 /// Runs one role until Ctrl-C or SIGTERM.
@@ -56,6 +60,7 @@ pub async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
         Role::Command(args) => command::run(args).await,
         Role::Projector(args) => projector::run(args).await,
         Role::Query(args) => query::run(args).await,
+        Role::Notifications(args) => notifications::run(args).await,
     }
 }
 

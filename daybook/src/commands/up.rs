@@ -11,8 +11,11 @@ use clap::Args;
 
 use super::{DataDir, Failure};
 use crate::data_dir::{self, DataDirLock};
-use crate::process::flags::{EsdbFlags, HostFlags, TimeZoneFlags, WorkerFlags};
-use crate::process::{Database, EventStorePlan, Host, Plan, RoleName};
+use crate::process::flags::{
+    EsdbFlags, HostFlags, NotificationFlags, TimeZoneFlags, WebhookSecretFlags, WebhookTargetFlags,
+    WorkerFlags,
+};
+use crate::process::{Database, EventStorePlan, Host, Plan, RoleName, Webhooks};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -56,13 +59,19 @@ pub struct UpArgs {
         env = "DAYBOOK_ROLES",
         value_enum,
         value_delimiter = ',',
-        default_value = "command,process-manager,projector,query"
+        default_value = "command,process-manager,projector,query,notifications"
     )]
     roles: Vec<RoleName>,
     #[command(flatten)]
     time_zone: TimeZoneFlags,
     #[command(flatten)]
     worker: WorkerFlags,
+    #[command(flatten)]
+    webhook_targets: WebhookTargetFlags,
+    #[command(flatten)]
+    webhook_secrets: WebhookSecretFlags,
+    #[command(flatten)]
+    notifications: NotificationFlags,
     #[command(flatten)]
     host: HostFlags,
 }
@@ -89,6 +98,11 @@ pub async fn run(args: UpArgs) -> Result<ExitCode, Failure> {
         keys: Some(data_dir.clone()),
         time_zone: args.time_zone.time_zone,
         worker: args.worker.worker,
+        webhooks: Webhooks {
+            allow_private: args.webhook_targets.webhooks_allow_private,
+            secret_overlap: args.webhook_secrets.webhooks_secret_overlap,
+            options: args.notifications.options(args.webhook_targets),
+        },
     };
     let is_elsewhere = args.event_store.is_some();
     host.run(plan, |reachable| welcome::text(reachable, is_elsewhere, &data_dir, &postgres)).await

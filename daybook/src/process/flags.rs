@@ -3,11 +3,13 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use chrono_tz::Tz;
 use clap::Args;
 use eventstore_node::grpc::{self, Credentials, GrpcOptions, TlsOptions};
 use ledger_core::id::WORKER_MAX;
+use notifications::NotificationOptions;
 
 use crate::commands::Failure;
 use crate::telemetry::LogFormat;
@@ -84,6 +86,84 @@ pub(crate) struct WorkerFlags {
         value_parser = clap::value_parser!(u16).range(0..=i64::from(WORKER_MAX))
     )]
     pub(crate) worker: Option<u16>,
+}
+
+/// Where webhooks may be.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct WebhookTargetFlags {
+    /// Webhooks may be at private, link-local and loopback addresses, and without TLS: whoever registers one can make daybook call
+    /// what it reaches. The same in all processes
+    #[arg(long, env = "DAYBOOK_WEBHOOKS_ALLOW_PRIVATE")]
+    pub(crate) webhooks_allow_private: bool,
+}
+
+/// The secrets of webhooks.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct WebhookSecretFlags {
+    /// How long a webhook's replaced secret signs beside the new one, such as 12h or 7d
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "DAYBOOK_WEBHOOKS_SECRET_OVERLAP",
+        default_value = "24h",
+        value_parser = duration
+    )]
+    pub(crate) webhooks_secret_overlap: Duration,
+}
+
+/// How notifications are sent.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct NotificationFlags {
+    /// How long a webhook's endpoint may take to answer
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "DAYBOOK_WEBHOOKS_TIMEOUT",
+        default_value = "15s",
+        value_parser = duration
+    )]
+    webhooks_timeout: Duration,
+    /// How long a notification that failed waits at first; each further failure doubles it
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "DAYBOOK_WEBHOOKS_RETRY_MIN",
+        default_value = "2s",
+        value_parser = duration
+    )]
+    webhooks_retry_min: Duration,
+    /// How long it waits at most; chance adds up to as much again
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "DAYBOOK_WEBHOOKS_RETRY_MAX",
+        default_value = "1h",
+        value_parser = duration
+    )]
+    webhooks_retry_max: Duration,
+    /// How long one notification may fail before its webhook is disabled
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "DAYBOOK_WEBHOOKS_DISABLE_AFTER",
+        default_value = "3d",
+        value_parser = duration
+    )]
+    webhooks_disable_after: Duration,
+}
+
+impl NotificationFlags {
+    /// What was asked for. No delivery log yet.
+    pub(crate) fn options(&self, target: WebhookTargetFlags) -> NotificationOptions {
+        NotificationOptions {
+            allow_private: target.webhooks_allow_private,
+            timeout: self.webhooks_timeout,
+            retry_min: self.webhooks_retry_min,
+            retry_max: self.webhooks_retry_max.max(self.webhooks_retry_min),
+            disable_after: self.webhooks_disable_after,
+            delivery_log: None,
+        }
+    }
 }
 
 /// How the embedded event store is served to others.
@@ -189,6 +269,26 @@ fn host_and_port(text: &str) -> Result<(String, u16), String> {
     parts.ok_or_else(|| "not a host and a port, such as node.example.com:2113".to_owned())
 }
 
+/// A number and a unit.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "not a time such as 500ms, 15s, 5m, 1h or 3d".to_owned();
+    let unit_at = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+    let (number, unit) = text.split_at(unit_at);
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(wrong()),
+    };
+    let number: u32 = number.parse().map_err(|_| wrong())?;
+    match u64::from(number).saturating_mul(millis) {
+        0 => Err("a time must be longer than nothing".to_owned()),
+        millis => Ok(Duration::from_millis(millis)),
+    }
+}
+
 fn time_zone(name: &str) -> Result<Tz, String> {
     let wrong = |_| "not a time zone of the IANA database, such as UTC or Europe/Prague".to_owned();
     name.parse().map_err(wrong)
@@ -198,7 +298,9 @@ fn time_zone(name: &str) -> Result<Tz, String> {
 mod tests {
     use clap::Parser;
 
-    use super::EsdbFlags;
+    use std::time::Duration;
+
+    use super::{EsdbFlags, duration};
 
     #[derive(Parser)]
     struct Flags {
@@ -208,6 +310,15 @@ mod tests {
 
     fn flags(arguments: &[&str]) -> EsdbFlags {
         Flags::try_parse_from(std::iter::once(&"x").chain(arguments)).unwrap().esdb
+    }
+
+    #[test]
+    fn times_have_a_unit() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("3d"), Ok(Duration::from_secs(259_200)));
+        for wrong in ["", "5", "s", "0s", "1y", "-1s", "99999999999s"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ use chrono_tz::Tz;
 use clap::ValueEnum;
 use ledger_streams::{EventStore, KeyStore};
 use metrics_exporter_prometheus::PrometheusHandle;
+use notifications::NotificationOptions;
 use query_api::ReadDatabase;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -56,6 +57,8 @@ pub(crate) enum RoleName {
     Projector,
     /// Answers queries by HTTP
     Query,
+    /// Tells webhooks what happens
+    Notifications,
 }
 
 /// What a process is to run.
@@ -69,6 +72,17 @@ pub(crate) struct Plan {
     pub(crate) keys: Option<PathBuf>,
     pub(crate) time_zone: Tz,
     pub(crate) worker: Option<u16>,
+    pub(crate) webhooks: Webhooks,
+}
+
+/// How webhooks are registered and told.
+#[derive(Clone, Default)]
+pub(crate) struct Webhooks {
+    /// For those who register them.
+    pub(crate) allow_private: bool,
+    pub(crate) secret_overlap: Duration,
+    /// For those who tell them.
+    pub(crate) options: NotificationOptions,
 }
 
 /// What every process that serves has: logs, measurements, signals.
@@ -123,6 +137,7 @@ impl Host {
             database: plan.database,
             time_zone: plan.time_zone,
             worker: plan.worker,
+            webhooks: plan.webhooks,
             health: Arc::clone(&health),
         };
         let database = roles.read_database()?;
@@ -133,6 +148,7 @@ impl Host {
                 http::serve(listener, Arc::clone(&front), self.http_connections, stop)
             }),
             process_manager: None,
+            notifications: None,
             projector: roles.start_projector(),
             database_watch: roles.start_database_watch()?,
             database,
@@ -149,6 +165,7 @@ impl Host {
             Some(Err(error)) => Err(error.into()),
             Some(Ok(ledger)) => {
                 parts.process_manager = roles.start_process_manager(ledger.as_ref());
+                parts.notifications = roles.start_notifications(ledger.as_ref())?;
                 front.open(roles.routes(ledger.as_ref(), parts.database.as_ref()));
                 if roles.names.contains(&RoleName::Command) {
                     roles.health.set(Component::Commands, State::Ready);
@@ -168,6 +185,7 @@ impl Host {
 struct Parts {
     http: Running,
     process_manager: Option<Running>,
+    notifications: Option<Running>,
     projector: Option<Running>,
     database_watch: Option<Running>,
     database: Option<ReadDatabase>,
@@ -182,6 +200,9 @@ impl Parts {
         self.http.end("HTTP", STOP_TIME_MAX).await;
         if let Some(process_manager) = self.process_manager {
             process_manager.end("the process manager", STOP_TIME_MAX).await;
+        }
+        if let Some(notifications) = self.notifications {
+            notifications.end("notifications", STOP_TIME_MAX).await;
         }
         if let Some(projector) = self.projector {
             projector.end("the projector", STOP_TIME_MAX).await;
@@ -275,6 +296,7 @@ fn components(roles: &BTreeSet<RoleName>, database: &Database, esdb: bool) -> Ve
         (Component::Commands, roles.contains(&RoleName::Command)),
         (Component::ProcessManager, roles.contains(&RoleName::ProcessManager)),
         (Component::Projector, roles.contains(&RoleName::Projector)),
+        (Component::Notifications, roles.contains(&RoleName::Notifications)),
         (Component::Postgres, postgres),
         (Component::Esdb, esdb),
     ]

@@ -7,8 +7,9 @@ use std::time::Duration;
 use axum::Router;
 use backon::{ExponentialBuilder, Retryable};
 use chrono_tz::Tz;
-use command_api::{CommandApi, CommandApiOptions};
+use command_api::{CommandApi, CommandApiOptions, WebhookOptions};
 use ledger_streams::{EventStore, KeyStore, Ledger, LedgerOptions, StoreError};
+use notifications::{DeliveryLog, NotificationOptions};
 use projector::{Phase, ProjectorError, ProjectorOptions, ProjectorStatus};
 use query_api::{QueryApi, QueryOptions, ReadDatabase};
 use sqlx::PgPool;
@@ -17,12 +18,14 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::database::Database;
-use super::{RoleName, Running};
+use super::{RoleName, Running, Webhooks};
 use crate::health::{Component, Health, State};
 use crate::http;
 
 /// Connections that queries may hold to Postgres.
 const QUERY_CONNECTIONS: u32 = 16;
+/// Connections that notes of deliveries may hold.
+const DELIVERY_LOG_CONNECTIONS: u32 = 1;
 /// How long one statement of a query may run.
 const QUERY_STATEMENT_TIME_MAX: &str = "10s";
 /// How long a query waits for a connection, also while Postgres starts.
@@ -42,6 +45,7 @@ pub(super) struct Roles {
     pub(super) database: Database,
     pub(super) time_zone: Tz,
     pub(super) worker: Option<u16>,
+    pub(super) webhooks: Webhooks,
     pub(super) health: Arc<Health>,
 }
 
@@ -79,7 +83,8 @@ impl Roles {
     /// # Errors
     /// What waiting cannot mend.
     pub(super) async fn open_ledger(&self) -> Result<Option<Ledger>, StoreError> {
-        if !self.names.contains(&RoleName::Command) && !self.names.contains(&RoleName::ProcessManager) {
+        let commanding = [RoleName::Command, RoleName::ProcessManager, RoleName::Notifications];
+        if !commanding.iter().any(|role| self.names.contains(role)) {
             return Ok(None);
         }
         let options = LedgerOptions { worker: self.worker, ..LedgerOptions::default() };
@@ -106,6 +111,29 @@ impl Roles {
             command_api::process_manager::run(ledger.clone(), ready, stop)
         };
         Some(Running::supervised(Component::ProcessManager, &self.health, role))
+    }
+
+    /// Starts what tells webhooks, if it is a role here.
+    ///
+    /// # Errors
+    /// When the database's URL is none.
+    pub(super) fn start_notifications(
+        &self,
+        ledger: Option<&Ledger>,
+    ) -> Result<Option<Running>, sqlx::Error> {
+        let ledger = ledger.filter(|_| self.names.contains(&RoleName::Notifications));
+        let (Some(ledger), Some(keys)) = (ledger.cloned(), self.keys.clone()) else { return Ok(None) };
+        let url = self.database.url();
+        let pool =
+            url.map(|url| pool(&url, "daybook-notifications", DELIVERY_LOG_CONNECTIONS)).transpose()?;
+        let options = self.webhooks.options.clone();
+        let role = move |health: Arc<Health>, stop: CancellationToken| {
+            let ready = move || health.set(Component::Notifications, State::Ready);
+            let delivery_log = pool.clone().map(|pool| DeliveryLog::start(pool, stop.clone()));
+            let options = NotificationOptions { delivery_log, ..options.clone() };
+            notifications::run(ledger.clone(), keys.clone(), options, ready, stop)
+        };
+        Ok(Some(Running::supervised(Component::Notifications, &self.health, role)))
     }
 
     /// Starts the projector, if it is a role here.
@@ -140,7 +168,9 @@ impl Roles {
         let mut routes = Router::new();
         let mut descriptions = Vec::new();
         if let Some(ledger) = ledger.filter(|_| self.names.contains(&RoleName::Command)) {
-            let options = CommandApiOptions { time_zone: self.time_zone };
+            let Webhooks { allow_private, secret_overlap, .. } = self.webhooks;
+            let webhooks = WebhookOptions { allow_private, secret_overlap };
+            let options = CommandApiOptions { time_zone: self.time_zone, webhooks };
             let api = CommandApi::new(ledger.clone(), keys.clone(), options);
             routes = routes.merge(command_api::router(api));
             descriptions.push(command_api::openapi());

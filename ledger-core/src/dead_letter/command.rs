@@ -6,8 +6,13 @@ use crate::TransferId;
 /// Everything that can be asked about parked transfers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeadLetterCommand {
-    /// Put a transfer aside.
-    Park(TransferParked),
+    /// Put a transfer aside, unless an operator has said something that its driver had not heard of when it tried.
+    Park {
+        /// What it came to.
+        parked: TransferParked,
+        /// Revision of the word on which it was tried; nothing before there was one.
+        word: Option<u64>,
+    },
     /// Try a parked one again.
     Retry {
         /// The transfer.

@@ -13,7 +13,7 @@ use crate::{Rejection, TransferId};
 /// The first [`Rejection`] that applies.
 pub fn decide(state: &DeadLetters, command: &DeadLetterCommand) -> Result<Vec<DeadLetterEvent>, Rejection> {
     match command {
-        DeadLetterCommand::Park(parked) => Ok(park(state, parked)),
+        DeadLetterCommand::Park { parked, word } => Ok(park(state, parked, *word)),
         DeadLetterCommand::Retry { transfer_id, reason } => retry(state, *transfer_id, reason.as_deref()),
         DeadLetterCommand::Resolve { transfer_id, resolution, reason } => {
             resolve(state, *transfer_id, *resolution, reason)
@@ -21,11 +21,11 @@ pub fn decide(state: &DeadLetters, command: &DeadLetterCommand) -> Result<Vec<De
     }
 }
 
-fn park(state: &DeadLetters, parked: &TransferParked) -> Vec<DeadLetterEvent> {
-    let standing = state.letters.get(&parked.transfer_id).map(|letter| letter.standing);
-    match standing {
-        Some(Standing::Parked) => vec![],
-        None | Some(Standing::Retried | Standing::Resolved) => vec![DeadLetterEvent::Parked(parked.clone())],
+/// A driver that slept may come with what was known before an operator's last word. That word stands: somebody acts on it.
+fn park(state: &DeadLetters, parked: &TransferParked, word: Option<u64>) -> Vec<DeadLetterEvent> {
+    match state.letters.get(&parked.transfer_id) {
+        Some(letter) if letter.standing == Standing::Parked || letter.word > word => vec![],
+        Some(_) | None => vec![DeadLetterEvent::Parked(parked.clone())],
     }
 }
 

@@ -25,6 +25,8 @@ pub struct DeadLetter {
     pub standing: Standing,
     /// How an operator said that it is to end. Said once; the other way is closed from then on.
     pub resolution: Option<Resolution>,
+    /// Revision of an operator's last word on it.
+    pub word: Option<u64>,
 }
 
 /// Every transfer that was ever parked. There are few: they are what went wrong.
@@ -39,7 +41,8 @@ pub struct DeadLetters {
 impl DeadLetters {
     /// Folds one event in.
     pub fn evolve(&mut self, event: &DeadLetterEvent) {
-        self.events = self.events.saturating_add(1);
+        let revision = self.events;
+        self.events = revision.saturating_add(1);
         let (transfer_id, stream, standing, resolution) = match event {
             DeadLetterEvent::Parked(parked) => (parked.transfer_id, &parked.stream, Standing::Parked, None),
             DeadLetterEvent::Retried(retried) => {
@@ -53,8 +56,12 @@ impl DeadLetters {
             stream: stream.clone(),
             standing,
             resolution: None,
+            word: None,
         });
         letter.standing = standing;
+        if standing != Standing::Parked {
+            letter.word = Some(revision);
+        }
         letter.resolution = letter.resolution.or(resolution);
     }
 

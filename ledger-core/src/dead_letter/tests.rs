@@ -44,6 +44,10 @@ fn resolved(number: i64, resolution: Resolution) -> DeadLetterEvent {
     })
 }
 
+fn park(word: Option<u64>) -> DeadLetterCommand {
+    DeadLetterCommand::Park { parked: parked(7), word }
+}
+
 fn retry(number: i64) -> DeadLetterCommand {
     DeadLetterCommand::Retry { transfer_id: transfer(number), reason: Some("there is room again".into()) }
 }
@@ -54,12 +58,22 @@ fn resolve(number: i64, resolution: Resolution) -> DeadLetterCommand {
 
 #[test]
 fn a_transfer_is_parked_once_until_somebody_says_something() {
-    let park = DeadLetterCommand::Park(parked(7));
-    given_dead_letters(&[]).when(&park).then([was_parked(7)]);
-    given_dead_letters(&[was_parked(7)]).when(&park).then([]);
-    given_dead_letters(&[was_parked(8)]).when(&park).then([was_parked(7)]);
-    given_dead_letters(&[was_parked(7), retried(7, None)]).when(&park).then([was_parked(7)]);
-    given_dead_letters(&[was_parked(7), resolved(7, Resolution::Refund)]).when(&park).then([was_parked(7)]);
+    given_dead_letters(&[]).when(&park(None)).then([was_parked(7)]);
+    given_dead_letters(&[was_parked(7)]).when(&park(None)).then([]);
+    given_dead_letters(&[was_parked(8)]).when(&park(None)).then([was_parked(7)]);
+    for word in [retried(7, None), resolved(7, Resolution::Refund)] {
+        given_dead_letters(&[was_parked(7), word]).when(&park(Some(1))).then([was_parked(7)]);
+    }
+}
+
+#[test]
+fn a_driver_that_slept_through_an_operators_word_does_not_park_the_transfer() {
+    for word in [retried(7, None), resolved(7, Resolution::Complete)] {
+        let history = [was_parked(8), was_parked(7), word, was_parked(7), resolved(7, Resolution::Complete)];
+        given_dead_letters(&history[..3]).when(&park(None)).then([]);
+        given_dead_letters(&history).when(&park(Some(2))).then([]);
+        given_dead_letters(&history).when(&park(Some(4))).then([was_parked(7)]);
+    }
 }
 
 #[test]

@@ -88,7 +88,9 @@ impl Process {
             Event::Transfer(TransferEvent::Requested(_))
             | Event::User(_)
             | Event::Reference(_)
+            | Event::Statement(_)
             | Event::DeadLetter(_)
+            | Event::Webhook(_)
             | Event::Account(
                 AccountEvent::Opened(_)
                 | AccountEvent::OverdraftLimitChanged(_)

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::UserId;
 
-/// Personal data, encrypted with the user's own key: XChaCha20-Poly1305, nonce first, in base64. Destroying the key erases the data
-/// and leaves the log as it is.
+/// Encrypted with a key of the user's, or the webhook's, own: XChaCha20-Poly1305, nonce first, in base64. Destroying the key erases the
+/// data and leaves the log as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Sealed(pub String);

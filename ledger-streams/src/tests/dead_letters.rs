@@ -14,7 +14,7 @@ on_each_engine! {
 
 fn park(receipt: &TransferReceipt) -> DeadLetterCommand {
     let transfer = &receipt.run.process.transfer;
-    DeadLetterCommand::Park(TransferParked {
+    let parked = TransferParked {
         transfer_id: transfer.transfer_id,
         stream: receipt.run.stream().to_string(),
         from: transfer.from,
@@ -24,7 +24,8 @@ fn park(receipt: &TransferReceipt) -> DeadLetterCommand {
         reason: "the account cannot be read".into(),
         attempts: 9,
         history: vec![],
-    })
+    };
+    DeadLetterCommand::Park { parked, word: None }
 }
 
 fn resolve(transfer_id: TransferId, resolution: Resolution) -> DeadLetterCommand {

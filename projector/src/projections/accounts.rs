@@ -50,7 +50,12 @@ pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<AccountId, Change<'_>
     for recorded in events {
         let event = match &recorded.event {
             Event::Account(event) => event,
-            Event::Transfer(_) | Event::User(_) | Event::Reference(_) | Event::DeadLetter(_) => continue,
+            Event::Transfer(_)
+            | Event::User(_)
+            | Event::Reference(_)
+            | Event::Statement(_)
+            | Event::DeadLetter(_)
+            | Event::Webhook(_) => continue,
         };
         let change = changes.entry(account_of(recorded)?).or_default();
         change.follow(recorded)?;

@@ -69,7 +69,12 @@ async fn apply(events: &Events<'_>, db: &mut PgConnection) -> Result<(), ApplyEr
 fn letters(events: &[Recorded]) -> impl Iterator<Item = (&Recorded, &DeadLetterEvent)> {
     events.iter().filter_map(|recorded| match &recorded.event {
         Event::DeadLetter(event) => Some((recorded, event)),
-        Event::Account(_) | Event::Transfer(_) | Event::User(_) | Event::Reference(_) => None,
+        Event::Account(_)
+        | Event::Transfer(_)
+        | Event::User(_)
+        | Event::Reference(_)
+        | Event::Statement(_)
+        | Event::Webhook(_) => None,
     })
 }
 

@@ -87,7 +87,9 @@ impl<'a> Entry<'a> {
             | Event::Transfer(_)
             | Event::User(_)
             | Event::Reference(_)
-            | Event::DeadLetter(_) => return Ok(None),
+            | Event::Statement(_)
+            | Event::DeadLetter(_)
+            | Event::Webhook(_) => return Ok(None),
         };
         Ok(Some(entry))
     }

@@ -14,6 +14,7 @@ mod transactions;
 mod transfers;
 mod trial_balance;
 mod users;
+mod webhooks;
 
 use std::pin::Pin;
 
@@ -26,7 +27,7 @@ use crate::ApplyError;
 
 /// Every projection. It fills itself: without a checkpoint it begins at the log's beginning.
 #[must_use]
-pub fn all() -> [&'static Projection; 7] {
+pub fn all() -> [&'static Projection; 8] {
     [
         &accounts::PROJECTION,
         &transfers::PROJECTION,
@@ -35,6 +36,7 @@ pub fn all() -> [&'static Projection; 7] {
         &trial_balance::PROJECTION,
         &users::PROJECTION,
         &dead_letters::PROJECTION,
+        &webhooks::PROJECTION,
     ]
 }
 

@@ -17,12 +17,18 @@ use ledger_core::transfer::{
     TransferCompleted, TransferEvent, TransferFailed, TransferRejected, TransferRequested,
 };
 use ledger_core::user::{Sealed, UserDetailsChanged, UserErased, UserEvent, UserRegistered};
-use ledger_core::{AccountId, Currency, Event, Metadata, Money, Rejection, TransferId, UserId, stream};
+use ledger_core::webhook::{
+    Settings, WebhookChanged, WebhookDisabled, WebhookEnabled, WebhookEvent, WebhookRegistered,
+    WebhookReplayed,
+};
+use ledger_core::{
+    AccountId, Currency, Event, Metadata, Money, Rejection, TransferId, UserId, WebhookId, stream,
+};
 use ledger_streams::Recorded;
 
 use super::monthly_totals::Totals;
 use super::trial_balance::Sums;
-use super::{Events, accounts, all, dead_letters, monthly_totals, transfers, trial_balance, users};
+use super::{Events, accounts, all, dead_letters, monthly_totals, transfers, trial_balance, users, webhooks};
 use crate::ApplyError;
 
 const ALICE: i64 = 10_000_000_001;
@@ -440,4 +446,49 @@ fn an_erased_user_keeps_no_details() {
     let changes = users::fold(&log.events).unwrap();
     assert_eq!((changes[&user_id].details, changes[&user_id].erased_at), (None, Some(second(3))));
     assert_eq!(stream::user(user_id), "user-7");
+}
+
+#[test]
+fn a_webhook_is_what_its_last_events_made_it() {
+    let id = WebhookId::from_i64(7).unwrap();
+    let stream = stream::webhook(id);
+    let settings = |url: &str| Settings {
+        url: url.into(),
+        types: vec![],
+        accounts: vec![],
+        threshold: Some(eur(50_00)),
+    };
+    let registered = WebhookRegistered {
+        webhook_id: id,
+        user_id: None,
+        settings: settings("https://one.example"),
+        secret: Sealed("s".into()),
+    };
+    let disabled = WebhookDisabled { reason: "gone".into() };
+    let history = given()
+        .event(&stream, Event::Webhook(WebhookEvent::Registered(registered)))
+        .event(
+            &stream,
+            Event::Webhook(WebhookEvent::Changed(WebhookChanged {
+                settings: settings("https://two.example"),
+            })),
+        )
+        .event(&stream, Event::Webhook(WebhookEvent::Disabled(disabled)));
+    let changes = webhooks::fold(&history.events).unwrap();
+    let two = settings("https://two.example");
+    let expected = webhooks::Change {
+        registered: Some((None, second(1))),
+        settings: Some(&two),
+        status: Some(("disabled", Some("gone"))),
+        changed_at: second(3),
+    };
+    assert_eq!(changes.into_iter().collect::<Vec<_>>(), [(id, expected)]);
+
+    let later = given()
+        .event(&stream, Event::Webhook(WebhookEvent::Enabled(WebhookEnabled {})))
+        .event(&stream, Event::Webhook(WebhookEvent::Replayed(WebhookReplayed { from_position: 1 })));
+    let changes = webhooks::fold(&later.events).unwrap();
+    let expected =
+        webhooks::Change { status: Some(("enabled", None)), changed_at: second(2), ..Default::default() };
+    assert_eq!(changes.into_iter().collect::<Vec<_>>(), [(id, expected)]);
 }

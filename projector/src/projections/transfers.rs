@@ -75,7 +75,11 @@ pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<TransferId, Change<'_
                 answered(&mut changes, event, recorded.recorded_at);
                 continue;
             }
-            Event::User(_) | Event::Reference(_) | Event::DeadLetter(_) => continue,
+            Event::User(_)
+            | Event::Reference(_)
+            | Event::DeadLetter(_)
+            | Event::Statement(_)
+            | Event::Webhook(_) => continue,
         };
         match event {
             TransferEvent::Requested(transfer) => {

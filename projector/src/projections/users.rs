@@ -41,7 +41,12 @@ pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<UserId, Change<'_>>, 
     for recorded in events {
         let event = match &recorded.event {
             Event::User(event) => event,
-            Event::Account(_) | Event::Transfer(_) | Event::Reference(_) | Event::DeadLetter(_) => continue,
+            Event::Account(_)
+            | Event::Transfer(_)
+            | Event::Reference(_)
+            | Event::Statement(_)
+            | Event::DeadLetter(_)
+            | Event::Webhook(_) => continue,
         };
         let change = changes.entry(user_of(recorded)?).or_default();
         match event {

@@ -10,7 +10,7 @@ use super::page::{self, Connected, connect};
 use super::scope::Scope;
 use super::transaction::{TotalCount, Transaction};
 use super::user::{User, user_id};
-use crate::connection::{AccountCursor, Page, PageArguments, PageRequest};
+use crate::connection::{IdCursor, Page, PageArguments, PageRequest};
 use crate::limits::LATEST_TRANSACTIONS;
 use crate::month::Month;
 use crate::problem::Problem;
@@ -223,13 +223,10 @@ impl AccountQuery {
         if !scope.caller.may_read(owner) {
             scope.require_everything()?;
         }
-        let request = PageRequest::<AccountCursor>::try_new(&PageArguments {
-            first,
-            after,
-            ..PageArguments::default()
-        })?;
+        let request =
+            PageRequest::<IdCursor>::try_new(&PageArguments { first, after, ..PageArguments::default() })?;
         let page = account::page(&scope.models.pool, owner, &request).await?;
-        Ok(connect(page, Default::default(), |row| AccountCursor(row.account_id), Account))
+        Ok(connect(page, Default::default(), |row| IdCursor(row.account_id), Account))
     }
 }
 

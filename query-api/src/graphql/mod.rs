@@ -16,6 +16,7 @@ mod transaction;
 mod transfer;
 mod trial_balance;
 mod user;
+mod webhook;
 
 pub(crate) use executor::Bounded;
 pub(crate) use failure::response as failure_response;

@@ -9,6 +9,7 @@ use super::subscription::Subscription;
 use super::transfer::TransferQuery;
 use super::trial_balance::TrialBalanceQuery;
 use super::user::UserQuery;
+use super::webhook::WebhookQuery;
 use crate::limits::{COMPLEXITY_MAX, DEPTH_MAX, DIRECTIVES_MAX, FRAGMENT_DEPTH_MAX};
 
 /// Everything that can be asked.
@@ -21,6 +22,7 @@ pub(crate) struct Query(
     DeadLetterQuery,
     TrialBalanceQuery,
     ProjectionQuery,
+    WebhookQuery,
 );
 
 /// The ledger's schema.

@@ -11,7 +11,7 @@ use sqlx::{FromRow, PgPool};
 use utoipa::ToSchema;
 
 use super::{CurrencyColumn, ReadError, ReadModels};
-use crate::connection::{AccountCursor, Page, PageRequest};
+use crate::connection::{IdCursor, Page, PageRequest};
 use crate::month::Month;
 
 /// What an account is for.
@@ -140,7 +140,7 @@ pub(crate) async fn by_id(pool: &PgPool, account_id: i64) -> Result<Option<Accou
 pub(crate) async fn page(
     pool: &PgPool,
     user_id: Option<i64>,
-    request: &PageRequest<AccountCursor>,
+    request: &PageRequest<IdCursor>,
 ) -> Result<Page<AccountRow>, ReadError> {
     let after = request.after.map_or(0, |cursor| cursor.0);
     let one_more = i64::try_from(request.limit).unwrap_or(0).saturating_add(1);

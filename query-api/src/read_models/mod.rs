@@ -14,6 +14,7 @@ pub(crate) mod transaction;
 pub(crate) mod transfer;
 pub(crate) mod trial_balance;
 pub(crate) mod user;
+pub(crate) mod webhook;
 
 use std::borrow::Cow;
 use std::sync::Arc;

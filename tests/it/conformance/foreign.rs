@@ -14,14 +14,14 @@ const SCRIPT_TIME_MAX: Duration = Duration::from_secs(300);
 
 /// A language's client.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Foreign {
+pub(crate) enum Foreign {
     Python,
     Node,
 }
 
 impl Foreign {
     /// Where its scripts are.
-    pub(super) fn scripts(self) -> PathBuf {
+    pub(crate) fn scripts(self) -> PathBuf {
         let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients");
         match self {
             Self::Python => clients.join("python"),
@@ -30,7 +30,7 @@ impl Foreign {
     }
 
     /// Runs a script to its end; what it printed, if it ended well.
-    pub(super) async fn run(self, script: &str, arguments: &[&str]) -> String {
+    pub(crate) async fn run(self, script: &str, arguments: &[&str]) -> String {
         let installed = self.install().await;
         let mut command = match self {
             Self::Python => Command::new(installed.join("bin/python")),

@@ -30,6 +30,7 @@ use futures::future::join_all;
 
 use crate::harness::log_client;
 use door::Door;
+pub(crate) use foreign::Foreign;
 use server::Server;
 
 /// No case takes longer.

@@ -164,6 +164,11 @@ impl Program {
         Client::new(self.url(), None)
     }
 
+    /// An operator, of the issuer in its data directory.
+    pub(crate) async fn operator(&self, data_dir: &Path) -> Client {
+        Client::new(self.url(), Some(token(self.runner(), data_dir, &["--role", "operator"]).await))
+    }
+
     /// Asks it to stop as Ctrl-C would, and goes on at once.
     pub(crate) fn terminate(&self) {
         self.signal(Signal::TERM);

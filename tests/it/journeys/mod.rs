@@ -9,3 +9,5 @@ mod overdraft;
 mod paging;
 mod refusals;
 mod separate;
+mod webhooks;
+mod webhooks_on_bad_days;

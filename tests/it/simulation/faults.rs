@@ -17,6 +17,9 @@ use super::plan::Plan;
 /// Messages of one run, after which something must be going round in circles.
 const MESSAGES_MAX: u64 = 300_000;
 
+/// How late an append can come, in milliseconds.
+pub(super) const LATE_MS_MAX: u64 = 8_000;
+
 /// What all processes of a run have in common.
 pub(super) struct Weather {
     started: Instant,
@@ -197,7 +200,7 @@ impl Fate for Luck {
         match draw(&mut lots, drawn) {
             Some(0) => self.count(Kind::AppendFails, AppendFault::Fails),
             Some(1) => self.count(Kind::AppendReplyLost, AppendFault::ReplyLost),
-            Some(2) => self.count(Kind::AppendLate, AppendFault::Late(millis(&mut lots, 8_000))),
+            Some(2) => self.count(Kind::AppendLate, AppendFault::Late(millis(&mut lots, LATE_MS_MAX))),
             Some(3) => self.count(Kind::AppendSentTwice, AppendFault::Twice(millis(&mut lots, 2_000))),
             Some(4) => self.count(Kind::CrashBeforeAppend, AppendFault::CrashBefore),
             Some(_) => self.count(Kind::CrashAfterAppend, AppendFault::CrashAfter),

@@ -100,7 +100,7 @@ fn project_all(seeds: std::ops::Range<u64>, counts: &Counts) -> Option<(u64, Vec
                     }
                     let outcome = run(seed);
                     let mut faults = runtime.block_on(database.project(&outcome, counts));
-                    if seed.is_multiple_of(20) {
+                    if seed.is_multiple_of(10) {
                         faults.extend(runtime.block_on(database.run_projectors(&outcome, counts)));
                     }
                     if !faults.is_empty() {

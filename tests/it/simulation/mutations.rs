@@ -60,7 +60,7 @@ fn every_broken_rule_of_projections_is_noticed() {
             let outcome = run(seed);
             break_rule(Some(*rule));
             let faults = match rule {
-                Rule::BatchIsInOrder => runtime.block_on(database.repeat(&outcome)),
+                Rule::BatchIsInOrder => runtime.block_on(database.differences_after_repetition(&outcome)),
                 _ => runtime.block_on(database.project(&outcome, &Counts::default())),
             };
             break_rule(None);

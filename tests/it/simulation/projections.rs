@@ -16,7 +16,7 @@ use ledger_streams::{Batch, EventStore, Subscription};
 use parking_lot::Mutex;
 use projector::checkpoint::{self, Place};
 use projector::projections::{self, Events};
-use projector::{ApplyError, ProjectorOptions, runner, session};
+use projector::{ApplyError, ProjectorError, ProjectorOptions, runner, session};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +30,8 @@ const TIME_MAX: Duration = Duration::from_secs(60);
 
 /// How long it may take one that cannot come to the end.
 const STALL_TIME_MAX: Duration = Duration::from_secs(5);
+
+type Ended = Result<(), ProjectorError>;
 
 /// A database and what is used to look into it.
 pub(super) struct Database {
@@ -88,41 +90,51 @@ impl Database {
         faults
     }
 
-    /// Lets the whole projector run, two at a time, over a store that delivers some events again, and ends them now and then; in the end
-    /// one comes through.
+    /// Lets the whole projector run: over a store that delivers many events again, until it gives up; two at a time, until they are killed;
+    /// and in the end undisturbed.
     pub(super) async fn run_projectors(&mut self, outcome: &Outcome, counts: &Counts) -> Vec<String> {
-        self.clear().await;
+        if self.repeat(outcome).await {
+            counts.add(Kind::ProjectorGaveUp);
+        }
         let mut lots = Rng::with_seed(outcome.plan.seed ^ 0xc0ffee);
-        let head = last_of(&outcome.log).await;
-        for round in 0..5 {
-            let is_last = round == 4;
-            let again = if is_last { 0 } else { lots.choice([0, 20, 300]).unwrap_or(0) };
-            let patience = if is_last { TIME_MAX } else { Duration::from_millis(lots.u64(5..200)) };
-            let (one, two) =
-                (self.projector(outcome, &mut lots, again), self.projector(outcome, &mut lots, 0));
-            let reached = async {
-                while self.place().await.position < head {
-                    tokio::time::sleep(Duration::from_millis(2)).await;
-                }
-            };
-            tokio::select! {
-                biased;
-                // Whatever it says, it is started again.
-                _ = one => counts.add(Kind::ProjectorGaveUp),
-                _ = two => {}
-                () = reached => return differences(&mut self.db, &Books::of(&outcome.events)).await,
-                () = tokio::time::sleep(patience) => counts.add(Kind::ProjectorKilled),
+        for _ in 0..3 {
+            let two = (self.projector(outcome, &mut lots, 0), self.projector(outcome, &mut lots, 20));
+            let polls = lots.usize(5..200);
+            if poll_at_most(self.until_the_end(outcome, two), polls).await.is_none() {
+                counts.add(Kind::ProjectorKilled);
             }
         }
-        vec!["the projectors never come to the end".to_owned()]
+        let two = (self.projector(outcome, &mut lots, 0), self.projector(outcome, &mut lots, 0));
+        if tokio::time::timeout(TIME_MAX, self.until_the_end(outcome, two)).await != Ok(true) {
+            return vec!["the projectors never come to the end".to_owned()];
+        }
+        differences(&mut self.db, &Books::of(&outcome.events)).await
     }
 
-    /// Lets a projector run over a store that delivers many events again, until it has come to the end or gives up.
-    pub(super) async fn repeat(&mut self, outcome: &Outcome) -> Vec<String> {
+    /// What differs after a projector has run over a store that delivers many events again.
+    pub(super) async fn differences_after_repetition(&mut self, outcome: &Outcome) -> Vec<String> {
+        if self.repeat(outcome).await {
+            return vec![];
+        }
+        differences(&mut self.db, &Books::of(&outcome.events)).await
+    }
+
+    /// Lets a projector run over a store that delivers many events again. True when it gives up, as it should.
+    async fn repeat(&mut self, outcome: &Outcome) -> bool {
         self.clear().await;
         let mut lots = Rng::with_seed(outcome.plan.seed);
+        let one = (self.projector(outcome, &mut lots, 300), std::future::pending());
+        let end = tokio::time::timeout(STALL_TIME_MAX, self.until_the_end(outcome, one)).await;
+        end == Ok(false)
+    }
+
+    /// Lets two projectors run until the read models have come to the end of the log, or until one of them gives up.
+    async fn until_the_end(
+        &mut self,
+        outcome: &Outcome,
+        projectors: (impl Future<Output = Ended>, impl Future<Output = Ended>),
+    ) -> bool {
         let head = last_of(&outcome.log).await;
-        let one = self.projector(outcome, &mut lots, 300);
         let reached = async {
             while self.place().await.position < head {
                 tokio::time::sleep(Duration::from_millis(2)).await;
@@ -130,11 +142,10 @@ impl Database {
         };
         tokio::select! {
             biased;
-            _ = one => return vec![],
-            () = reached => {}
-            () = tokio::time::sleep(STALL_TIME_MAX) => {}
+            _ = projectors.0 => false,
+            _ = projectors.1 => false,
+            () = reached => true,
         }
-        differences(&mut self.db, &Books::of(&outcome.events)).await
     }
 
     fn projector(
@@ -142,7 +153,7 @@ impl Database {
         outcome: &Outcome,
         lots: &mut Rng,
         again: u32,
-    ) -> impl Future<Output = Result<(), projector::ProjectorError>> + use<> {
+    ) -> impl Future<Output = Ended> + use<> {
         let store: EventStore = outcome.log.connect(Arc::new(Reader::new(lots, again))).into();
         let options = ProjectorOptions {
             time_zone: Tz::Europe__Prague,
@@ -150,7 +161,7 @@ impl Database {
             ..ProjectorOptions::default()
         };
         let url = self.url.clone();
-        async move { projector::run(&url, store, options, CancellationToken::new()).await }
+        Box::pin(async move { projector::run(&url, store, options, CancellationToken::new()).await })
     }
 }
 

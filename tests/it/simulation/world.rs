@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::auditor::{self, Asked, Event, Violations};
 use super::clients::Client;
 use super::counts::{Counts, Kind};
-use super::faults::{Luck, Weather};
+use super::faults::{LATE_MS_MAX, Luck, Weather};
 use super::plan::Plan;
 
 /// How long a run may take by its own clock; most are over within a minute.
@@ -153,9 +153,11 @@ impl World {
         blows.abort();
         operator.abort();
         self.weather.calm_down();
+        // What was sent late has come in by then.
+        sleep(Duration::from_millis(LATE_MS_MAX)).await;
         self.come_to_rest().await;
         Client::new(self, self.plan.clients).ask_everything_again().await;
-        // What was repeated is at rest, too, and late appends have come in.
+        // What was repeated is at rest, too.
         self.come_to_rest().await;
         over.cancel();
         while let Some(ended) = supervisors.join_next().await {

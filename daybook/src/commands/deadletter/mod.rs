@@ -126,8 +126,9 @@ struct ResolveArgs {
     operator: OperatorFlags,
 }
 
+/// One of them must be true, which clap does not look at: to it, a variable that says "false" is a flag that was given.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
+#[group(required = true, multiple = true)]
 struct Way {
     /// The money goes back, or never leaves
     #[arg(long, env = "DAYBOOK_REFUND")]
@@ -138,8 +139,13 @@ struct Way {
 }
 
 impl Way {
-    const fn resolution(&self) -> Resolution {
-        if self.refund { Resolution::Refund } else { Resolution::Complete }
+    fn resolution(&self) -> Result<Resolution, Failure> {
+        match (self.refund, self.complete) {
+            (true, false) => Ok(Resolution::Refund),
+            (false, true) => Ok(Resolution::Complete),
+            (true, true) => Err("--refund and --complete are two ways: say one".into()),
+            (false, false) => Err("say --refund or --complete".into()),
+        }
     }
 }
 

@@ -69,7 +69,7 @@ pub(super) async fn retry(args: RetryArgs) -> Result<ExitCode, Failure> {
 }
 
 pub(super) async fn resolve(args: ResolveArgs) -> Result<ExitCode, Failure> {
-    let resolution = args.way.resolution();
+    let resolution = args.way.resolution()?;
     let body = ResolveBody { resolution, reason: &args.reason };
     let position = say(&args.operator, args.transfer, "resolve", &body).await?;
     finish(&args.operator, args.transfer, position, &args.waiting, Some(resolution)).await

@@ -8,8 +8,10 @@ use clap::Args;
 use super::listening;
 use crate::commands::Failure;
 use crate::data_dir;
-use crate::process::flags::{EventStoreFlags, HostFlags, KeysFlags, TimeZoneFlags, WorkerFlags};
-use crate::process::{Database, EventStorePlan, Host, Plan, RoleName};
+use crate::process::flags::{
+    EventStoreFlags, HostFlags, KeysFlags, TimeZoneFlags, WebhookSecretFlags, WebhookTargetFlags, WorkerFlags,
+};
+use crate::process::{Database, EventStorePlan, Host, Plan, RoleName, Webhooks};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -35,6 +37,10 @@ pub(super) struct CommandArgs {
     #[command(flatten)]
     worker: WorkerFlags,
     #[command(flatten)]
+    webhook_targets: WebhookTargetFlags,
+    #[command(flatten)]
+    webhook_secrets: WebhookSecretFlags,
+    #[command(flatten)]
     host: HostFlags,
 }
 
@@ -48,6 +54,11 @@ pub(super) async fn run(args: CommandArgs) -> Result<ExitCode, Failure> {
         keys: Some(data_dir::existing(&args.keys.data_dir)?),
         time_zone: args.time_zone.time_zone,
         worker: args.worker.worker,
+        webhooks: Webhooks {
+            allow_private: args.webhook_targets.webhooks_allow_private,
+            secret_overlap: args.webhook_secrets.webhooks_secret_overlap,
+            ..Webhooks::default()
+        },
     };
     host.run(plan, |reachable| listening(reachable, "command role", &[("API", "/api/v1")])).await
 }

@@ -11,7 +11,7 @@ use super::listening;
 use crate::commands::Failure;
 use crate::data_dir::{self, DataDirLock};
 use crate::process::flags::{EsdbFlags, HostFlags};
-use crate::process::{Database, EventStorePlan, Host, Plan};
+use crate::process::{Database, EventStorePlan, Host, Plan, Webhooks};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -54,6 +54,7 @@ pub(super) async fn run(args: NodeArgs) -> Result<ExitCode, Failure> {
         keys: None,
         time_zone: chrono_tz::UTC,
         worker: None,
+        webhooks: Webhooks::default(),
     };
     host.run(plan, |reachable| listening(reachable, "event store", &[])).await
 }

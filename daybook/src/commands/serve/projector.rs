@@ -8,7 +8,7 @@ use clap::Args;
 use super::listening;
 use crate::commands::Failure;
 use crate::process::flags::{DatabaseFlags, EventStoreFlags, HostFlags, TimeZoneFlags};
-use crate::process::{Database, EventStorePlan, Host, Plan, RoleName};
+use crate::process::{Database, EventStorePlan, Host, Plan, RoleName, Webhooks};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,6 +46,7 @@ pub(super) async fn run(args: ProjectorArgs) -> Result<ExitCode, Failure> {
         keys: None,
         time_zone: args.time_zone.time_zone,
         worker: None,
+        webhooks: Webhooks::default(),
     };
     host.run(plan, |reachable| listening(reachable, "projector", &[])).await
 }

@@ -9,7 +9,7 @@ use super::listening;
 use crate::commands::Failure;
 use crate::data_dir;
 use crate::process::flags::{DatabaseFlags, EventStoreFlags, HostFlags, KeysFlags};
-use crate::process::{Database, EventStorePlan, Host, Plan, RoleName};
+use crate::process::{Database, EventStorePlan, Host, Plan, RoleName, Webhooks};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,6 +46,7 @@ pub(super) async fn run(args: QueryArgs) -> Result<ExitCode, Failure> {
         keys: Some(data_dir::existing(&args.keys.data_dir)?),
         time_zone: chrono_tz::UTC,
         worker: None,
+        webhooks: Webhooks::default(),
     };
     let paths = [("API", "/api/v1"), ("GraphQL", "/graphql"), ("GraphiQL", "/graphiql")];
     host.run(plan, |reachable| listening(reachable, "query role", &paths)).await

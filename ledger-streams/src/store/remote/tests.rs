@@ -29,10 +29,8 @@ fn connect(server: &Server) -> EventStore {
 }
 
 fn remote(store: &EventStore) -> &EventStoreDb {
-    match store {
-        EventStore::EventStoreDb(remote) => remote,
-        EventStore::Embedded(_) => panic!("not over the network"),
-    }
+    let EventStore::EventStoreDb(remote) = store else { panic!("not over the network") };
+    remote
 }
 
 fn event(text: &str) -> ProposedEvent {

@@ -1,0 +1,186 @@
+//! What the routes of webhooks share.
+
+use chrono::TimeDelta;
+use http::StatusCode;
+use ledger_core::webhook::{NotificationType, Settings, Webhook, WebhookCommand, WebhookStatus};
+use ledger_core::{AccountId, Position, Rejection, Role, UserId, WebhookId, stream};
+use ledger_streams::WebhookSecret;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::body::AmountText;
+use crate::caller::Caller;
+use crate::problem::Problem;
+use crate::routes::answers::placed;
+use crate::routes::register_user::with_keys;
+use crate::{CommandApi, WEBHOOK_ACCOUNTS_MAX, webhook_url};
+
+/// What a webhook is told, and where.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SettingsBody {
+    /// Where notifications are posted; https, on the public internet.
+    #[schema(example = "https://shop.example/daybook")]
+    pub(crate) url: String,
+    /// Only these: "transfer.completed", "transfer.failed", "money.received", "statement.issued", "balance.below_threshold". All when
+    /// left out.
+    #[serde(default)]
+    pub(crate) types: Vec<String>,
+    /// Only these accounts. All of the owner when left out.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    pub(crate) accounts: Vec<AccountId>,
+    /// For "balance.below_threshold": told once when an account of this currency falls below this balance.
+    pub(crate) threshold: Option<ThresholdBody>,
+}
+
+/// A balance.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ThresholdBody {
+    /// Decimal text with exactly the currency's digits.
+    #[schema(value_type = String, example = "50.00")]
+    amount: AmountText,
+    /// ISO 4217 code.
+    #[schema(example = "EUR")]
+    currency: String,
+}
+
+/// A command on a webhook had its effect.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct WebhookAnswer {
+    /// The webhook's id.
+    #[schema(value_type = String, example = "258730172895232001")]
+    pub(crate) webhook_id: WebhookId,
+    /// Where in the log the effect stands.
+    pub(crate) position: Position,
+}
+
+/// A webhook's new secret. It is shown here and never again.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SecretAnswer {
+    /// The webhook's id.
+    #[schema(value_type = String, example = "258730172895232001")]
+    webhook_id: WebhookId,
+    /// What notifications are signed with, after Standard Webhooks.
+    #[schema(example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
+    secret: String,
+    /// Where in the log the effect stands.
+    position: Position,
+}
+
+impl SettingsBody {
+    /// The settings, checked as far as they can be without the webhook: the address, and that the accounts are the owner's.
+    pub(crate) async fn settings(self, api: &CommandApi, owner: Option<UserId>) -> Result<Settings, Problem> {
+        let kind = |name: &String| {
+            NotificationType::from_name(name).ok_or_else(|| {
+                let names: Vec<_> = NotificationType::ALL.iter().map(|kind| kind.name()).collect();
+                let name: String = name.chars().take(40).collect();
+                let detail = format!("'{name}' is no type of notification: {}.", names.join(", "));
+                Problem::bad_request("invalid_type", detail)
+            })
+        };
+        let mut types = self.types.iter().map(kind).collect::<Result<Vec<_>, _>>()?;
+        types.sort_unstable();
+        types.dedup();
+        let threshold =
+            self.threshold.map(|threshold| threshold.amount.money(&threshold.currency)).transpose()?;
+        if self.accounts.len() > WEBHOOK_ACCOUNTS_MAX {
+            let detail = format!("A webhook names at most {WEBHOOK_ACCOUNTS_MAX} accounts.");
+            return Err(Problem::bad_request("too_many_accounts", detail));
+        }
+        webhook_url::check(&self.url, api.options.webhooks.allow_private).await?;
+        for account in &self.accounts {
+            let found = api.ledger.view(*account).await?;
+            let found = found.filter(|account| owner.is_none() || account.user_id == owner);
+            found.ok_or(Rejection::AccountNotFound)?;
+        }
+        let mut accounts = self.accounts;
+        accounts.sort_unstable();
+        accounts.dedup();
+        Ok(Settings { url: self.url, types, accounts, threshold })
+    }
+}
+
+impl Caller {
+    /// Whose webhook this caller registers: an operator's may be anybody's or the bank's, a customer's is the customer's own.
+    pub(crate) fn owner(&self, named: Option<UserId>) -> Result<Option<UserId>, Problem> {
+        match self.0.role {
+            Role::Operator => Ok(named),
+            Role::Customer if self.0.user_id.is_some() && (named.is_none() || named == self.0.user_id) => {
+                Ok(self.0.user_id)
+            }
+            Role::Customer | Role::Auditor => {
+                Err(Problem::forbidden("You register webhooks of your own only."))
+            }
+        }
+    }
+
+    /// The webhook, if it is this caller's to manage.
+    pub(crate) async fn manages(&self, api: &CommandApi, id: WebhookId) -> Result<Webhook, Problem> {
+        if self.0.role == Role::Auditor {
+            return Err(Problem::forbidden("Auditors change nothing."));
+        }
+        let webhook = api.ledger.view_webhook(id).await?.webhook;
+        webhook
+            .filter(|webhook| webhook.status != WebhookStatus::Deleted)
+            .filter(|webhook| self.0.role == Role::Operator || self.0.may_spend(webhook.user_id))
+            .ok_or_else(|| Problem::of_resource(Rejection::WebhookNotFound))
+    }
+}
+
+/// Gives a command to a webhook; where its effect stands.
+pub(crate) async fn command(
+    api: &CommandApi,
+    caller: &Caller,
+    id: WebhookId,
+    command: &WebhookCommand,
+) -> Result<Position, Problem> {
+    let context = caller.context(api, stream::webhook(id));
+    let executed = api.ledger.webhook(id, command, &context).await?.map_err(Problem::of_resource)?;
+    Ok(executed.position)
+}
+
+/// As [`command`], for a webhook in the path; answers with where its effect stands.
+pub(crate) async fn command_webhook(
+    api: &CommandApi,
+    caller: &Caller,
+    id: WebhookId,
+    given: &WebhookCommand,
+) -> Result<axum::response::Response, Problem> {
+    caller.manages(api, id).await?;
+    let answer = WebhookAnswer { webhook_id: id, position: command(api, caller, id, given).await? };
+    Ok(placed(StatusCode::OK, answer.position, &answer))
+}
+
+/// Deletes all webhooks of a user who is to be forgotten: nobody is told of the accounts any more, and the secrets are destroyed.
+pub(crate) async fn forget_all(api: &CommandApi, caller: &Caller, user_id: UserId) -> Result<(), Problem> {
+    for listed in api.ledger.listed_webhooks().await? {
+        if listed.user_id != Some(user_id) {
+            continue;
+        }
+        let context = caller.context(api, stream::webhook(listed.webhook_id));
+        match api.ledger.webhook(listed.webhook_id, &WebhookCommand::Delete, &context).await? {
+            // One that was listed may never have come to be.
+            Ok(_) | Err(Rejection::WebhookNotFound) => {}
+            Err(rejection) => return Err(rejection.into()),
+        }
+        with_keys(api, move |keys| keys.destroy_secrets(listed.webhook_id)).await?;
+    }
+    Ok(())
+}
+
+/// Shows a secret, once.
+pub(crate) fn show(
+    status: StatusCode,
+    webhook_id: WebhookId,
+    secret: &WebhookSecret,
+    position: Position,
+) -> axum::response::Response {
+    placed(status, position, &SecretAnswer { webhook_id, secret: secret.text(), position })
+}
+
+/// Until when a replaced secret signs on.
+pub(crate) fn overlap(api: &CommandApi) -> TimeDelta {
+    TimeDelta::from_std(api.options.webhooks.secret_overlap).unwrap_or(TimeDelta::MAX)
+}

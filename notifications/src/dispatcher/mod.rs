@@ -1,0 +1,191 @@
+//! Follows the log, and sees to it that every webhook is told what it asked for.
+//!
+//! One subscription reads the log for all. A webhook whose queue is full (its endpoint is slow, or down, or it was disabled) leaves it and
+//! reads the log again on its own when it has room, from its own place, until it has caught up: so nobody waits for it, and
+//! what is in memory is bounded. One task decides everything; posting is in tasks of its own.
+//!
+//! Places are saved every second. Where everybody is goes into one checkpoint, after the places of those who have not been told
+//! everything up to there: what was not told is never behind a saved place, so it is told again after a crash.
+
+mod places;
+mod posting;
+mod reading;
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::time::Instant;
+
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt};
+use ledger_core::{Position, WebhookId};
+use ledger_streams::{KeyStore, Lease, Ledger, StoreError, Subscription, UndecodedBatch};
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use crate::endpoint::{Answer, Endpoints};
+use crate::facts::Facts;
+use crate::hook::Hook;
+use crate::index::Index;
+use crate::queue::Due;
+use crate::{BATCH_EVENTS, IN_FLIGHT_MAX, LEASE_LOOK_EVERY, NotificationOptions, READERS_MAX, SAVE_EVERY};
+
+const SUBSCRIBER: &str = "notifications";
+
+/// Tells webhooks what happens until shutdown, then saves how far it came. Calls `ready` once: when it knows all webhooks.
+///
+/// # Errors
+/// When the log cannot be read or written, or the system has no certificates to trust.
+pub async fn run(
+    ledger: Ledger,
+    keys: KeyStore,
+    options: NotificationOptions,
+    ready: impl FnOnce(),
+    shutdown: CancellationToken,
+) -> Result<(), StoreError> {
+    let mut ready = Some(ready);
+    let mut lease = ledger.calm_lease(SUBSCRIBER);
+    loop {
+        // What one process knows is out of date when another has been at it: it is loaded anew with the lease in hand.
+        let nobody_to_tell = ledger.listed_webhooks().await?.is_empty();
+        let held = nobody_to_tell || lease.attend().await?;
+        if let Some(ready) = ready.take() {
+            ready();
+        }
+        if !held {
+            if shutdown.run_until_cancelled(tokio::time::sleep(LEASE_LOOK_EVERY)).await.is_none() {
+                return Ok(());
+            }
+            continue;
+        }
+        let mut dispatcher = Dispatcher::load(ledger.clone(), keys.clone(), options.clone(), lease).await?;
+        let ended = dispatcher.follow(&shutdown).await?;
+        dispatcher.drain().await;
+        // Another process has the lease: its places are newer.
+        if ended == Ended::Asked {
+            dispatcher.save().await?;
+            return dispatcher.lease.release().await;
+        }
+        tracing::info!("another process sends notifications");
+        lease = dispatcher.lease;
+    }
+}
+
+/// Why following the log has ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// We are to stop.
+    Asked,
+    /// Another process has the lease.
+    Elsewhere,
+}
+
+struct Dispatcher {
+    ledger: Ledger,
+    keys: KeyStore,
+    options: NotificationOptions,
+    /// Held by the one process that posts; not needed while there is no webhook.
+    lease: Lease,
+    endpoints: Endpoints,
+    facts: Facts,
+    hooks: HashMap<WebhookId, Hook>,
+    index: Index,
+    /// What the subscription of all has read, and told those who read along.
+    along: Position,
+    posts: JoinSet<Posted>,
+    readings: FuturesUnordered<BoxFuture<'static, Alone>>,
+    /// Webhooks that may want to read on their own.
+    to_read: VecDeque<WebhookId>,
+    /// Webhooks that may want to post when there is room again.
+    to_post: VecDeque<WebhookId>,
+    timers: BTreeSet<(Instant, WebhookId)>,
+    /// Notifications in memory.
+    outstanding: usize,
+    /// True when something happened since places were saved.
+    moved: bool,
+}
+
+/// A post that has ended.
+struct Posted {
+    webhook_id: WebhookId,
+    due: Due,
+    answer: Answer,
+}
+
+/// What a webhook has read on its own.
+struct Alone {
+    webhook_id: WebhookId,
+    /// See [`Hook::time`].
+    time: u64,
+    subscription: Subscription,
+    batch: Result<UndecodedBatch, StoreError>,
+}
+
+impl Dispatcher {
+    async fn follow(&mut self, shutdown: &CancellationToken) -> Result<Ended, StoreError> {
+        let mut subscription = self.ledger.store().subscribe((self.along > 0).then_some(self.along));
+        let mut save = tokio::time::interval(SAVE_EVERY);
+        save.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            self.use_room().await?;
+            let timer = self.timers.first().map(|(due, _)| tokio::time::Instant::from_std(*due));
+            tokio::select! {
+                () = shutdown.cancelled() => return Ok(Ended::Asked),
+                batch = subscription.next_undecoded(BATCH_EVENTS) => self.learn(batch?).await?,
+                Some(alone) = self.readings.next() => self.learn_alone(alone).await?,
+                Some(posted) = self.posts.join_next() => {
+                    self.settle(posted).await?;
+                    while let Some(posted) = self.posts.try_join_next() {
+                        self.settle(posted).await?;
+                    }
+                }
+                () = sleep_until(timer) => self.wake().await?,
+                _ = save.tick() => {
+                    if !self.attend().await? {
+                        return Ok(Ended::Elsewhere);
+                    }
+                    self.save_if_moved().await?;
+                }
+            }
+        }
+    }
+
+    /// Keeps the lease, if there is anybody to tell. False when another process has it.
+    async fn attend(&mut self) -> Result<bool, StoreError> {
+        if self.hooks.is_empty() || !self.lease.is_due() {
+            return Ok(true);
+        }
+        let had = self.lease.is_held();
+        match self.lease.attend().await {
+            Ok(true) if !had => {
+                self.to_post.extend(self.hooks.keys());
+                Ok(true)
+            }
+            Ok(held) => Ok(held),
+            // While the store is away nothing is known; without the lease nothing is posted.
+            Err(error) if error.is_transient() => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Uses room that came to be.
+    async fn use_room(&mut self) -> Result<(), StoreError> {
+        while self.readings.len() < READERS_MAX
+            && let Some(id) = self.to_read.pop_front()
+        {
+            self.read_alone(id, None);
+        }
+        while self.posts.len() < IN_FLIGHT_MAX
+            && let Some(id) = self.to_post.pop_front()
+        {
+            self.post(id).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn sleep_until(due: Option<tokio::time::Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}

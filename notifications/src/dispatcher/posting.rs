@@ -1,0 +1,188 @@
+//! From the queues to the endpoints.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{TimeDelta, Utc};
+use ledger_core::webhook::WebhookCommand;
+use ledger_core::{WebhookId, stream};
+use ledger_streams::{Context, KeyStore, StoreError};
+use tokio::task::JoinError;
+
+use super::{Dispatcher, Posted};
+use crate::delivery_log::Attempt;
+use crate::endpoint::{Answer, Target};
+use crate::hook::{Hook, Reading};
+use crate::{DRAIN_TIME, IN_FLIGHT_MAX, KEY_RETRY_EVERY};
+
+impl Dispatcher {
+    /// Posts what a webhook has to be told now.
+    pub(super) async fn post(&mut self, id: WebhookId) -> Result<(), StoreError> {
+        let Some(hook) = self.hooks.get_mut(&id).filter(|hook| hook.is_enabled()) else { return Ok(()) };
+        if hook.queue.len() == 0 || !self.lease.is_held() {
+            return Ok(());
+        }
+        let now = Instant::now();
+        let target = match &hook.target {
+            Some(target) => Arc::clone(target),
+            None => match open_target(hook, &self.keys).await {
+                Ok(Some(target)) => Arc::clone(hook.target.insert(Arc::new(target))),
+                Ok(None) => return self.disable(id, "its signing key is gone".to_owned()).await,
+                Err(error) => {
+                    tracing::error!(%error, webhook.id = %id, "a webhook's secret cannot be opened");
+                    self.look_again(id, now + self.options.retry_max.min(KEY_RETRY_EVERY));
+                    return Ok(());
+                }
+            },
+        };
+        while self.posts.len() < IN_FLIGHT_MAX
+            && let Some(due) = hook.queue.next(now)
+        {
+            let (endpoints, target) = (self.endpoints.clone(), Arc::clone(&target));
+            self.posts.spawn(async move {
+                let answer = endpoints.post(target, &due.notification).await;
+                Posted { webhook_id: id, due, answer }
+            });
+        }
+        let next = hook.queue.next_due();
+        if self.posts.len() >= IN_FLIGHT_MAX {
+            self.to_post.push_back(id);
+        }
+        if let Some(next) = next {
+            self.look_again(id, next);
+        }
+        Ok(())
+    }
+
+    pub(super) fn look_again(&mut self, id: WebhookId, due: Instant) {
+        let Some(hook) = self.hooks.get_mut(&id) else { return };
+        if let Some(before) = hook.timer.replace(due) {
+            self.timers.remove(&(before, id));
+        }
+        self.timers.insert((due, id));
+    }
+
+    /// What waited for its time.
+    pub(super) async fn wake(&mut self) -> Result<(), StoreError> {
+        // Those that are due now, and not what they make due.
+        let now = Instant::now();
+        let due: Vec<_> = self.timers.iter().take_while(|(due, _)| *due <= now).copied().collect();
+        for timer in due {
+            self.timers.remove(&timer);
+            let (_, id) = timer;
+            if let Some(hook) = self.hooks.get_mut(&id) {
+                hook.timer = None;
+            }
+            self.post(id).await?;
+        }
+        Ok(())
+    }
+
+    /// A post has ended.
+    pub(super) async fn settle(&mut self, posted: Result<Posted, JoinError>) -> Result<(), StoreError> {
+        let Posted { webhook_id, due, answer } = match posted {
+            Ok(posted) => posted,
+            // Its lane would wait for ever; starting anew is what mends it.
+            Err(error) => {
+                return Err(StoreError::Unavailable(format!("a post was cut short: {error}").into()));
+            }
+        };
+        self.moved = true;
+        count(&answer);
+        if let Some(log) = &self.options.delivery_log {
+            log.note(Attempt::new(webhook_id, &due, &answer));
+        }
+        let Some(hook) = self.hooks.get_mut(&webhook_id) else { return Ok(()) };
+        let (account, before) = (due.notification.account, hook.queue.len());
+        let mut give_up = None;
+        if answer.is_delivered() {
+            hook.queue.delivered(account, answer.is_slow());
+        } else {
+            let (now, at) = (Instant::now(), Utc::now());
+            let lasted = hook.queue.failed(account, answer.retry_after, now, at);
+            tracing::debug!(webhook.id = %webhook_id, attempt = due.attempt, answer = answer.text(), "not delivered");
+            if answer.is_gone() {
+                give_up = Some("the endpoint answered 410 Gone".to_owned());
+            } else if TimeDelta::from_std(self.options.disable_after).is_ok_and(|limit| lasted >= limit) {
+                let limit = text_of(self.options.disable_after);
+                give_up = Some(format!(
+                    "a notification could not be delivered for {limit}; last: {}",
+                    answer.text()
+                ));
+            }
+        }
+        self.outstanding -= before - hook.queue.len();
+        if hook.reading == Reading::Behind {
+            self.to_read.push_back(webhook_id);
+        }
+        match give_up {
+            Some(reason) => self.disable(webhook_id, reason).await,
+            None => self.post(webhook_id).await,
+        }
+    }
+
+    /// Disables a webhook for good reason. It has its effect when the event comes by.
+    pub(super) async fn disable(&mut self, id: WebhookId, reason: String) -> Result<(), StoreError> {
+        let context = Context {
+            correlation_id: stream::webhook(id).into(),
+            causation_id: None,
+            actor: "system:notifications".into(),
+            booked_at: self.ledger.now(),
+        };
+        match self.ledger.webhook(id, &WebhookCommand::Disable(reason.clone()), &context).await {
+            Ok(Ok(executed)) => {
+                if !executed.events.is_empty() {
+                    tracing::warn!(webhook.id = %id, %reason, "a webhook is disabled");
+                }
+                Ok(())
+            }
+            // It was deleted meanwhile.
+            Ok(Err(_)) => Ok(()),
+            Err(error) if error.is_transient() => {
+                tracing::debug!(%error, "not disabled yet");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits a while for posts under way: what arrives now need not be sent again.
+    pub(super) async fn drain(&mut self) {
+        let drain = async {
+            while let Some(posted) = self.posts.join_next().await {
+                let Ok(Posted { webhook_id, due, answer }) = posted else { continue };
+                count(&answer);
+                if let Some(hook) = self.hooks.get_mut(&webhook_id).filter(|_| answer.is_delivered()) {
+                    hook.queue.delivered(due.notification.account, false);
+                }
+                if let Some(log) = &self.options.delivery_log {
+                    log.note(Attempt::new(webhook_id, &due, &answer));
+                }
+            }
+        };
+        let _ = tokio::time::timeout(DRAIN_TIME, drain).await;
+    }
+}
+
+/// Key files are read beside the async threads.
+async fn open_target(hook: &Hook, keys: &KeyStore) -> Result<Option<Target>, Box<dyn Error + Send + Sync>> {
+    let (webhook, keys) = (hook.webhook.clone(), keys.clone());
+    Ok(tokio::task::spawn_blocking(move || Hook::open_target(&webhook, &keys)).await??)
+}
+
+fn count(answer: &Answer) {
+    let outcome = if answer.is_delivered() { "delivered" } else { "failed" };
+    metrics::counter!("daybook_webhook_posts_total", "outcome" => outcome).increment(1);
+}
+
+/// A time in words: days, hours, minutes or seconds.
+fn text_of(time: Duration) -> String {
+    let seconds = time.as_secs();
+    for (unit, length) in [("days", 86_400), ("hours", 3_600), ("minutes", 60)] {
+        if seconds >= 2 * length {
+            return format!("{} {unit}", seconds / length);
+        }
+    }
+    format!("{seconds} seconds")
+}

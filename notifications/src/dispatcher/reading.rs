@@ -1,0 +1,195 @@
+//! From the log into the queues: what all read, and what one reads alone.
+
+use std::sync::Arc;
+
+use ledger_core::webhook::{WebhookEvent, WebhookStatus};
+use ledger_core::{Event, WebhookId, stream};
+use ledger_streams::{Recorded, StoreError, Subscription, Undecoded, UndecodedBatch};
+
+use super::{Alone, Dispatcher};
+use crate::facts::Facts;
+use crate::hook::{Effect, Hook, Reading};
+use crate::notification::{Notification, needs_request, notification};
+use crate::queue::Retry;
+use crate::{BATCH_EVENTS, OUTSTANDING_MAX};
+
+impl Dispatcher {
+    /// What all read.
+    pub(super) async fn learn(&mut self, batch: UndecodedBatch) -> Result<(), StoreError> {
+        self.moved |= !batch.events.is_empty();
+        // Decoding is for somebody.
+        let mut somebody = self.somebody_reads_along();
+        for event in batch.events {
+            let position = event.position();
+            if event.stream().starts_with(stream::WEBHOOK) {
+                self.learn_of_webhook(&event.decode()?).await?;
+                somebody = self.somebody_reads_along();
+            } else if somebody && may_matter(&event) {
+                let recorded = event.decode()?;
+                self.facts.learn(&recorded);
+                if let Some(notification) = notification_of(&mut self.facts, &recorded).await? {
+                    self.tell(notification).await?;
+                }
+            }
+            self.along = position;
+        }
+        self.along = batch.position;
+        Ok(())
+    }
+
+    fn somebody_reads_along(&self) -> bool {
+        !self.index.is_empty() && self.hooks.values().any(|hook| hook.reading == Reading::Along)
+    }
+
+    /// Puts a notification into the queue of everybody who reads along and wants it.
+    pub(super) async fn tell(&mut self, notification: Notification) -> Result<(), StoreError> {
+        let account = notification.account;
+        let holder = if self.index.knows_users() { self.facts.holder(account).await? } else { None };
+        let notification = Arc::new(notification);
+        let concerned: Vec<_> = self.index.concerned(account, holder).collect();
+        for id in concerned {
+            let over = self.outstanding >= OUTSTANDING_MAX;
+            let Some(hook) = self.hooks.get_mut(&id) else { continue };
+            let behind = hook.reading != Reading::Along || notification.position <= hook.read_to;
+            if behind || !hook.wants(&notification, holder) {
+                continue;
+            }
+            if over || hook.queue.room() == 0 {
+                hook.fall_behind(notification.position.saturating_sub(1));
+                self.to_read.push_back(id);
+                continue;
+            }
+            hook.queue.push(Arc::clone(&notification));
+            self.outstanding += 1;
+            self.post(id).await?;
+        }
+        if self.outstanding >= OUTSTANDING_MAX {
+            self.forget_what_is_down();
+        }
+        Ok(())
+    }
+
+    /// What one has read on its own.
+    pub(super) async fn learn_alone(&mut self, alone: Alone) -> Result<(), StoreError> {
+        let Alone { webhook_id, time, subscription, batch } = alone;
+        let batch = batch?;
+        let Some(hook) = self.hooks.get_mut(&webhook_id).filter(|hook| hook.time == time) else {
+            return Ok(());
+        };
+        for event in batch.events {
+            if event.position() > self.along {
+                break;
+            }
+            if !may_matter(&event) {
+                continue;
+            }
+            let recorded = event.decode()?;
+            self.facts.learn(&recorded);
+            let Some(notification) = notification_of(&mut self.facts, &recorded).await? else { continue };
+            let holder = match hook.webhook.user_id {
+                Some(_) => self.facts.holder(notification.account).await?,
+                None => None,
+            };
+            if hook.wants(&notification, holder) {
+                hook.queue.push(Arc::new(notification));
+                self.outstanding += 1;
+            }
+        }
+        self.moved = true;
+        hook.read_to = batch.position.min(self.along);
+        if batch.position >= self.along {
+            tracing::debug!(webhook.id = %webhook_id, "a webhook has caught up");
+            hook.reading = Reading::Along;
+        } else {
+            hook.reading = Reading::Behind;
+            self.read_alone(webhook_id, Some(subscription));
+        }
+        self.post(webhook_id).await
+    }
+
+    /// Lets a webhook that is behind read on, if it has room for what it reads.
+    pub(super) fn read_alone(&mut self, id: WebhookId, subscription: Option<Subscription>) {
+        let over = self.outstanding >= OUTSTANDING_MAX;
+        let Some(hook) = self.hooks.get_mut(&id) else { return };
+        let has_room = hook.queue.wants_more() && (!over || hook.queue.len() == 0);
+        if hook.reading != Reading::Behind || !hook.is_enabled() || !has_room {
+            return;
+        }
+        hook.reading = Reading::Alone;
+        // An event makes at most one notification: whatever is read fits.
+        let (time, max) = (hook.time, hook.queue.room().min(BATCH_EVENTS));
+        let from = (hook.read_to > 0).then_some(hook.read_to);
+        let mut subscription = subscription.unwrap_or_else(|| self.ledger.store().subscribe(from));
+        self.readings.push(Box::pin(async move {
+            let batch = subscription.next_undecoded(max).await;
+            Alone { webhook_id: id, time, subscription, batch }
+        }));
+    }
+
+    /// A webhook was registered, changed, or is no more.
+    pub(super) async fn learn_of_webhook(&mut self, recorded: &Recorded) -> Result<(), StoreError> {
+        let (Event::Webhook(event), Some(id)) = (&recorded.event, stream::webhook_id(&recorded.stream))
+        else {
+            return Ok(());
+        };
+        // Everything before it was told to those who read along.
+        self.along = recorded.position;
+        let Some(hook) = self.hooks.get_mut(&id) else {
+            if let WebhookEvent::Registered(_) = event {
+                let retry = Retry { min: self.options.retry_min, max: self.options.retry_max };
+                if let Some(hook) = Hook::new(std::slice::from_ref(recorded), None, self.along, retry) {
+                    self.index.insert(&hook.webhook);
+                    self.hooks.insert(id, hook);
+                    // The first to be told: what follows need not wait for the next look.
+                    self.attend().await?;
+                }
+            }
+            return Ok(());
+        };
+        let before = hook.queue.len();
+        self.index.remove(&hook.webhook);
+        let effect = hook.evolve(event, recorded.revision);
+        match (&hook.webhook.status, effect) {
+            (WebhookStatus::Deleted, _) => {}
+            (_, Effect::GoTo(position)) => hook.go_to(position, self.along),
+            (WebhookStatus::Disabled(_), Effect::None) => hook.go_to(hook.told_to(self.along), self.along),
+            (WebhookStatus::Enabled, Effect::None) if hook.reading == Reading::Behind => {
+                if hook.read_to >= self.along {
+                    hook.reading = Reading::Along;
+                }
+            }
+            (WebhookStatus::Enabled, Effect::None) => {}
+        }
+        self.outstanding -= before - hook.queue.len();
+        if hook.webhook.status == WebhookStatus::Deleted {
+            if let Some(hook) = self.hooks.remove(&id) {
+                self.outstanding -= hook.queue.len();
+            }
+            return Ok(());
+        }
+        self.index.insert(&hook.webhook);
+        self.to_read.push_back(id);
+        self.post(id).await
+    }
+
+    /// Memory is for those who get somewhere. What is forgotten is read again.
+    pub(super) fn forget_what_is_down(&mut self) {
+        for hook in self.hooks.values_mut().filter(|hook| hook.queue.is_down()) {
+            self.outstanding -= hook.queue.len();
+            hook.go_to(hook.told_to(self.along), self.along);
+            self.to_read.push_back(hook.id());
+        }
+    }
+}
+
+/// Only these streams say anything to the world outside.
+fn may_matter(event: &Undecoded) -> bool {
+    [stream::ACCOUNT, stream::TRANSFER, stream::STATEMENT]
+        .iter()
+        .any(|category| event.stream().starts_with(category))
+}
+
+async fn notification_of(facts: &mut Facts, recorded: &Recorded) -> Result<Option<Notification>, StoreError> {
+    let request = if needs_request(&recorded.event) { facts.request(&recorded.stream).await? } else { None };
+    Ok(notification(recorded, request.as_deref()))
+}

@@ -1,0 +1,291 @@
+//! What one webhook still has to be told, and when: no clock, no I/O.
+//!
+//! Each account has a lane, and at most the first of a lane is under way, so that an account's notifications arrive in order. What failed
+//! waits in its lane, longer each time, and holds up its lane alone. When several in a row failed, whichever lanes they were of, the
+//! endpoint is taken for down and tried with one post at a time, until one succeeds.
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use chrono::{DateTime, TimeDelta, Utc};
+use ledger_core::{AccountId, Position};
+
+use crate::notification::Notification;
+use crate::{
+    DOWN_PAUSE_MAX, FAILURES_UNTIL_DOWN, QUEUE_DOWN_MAX, QUEUE_MAX, RETRY_AFTER_MAX, WINDOW, WINDOW_SLOW,
+};
+
+/// How long what failed waits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Retry {
+    /// At first; doubled each time, with jitter.
+    pub(crate) min: Duration,
+    /// At most.
+    pub(crate) max: Duration,
+}
+
+/// What one webhook still has to be told.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    retry: Retry,
+    lanes: HashMap<AccountId, Lane>,
+    /// Lanes whose first may be posted now.
+    ready: VecDeque<AccountId>,
+    /// Lanes whose first waits after a failure.
+    later: BTreeSet<(Instant, AccountId)>,
+    /// Everything not delivered, by position.
+    outstanding: BTreeMap<Position, AccountId>,
+    in_flight: usize,
+    slow: bool,
+    /// Failures since the last success.
+    failures: u32,
+    /// While the endpoint is down: when it may be tried again, and how long it rests then.
+    down: Option<(Instant, ExponentialBackoff)>,
+    /// The notification that an earlier process could not deliver, and since when.
+    inherited: Option<(Position, DateTime<Utc>)>,
+}
+
+#[derive(Debug)]
+struct Lane {
+    waiting: VecDeque<Arc<Notification>>,
+    in_flight: bool,
+    /// True when what is under way was taken out of the queue meanwhile.
+    forgotten: bool,
+    /// How often the first failed.
+    failures: u32,
+    backoff: Option<ExponentialBackoff>,
+    failing_since: Option<DateTime<Utc>>,
+}
+
+/// Something to post now.
+#[derive(Debug)]
+pub(crate) struct Due {
+    pub(crate) notification: Arc<Notification>,
+    /// 1 for the first attempt of this process.
+    pub(crate) attempt: u32,
+}
+
+impl Queue {
+    pub(crate) fn new(retry: Retry, inherited: Option<(Position, DateTime<Utc>)>) -> Self {
+        Self {
+            retry,
+            lanes: HashMap::new(),
+            ready: VecDeque::new(),
+            later: BTreeSet::new(),
+            outstanding: BTreeMap::new(),
+            in_flight: 0,
+            slow: false,
+            failures: 0,
+            down: None,
+            inherited,
+        }
+    }
+
+    /// How many are not delivered.
+    pub(crate) fn len(&self) -> usize {
+        self.outstanding.len()
+    }
+
+    /// How many more it takes. Little while nothing gets through.
+    pub(crate) fn room(&self) -> usize {
+        self.capacity().saturating_sub(self.len())
+    }
+
+    /// True when at least half of it is free.
+    pub(crate) fn wants_more(&self) -> bool {
+        self.room() >= self.capacity() / 2
+    }
+
+    const fn capacity(&self) -> usize {
+        if self.is_down() { QUEUE_DOWN_MAX } else { QUEUE_MAX }
+    }
+
+    /// True while nothing gets through.
+    pub(crate) const fn is_down(&self) -> bool {
+        self.down.is_some()
+    }
+
+    /// Position of the oldest that is not delivered.
+    pub(crate) fn oldest(&self) -> Option<Position> {
+        self.outstanding.first_key_value().map(|(position, _)| *position)
+    }
+
+    /// Since when the lane that failed first has been failing.
+    pub(crate) fn failing_since(&self) -> Option<DateTime<Utc>> {
+        let own = self.lanes.values().filter_map(|lane| lane.failing_since).min();
+        let inherited = self.inherited.as_ref().map(|(_, since)| *since);
+        [own, inherited].into_iter().flatten().min()
+    }
+
+    /// Takes one up. They come in the order of the log.
+    pub(crate) fn push(&mut self, notification: Arc<Notification>) {
+        let account = notification.account;
+        self.outstanding.insert(notification.position, account);
+        match self.lanes.entry(account) {
+            Entry::Occupied(mut lane) => {
+                let lane = lane.get_mut();
+                lane.waiting.push_back(notification);
+                if lane.waiting.len() == 1 && !lane.in_flight {
+                    self.ready.push_back(account);
+                }
+            }
+            Entry::Vacant(place) => {
+                place.insert(Lane {
+                    waiting: VecDeque::from([notification]),
+                    in_flight: false,
+                    forgotten: false,
+                    failures: 0,
+                    backoff: None,
+                    failing_since: None,
+                });
+                self.ready.push_back(account);
+            }
+        }
+    }
+
+    /// The next to post, from now on under way.
+    pub(crate) fn next(&mut self, now: Instant) -> Option<Due> {
+        while let Some((due, account)) = self.later.first().copied()
+            && due <= now
+        {
+            self.later.pop_first();
+            self.ready.push_back(account);
+        }
+        let rests = self.down.as_ref().is_some_and(|(resume, _)| *resume > now);
+        if rests || self.in_flight >= self.window() {
+            return None;
+        }
+        let account = self.ready.pop_front()?;
+        let lane = self.lanes.get_mut(&account)?;
+        let notification = Arc::clone(lane.waiting.front()?);
+        lane.in_flight = true;
+        self.in_flight += 1;
+        Some(Due { notification, attempt: lane.failures.saturating_add(1) })
+    }
+
+    /// When there is something to post, once [`Self::next`] has nothing: unless a post has to end before.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        if self.in_flight >= self.window() {
+            return None;
+        }
+        let resume = self.down.as_ref().map(|(resume, _)| *resume);
+        if self.ready.is_empty() {
+            let (due, _) = self.later.first()?;
+            return Some(resume.map_or(*due, |resume| resume.max(*due)));
+        }
+        resume
+    }
+
+    /// How many may be under way.
+    const fn window(&self) -> usize {
+        match (self.is_down(), self.slow) {
+            (true, _) => 1,
+            (false, true) => WINDOW_SLOW,
+            (false, false) => WINDOW,
+        }
+    }
+
+    /// The first of a lane arrived.
+    pub(crate) fn delivered(&mut self, account: AccountId, slow: bool) {
+        self.slow = slow;
+        self.failures = 0;
+        if self.down.take().is_some() {
+            // What waited because nothing got through need not wait longer.
+            self.ready.extend(std::mem::take(&mut self.later).into_iter().map(|(_, account)| account));
+        }
+        let Some(lane) = self.end(account) else { return };
+        if let Some(notification) = lane.waiting.pop_front() {
+            (lane.failures, lane.backoff, lane.failing_since) = (0, None, None);
+            let position = notification.position;
+            self.outstanding.remove(&position);
+            self.inherited = self.inherited.filter(|(failing, _)| *failing > position);
+        }
+        self.go_on(account);
+    }
+
+    /// The first of a lane did not arrive. Returns for how long it has not.
+    pub(crate) fn failed(
+        &mut self,
+        account: AccountId,
+        retry_after: Option<Duration>,
+        now: Instant,
+        at: DateTime<Utc>,
+    ) -> TimeDelta {
+        self.slow = true;
+        self.failures = self.failures.saturating_add(1);
+        let retry = self.retry;
+        if self.failures >= FAILURES_UNTIL_DOWN {
+            let max = retry.max.min(DOWN_PAUSE_MAX);
+            let (resume, pause) = self.down.get_or_insert_with(|| (now, backoff(Retry { max, ..retry })));
+            // What was under way when it went down says nothing new.
+            if *resume <= now {
+                *resume = now + pause.next().unwrap_or(max);
+            }
+        }
+        let inherited = self.inherited;
+        let Some(lane) = self.end(account) else { return TimeDelta::zero() };
+        let Some(first) = lane.waiting.front() else { return TimeDelta::zero() };
+        let since = *lane.failing_since.get_or_insert_with(|| match inherited {
+            Some((position, since)) if position == first.position => since,
+            _ => at,
+        });
+        lane.failures = lane.failures.saturating_add(1);
+        let pause = lane.backoff.get_or_insert_with(|| backoff(retry)).next().unwrap_or(retry.max);
+        let asked = retry_after.unwrap_or_default().min(RETRY_AFTER_MAX);
+        self.later.insert((now + pause.max(asked), account));
+        at - since
+    }
+
+    /// Forgets everything: the webhook goes on from another place. What is under way holds its lane until it has ended.
+    pub(crate) fn clear(&mut self) {
+        self.lanes.retain(|_, lane| lane.in_flight);
+        for lane in self.lanes.values_mut() {
+            lane.waiting.clear();
+            lane.forgotten = true;
+            (lane.failures, lane.backoff, lane.failing_since) = (0, None, None);
+        }
+        self.ready.clear();
+        self.later.clear();
+        self.outstanding.clear();
+        (self.failures, self.down, self.inherited) = (0, None, None);
+    }
+
+    /// What was under way has ended. The lane, if its outcome still matters.
+    fn end(&mut self, account: AccountId) -> Option<&mut Lane> {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        let lane = self.lanes.get_mut(&account)?;
+        lane.in_flight = false;
+        if std::mem::take(&mut lane.forgotten) {
+            self.go_on(account);
+            return None;
+        }
+        self.lanes.get_mut(&account)
+    }
+
+    /// Lines a lane up again, or closes it.
+    fn go_on(&mut self, account: AccountId) {
+        match self.lanes.get(&account) {
+            Some(lane) if lane.waiting.is_empty() => {
+                self.lanes.remove(&account);
+            }
+            Some(_) => self.ready.push_back(account),
+            None => {}
+        }
+    }
+}
+
+fn backoff(retry: Retry) -> ExponentialBackoff {
+    ExponentialBuilder::default()
+        .with_min_delay(retry.min)
+        .with_max_delay(retry.max)
+        .with_jitter()
+        .without_max_times()
+        .build()
+}
+
+#[cfg(test)]
+#[path = "queue_tests.rs"]
+mod tests;

@@ -1,0 +1,205 @@
+//! Who asked to hear of something is told: signed, filtered, in order.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use crate::conformance::Foreign;
+use crate::harness::{Client, Daybook, Endpoint, Post, Reply, shared, text};
+
+/// Waits less than an operator's daybook before it posts again.
+pub(super) const HASTY: &[&str] =
+    &["--webhooks-allow-private", "--webhooks-retry-min", "50ms", "--webhooks-retry-max", "400ms"];
+
+/// Registers a webhook; its id and secret.
+pub(super) async fn register(client: &Client, body: &Value) -> (String, String) {
+    let answer = client.post("/api/v1/webhooks", body).await.is(201);
+    (text(&answer["webhook_id"]), text(&answer["secret"]))
+}
+
+pub(super) fn types(posts: &[Post]) -> Vec<String> {
+    posts.iter().map(|post| text(&post.body()["type"])).collect()
+}
+
+#[tokio::test]
+async fn a_webhook_is_told_what_it_asked_for_and_the_signature_is_right() {
+    let daybook = Daybook::start_with(HASTY).await;
+    let bank = daybook.operator("bank").await;
+    let (from, to) = (bank.open_with_euros("10.00").await, bank.open("EUR").await);
+    let (all, some, named) = (Endpoint::start().await, Endpoint::start().await, Endpoint::start().await);
+    let (_, secret) = register(&bank, &json!({ "url": all.url() })).await;
+    register(&bank, &json!({ "url": some.url(), "types": ["transfer.failed"] })).await;
+    register(&bank, &json!({ "url": named.url(), "accounts": [to] })).await;
+
+    let first = bank.transfer("first", &from, &to, "4.00").await.transfer_id();
+    bank.ended(&first).await;
+    let refused = bank.transfer("second", &from, &to, "400.00").await.refuses(400, "insufficient_funds");
+    let told = all.told(3).await;
+
+    let of = |posts: &[Post], kind: &str| -> Value {
+        let found: Vec<_> = posts.iter().map(Post::body).filter(|body| body["type"] == kind).collect();
+        assert_eq!(found.len(), 1, "{kind}: {found:?}");
+        found[0]["data"].clone()
+    };
+    let received = of(&told, "money.received");
+    assert_eq!(
+        (&received["account_id"], &received["amount"], &received["balance_after"]),
+        (&json!(to), &json!("4.00"), &json!("4.00"))
+    );
+    let completed = of(&told, "transfer.completed");
+    assert_eq!((&completed["account_id"], &completed["transfer_id"]), (&json!(from), &json!(first)));
+    let failed = of(&told, "transfer.failed");
+    assert_eq!(
+        (&failed["status"], &failed["reason"], &failed["transfer_id"]),
+        (&json!("rejected"), &json!("insufficient_funds"), &refused["transfer_id"])
+    );
+    assert_eq!(types(&some.told(1).await), ["transfer.failed"]);
+    assert_eq!(types(&named.told(1).await), ["money.received"]);
+
+    // The official libraries of two languages find the signatures right, and changed bodies wrong.
+    let file = daybook.dir().join("posts.jsonl");
+    let lines: Vec<_> = told.iter().map(Post::line).collect();
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    for (language, script) in [(Foreign::Python, "webhooks.py"), (Foreign::Node, "webhooks.mjs")] {
+        let said = language.run(script, &[&secret, file.to_str().unwrap()]).await;
+        assert_eq!(said.lines().collect::<Vec<_>>(), told.iter().map(Post::id).collect::<Vec<_>>());
+    }
+
+    let log = std::fs::read_dir(daybook.dir().join("log")).unwrap();
+    for segment in log.filter_map(Result::ok).filter(|entry| entry.path().is_file()) {
+        let bytes = std::fs::read(segment.path()).unwrap();
+        let plain = secret.strip_prefix("whsec_").unwrap().as_bytes();
+        assert!(!bytes.windows(plain.len()).any(|window| window == plain), "the secret stands in the log");
+    }
+    assert!(!daybook.said().contains(&secret), "the secret stands in the program's log lines");
+}
+
+#[tokio::test]
+async fn a_customer_hears_of_its_own_accounts_only() {
+    let daybook = Daybook::start_with(HASTY).await;
+    let bank = daybook.operator("bank").await;
+    let user = async |name: &str| {
+        text(&bank.post("/api/v1/users", &json!({ "name": name })).await.is(201)["user_id"])
+    };
+    let (alice, bob) = (user("Alice").await, user("Bob").await);
+    let own = bank.open_with(&json!({ "currency": "EUR", "user_id": alice })).await;
+    let other = bank.open_with(&json!({ "currency": "EUR", "user_id": bob })).await;
+    let (hers, his) = (daybook.customer(&alice).await, daybook.customer(&bob).await);
+    let endpoint = Endpoint::start().await;
+
+    let body = json!({ "url": endpoint.url(), "user_id": bob });
+    hers.post("/api/v1/webhooks", &body).await.refuses(403, "forbidden");
+    let body = json!({ "url": endpoint.url(), "accounts": [other] });
+    hers.post("/api/v1/webhooks", &body).await.refuses(400, "account_not_found");
+    daybook.auditor().await.post("/api/v1/webhooks", &body).await.refuses(403, "forbidden");
+    let (webhook, _) = register(&hers, &json!({ "url": endpoint.url() })).await;
+
+    bank.deposit(&other, "5.00").await;
+    bank.deposit(&own, "7.00").await;
+    let transfer = his.transfer("gift", &other, &own, "1.00").await.transfer_id();
+    his.ended(&transfer).await;
+    let told = endpoint.told(2).await;
+    assert!(told.iter().all(|post| post.body()["data"]["account_id"] == *own), "{told:?}");
+
+    const QUERY: &str = "query($id: ID!) { webhook(id: $id) { id userId url status } }";
+    let seen = hers.graphql(QUERY, json!({ "id": webhook })).await;
+    assert_eq!(seen["webhook"]["userId"], *alice);
+    assert_eq!(his.graphql(QUERY, json!({ "id": webhook })).await["webhook"], Value::Null);
+    const LIST: &str = "query($user: ID) { webhooks(userId: $user) { edges { node { id } } } }";
+    assert_eq!(his.graphql_error(LIST, json!({ "user": alice })).await, "forbidden");
+    let path = format!("/api/v1/webhooks/{webhook}/disable");
+    his.post(&path, &json!({})).await.refuses(404, "webhook_not_found");
+    hers.post(&path, &json!({})).await.is(200);
+
+    // Who is erased hears nothing more.
+    let erase = bank.request(reqwest::Method::DELETE, &format!("/api/v1/users/{alice}"));
+    bank.send(erase).await.is(200);
+    assert_eq!(bank.graphql(QUERY, json!({ "id": webhook })).await["webhook"], Value::Null);
+}
+
+/// Whether a post fails depends on the post and the attempt, so that it comes through in the end.
+fn flaky(post: &Post, attempts: &mut HashMap<String, u32>) -> Reply {
+    let attempt = attempts.entry(post.id()).or_default();
+    *attempt += 1;
+    let dice =
+        post.id().bytes().fold(*attempt, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)));
+    Reply::status(if *attempt < 4 && dice % 3 != 0 { 500 } else { 200 })
+}
+
+#[tokio::test]
+async fn each_account_is_told_in_order_whatever_fails() {
+    const ACCOUNTS: usize = 5;
+    const ROUNDS: usize = 6;
+    let daybook = Daybook::start_with(HASTY).await;
+    let bank = daybook.operator("bank").await;
+    let attempts = parking_lot::Mutex::new(HashMap::new());
+    let endpoint = Endpoint::answering(move |post| flaky(post, &mut attempts.lock())).await;
+    let mut accounts = Vec::new();
+    for _ in 0..ACCOUNTS {
+        accounts.push(bank.open("EUR").await);
+    }
+    register(&bank, &json!({ "url": endpoint.url(), "types": ["money.received"] })).await;
+    for _ in 0..ROUNDS {
+        for account in &accounts {
+            bank.deposit(account, "1.00").await;
+        }
+    }
+    let told = endpoint.told(ACCOUNTS * ROUNDS).await;
+    assert_eq!(told.len(), ACCOUNTS * ROUNDS, "what was taken is not sent again");
+    assert!(endpoint.posts().len() > told.len(), "nothing failed");
+    for account in &accounts {
+        let own = told.iter().map(Post::body).filter(|body| body["data"]["account_id"] == **account);
+        let balances: Vec<_> = own.map(|body| text(&body["data"]["balance_after"])).collect();
+        let expected: Vec<_> = (1..=ROUNDS).map(|round| format!("{round}.00")).collect();
+        assert_eq!(balances, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_threshold_is_told_once_each_time_it_is_crossed() {
+    let daybook = Daybook::start_with(HASTY).await;
+    let bank = daybook.operator("bank").await;
+    let (from, to) = (bank.open_with_euros("100.00").await, bank.open("EUR").await);
+    let endpoint = Endpoint::start().await;
+    let asks = json!({ "url": endpoint.url(), "types": ["balance.below_threshold"] });
+    bank.post("/api/v1/webhooks", &asks).await.refuses(400, "threshold_missing");
+    let euros = |amount: &str| json!({ "amount": amount, "currency": "EUR" });
+    let asks = |types: Value| json!({ "url": endpoint.url(), "types": types, "threshold": euros("50.00"), "accounts": [from] });
+    register(&bank, &asks(json!(["balance.below_threshold", "transfer.completed"]))).await;
+    // At the threshold is not below it; below it again is no news; above and below again is.
+    for (key, amount) in [("a", "50.00"), ("b", "10.00"), ("c", "10.00")] {
+        bank.ended(&bank.transfer(key, &from, &to, amount).await.transfer_id()).await;
+    }
+    bank.deposit(&from, "70.00").await;
+    bank.ended(&bank.transfer("d", &from, &to, "60.00").await.transfer_id()).await;
+    let told = endpoint.told(6).await;
+    let below: Vec<_> =
+        told.iter().map(Post::body).filter(|body| body["type"] == "balance.below_threshold").collect();
+    let balances: Vec<_> = below.iter().map(|body| text(&body["data"]["balance"])).collect();
+    assert_eq!(balances, ["40.00", "40.00"], "{told:?}");
+    assert_eq!(below[0]["data"]["threshold"], "50.00");
+}
+
+#[tokio::test]
+async fn addresses_that_are_not_public_are_refused() {
+    let daybook = shared().await;
+    let bank = daybook.operator("webhooks").await;
+    for url in [
+        "https://127.0.0.1:1/hook",
+        "https://10.0.0.8/hook",
+        "https://192.168.1.1/hook",
+        "https://169.254.169.254/latest/meta-data",
+        "https://[::1]/hook",
+        "https://[fe80::1]/hook",
+        "https://[::ffff:127.0.0.1]/hook",
+        "https://localhost/hook",
+        "https://2130706433/hook",
+    ] {
+        bank.post("/api/v1/webhooks", &json!({ "url": url })).await.refuses(400, "webhook_address_refused");
+    }
+    for url in ["http://shop.example/hook", "https://a:b@shop.example/hook", "shop.example", ""] {
+        bank.post("/api/v1/webhooks", &json!({ "url": url })).await.refuses(400, "invalid_url");
+    }
+    let unknown = json!({ "url": "https://1.1.1.1/hook", "types": ["money.lost"] });
+    bank.post("/api/v1/webhooks", &unknown).await.refuses(400, "invalid_type");
+}

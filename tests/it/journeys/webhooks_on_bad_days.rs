@@ -1,0 +1,298 @@
+//! Endpoints that fail, are slow, or lie; and a daybook that is killed.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::webhooks::{HASTY, register};
+use crate::conformance::Foreign;
+use crate::harness::{Client, Daybook, Endpoint, Post, Reply, text, until};
+
+const DELIVERIES: &str = "query($id: ID!, $first: Int, $after: String) { webhook(id: $id) { status disabledReason
+    deliveries(first: $first, after: $after) {
+        edges { node { messageId type attempt status error delivered position } } pageInfo { hasNextPage endCursor } } } }";
+
+/// How long something that has to happen may take on a busy machine.
+const HAPPENS_WITHIN: Duration = Duration::from_secs(30);
+
+async fn webhook(client: &Client, id: &str) -> Value {
+    client.graphql(DELIVERIES, json!({ "id": id })).await["webhook"].clone()
+}
+
+/// Waits until a webhook is disabled; why.
+async fn disabled(client: &Client, id: &str) -> String {
+    until("the webhook is disabled", HAPPENS_WITHIN, async || {
+        let webhook = webhook(client, id).await;
+        (webhook["status"] == "DISABLED").then(|| text(&webhook["disabledReason"]))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_slow_and_a_dead_endpoint_delay_nobody_else() {
+    let daybook = Daybook::start_with(&[HASTY, &["--webhooks-timeout", "2s"]].concat()).await;
+    let bank = daybook.operator("bank").await;
+    let account = bank.open("EUR").await;
+    let slow = Endpoint::answering(|_| Reply { after: Duration::from_secs(60), ..Reply::status(200) }).await;
+    let (failing, healthy) = (Endpoint::answering(|_| Reply::status(500)).await, Endpoint::start().await);
+    let dead = format!("http://127.0.0.1:{}/hook", unused_port().await);
+    let received = |url: &str| json!({ "url": url, "types": ["money.received"] });
+    for url in [&slow.url(), &failing.url(), &dead, &healthy.url()] {
+        register(&bank, &received(url)).await;
+    }
+    for round in 1..=10 {
+        let asked = Instant::now();
+        bank.deposit(&account, "1.00").await;
+        healthy.told(round).await;
+        assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    }
+    assert!(slow.taken().is_empty() && failing.taken().is_empty());
+
+    // When they are well again, they get all of it, in order.
+    failing.answer(|_| Reply::status(200));
+    let told = failing.told(10).await;
+    let balances: Vec<_> = told.iter().map(|post| text(&post.body()["data"]["balance_after"])).collect();
+    assert_eq!(balances, (1..=10).map(|n| format!("{n}.00")).collect::<Vec<_>>());
+}
+
+async fn unused_port() -> u16 {
+    tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
+}
+
+#[tokio::test]
+async fn a_daybook_that_is_killed_in_the_middle_misses_nothing() {
+    const ROUNDS: usize = 30;
+    let mut daybook = Daybook::start_with(HASTY).await;
+    let mut bank = daybook.operator("bank").await;
+    let mut accounts = Vec::new();
+    for _ in 0..3 {
+        accounts.push(bank.open("EUR").await);
+    }
+    let endpoint =
+        Endpoint::answering(|_| Reply { after: Duration::from_millis(30), ..Reply::status(200) }).await;
+    register(&bank, &json!({ "url": endpoint.url(), "types": ["money.received"] })).await;
+    for round in 0..ROUNDS {
+        for account in &accounts {
+            bank.deposit(account, "1.00").await;
+        }
+        if round % 10 == 9 {
+            daybook.kill();
+            daybook.restart().await;
+            bank = daybook.operator("bank").await;
+        }
+    }
+    let told = endpoint.told(accounts.len() * ROUNDS).await;
+    for account in &accounts {
+        // What came twice came with the same id; without repetitions all of it is there, in order.
+        let mut seen = HashSet::new();
+        let own = told.iter().filter(|post| post.body()["data"]["account_id"] == **account);
+        let once = own.filter(|post| seen.insert(post.id()));
+        let balances: Vec<_> = once.map(|post| text(&post.body()["data"]["balance_after"])).collect();
+        assert_eq!(balances, (1..=ROUNDS).map(|n| format!("{n}.00")).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn while_a_secret_is_rotated_both_sign() {
+    let overlap = Duration::from_secs(4);
+    let daybook = Daybook::start_with(&[HASTY, &["--webhooks-secret-overlap", "4s"]].concat()).await;
+    let bank = daybook.operator("bank").await;
+    let (account, endpoint) = (bank.open("EUR").await, Endpoint::start().await);
+    let (id, old) = register(&bank, &json!({ "url": endpoint.url(), "types": ["money.received"] })).await;
+    bank.deposit(&account, "1.00").await;
+    endpoint.told(1).await;
+    let rotating = Instant::now();
+    let new = bank.post(&format!("/api/v1/webhooks/{id}/rotate-secret"), &json!({})).await.is(200);
+    let rotated = Instant::now();
+    bank.deposit(&account, "1.00").await;
+    let both = endpoint.told(2).await.pop().unwrap();
+    assert!(both.at - rotating < overlap, "too slow a machine to see the overlap");
+    until("the old secret has had its time", HAPPENS_WITHIN, async || {
+        (rotated.elapsed() > overlap).then_some(())
+    })
+    .await;
+    bank.deposit(&account, "1.00").await;
+    let told = endpoint.told(3).await;
+    let signatures: Vec<_> = told.iter().map(|post| post.signatures().len()).collect();
+    assert_eq!(signatures, [1, 2, 1]);
+
+    // The receiver's library takes the middle one with either secret.
+    verify(&daybook, &told[..2], &old).await;
+    verify(&daybook, &told[1..], &text(&new["secret"])).await;
+}
+
+async fn verify(daybook: &Daybook, posts: &[Post], secret: &str) {
+    let file = daybook.dir().join("posts.jsonl");
+    let lines: Vec<_> = posts.iter().map(Post::line).collect();
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    Foreign::Python.run("webhooks.py", &[secret, file.to_str().unwrap()]).await;
+}
+
+#[tokio::test]
+async fn a_webhook_that_fails_for_long_is_disabled_and_goes_on_when_enabled() {
+    let daybook = Daybook::start_with(&[HASTY, &["--webhooks-disable-after", "2s"]].concat()).await;
+    let bank = daybook.operator("bank").await;
+    let (account, endpoint) = (bank.open("EUR").await, Endpoint::answering(|_| Reply::status(500)).await);
+    let (id, _) = register(&bank, &json!({ "url": endpoint.url(), "types": ["money.received"] })).await;
+    bank.deposit(&account, "1.00").await;
+    let reason = disabled(&bank, &id).await;
+    assert!(reason.contains("2 seconds") && reason.contains("500"), "{reason}");
+    let posts = endpoint.posts().len();
+    bank.deposit(&account, "1.00").await;
+
+    endpoint.answer(|_| Reply::status(200));
+    bank.post(&format!("/api/v1/webhooks/{id}/enable"), &json!({})).await.is(200);
+    let told = endpoint.told(2).await;
+    assert_eq!(endpoint.posts().len(), posts + 2, "nothing was posted while it was disabled");
+    let balances: Vec<_> = told.iter().map(|post| text(&post.body()["data"]["balance_after"])).collect();
+    assert_eq!(balances, ["1.00", "2.00"]);
+
+    // The log of deliveries has every attempt, newest first.
+    let webhook = until("deliveries are noted", HAPPENS_WITHIN, async || {
+        let webhook = webhook(&bank, &id).await;
+        (webhook["deliveries"]["edges"].as_array().unwrap().len() == posts + 2).then_some(webhook)
+    })
+    .await;
+    assert_eq!((&webhook["status"], &webhook["disabledReason"]), (&json!("ENABLED"), &Value::Null));
+    let nodes: Vec<_> =
+        webhook["deliveries"]["edges"].as_array().unwrap().iter().map(|edge| &edge["node"]).collect();
+    let newest = nodes[0];
+    assert_eq!(
+        (&newest["delivered"], &newest["status"], &newest["error"]),
+        (&json!(true), &json!(200), &Value::Null)
+    );
+    assert_eq!(newest["messageId"], told[1].id());
+    let oldest = nodes[nodes.len() - 1];
+    assert_eq!(
+        (&oldest["delivered"], &oldest["status"], &oldest["attempt"]),
+        (&json!(false), &json!(500), &json!(1))
+    );
+    let page = bank.graphql(DELIVERIES, json!({ "id": id, "first": 1 })).await;
+    let page = &page["webhook"]["deliveries"];
+    assert_eq!((&page["edges"][0]["node"], &page["pageInfo"]["hasNextPage"]), (newest, &json!(true)));
+    let next = json!({ "id": id, "first": 1, "after": page["pageInfo"]["endCursor"] });
+    assert_eq!(&bank.graphql(DELIVERIES, next).await["webhook"]["deliveries"]["edges"][0]["node"], nodes[1]);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_gone_is_not_asked_again() {
+    let daybook = Daybook::start_with(HASTY).await;
+    let bank = daybook.operator("bank").await;
+    let (account, endpoint) = (bank.open("EUR").await, Endpoint::answering(|_| Reply::status(410)).await);
+    let (id, _) = register(&bank, &json!({ "url": endpoint.url(), "types": ["money.received"] })).await;
+    bank.deposit(&account, "1.00").await;
+    assert_eq!(disabled(&bank, &id).await, "the endpoint answered 410 Gone");
+    // Deleted, it is as if it had never been.
+    let path = format!("/api/v1/webhooks/{id}");
+    bank.send(bank.request(reqwest::Method::DELETE, &path)).await.is(200);
+    assert_eq!(webhook(&bank, &id).await, Value::Null);
+    bank.post(&format!("{path}/enable"), &json!({})).await.refuses(404, "webhook_not_found");
+}
+
+#[tokio::test]
+async fn retry_after_is_respected_and_redirects_are_not_followed() {
+    let daybook = Daybook::start_with(HASTY).await;
+    let bank = daybook.operator("bank").await;
+    let (account, elsewhere) = (bank.open("EUR").await, Endpoint::start().await);
+    let asks = |post: &Post, busy: Reply| if post.path == "/hook" { busy } else { Reply::status(200) };
+    let busy = Endpoint::answering(move |post| {
+        asks(post, Reply { headers: vec![("retry-after", "2".to_owned())], ..Reply::status(503) })
+    })
+    .await;
+    let location = elsewhere.url();
+    let redirecting = Endpoint::answering(move |_| Reply {
+        headers: vec![("location", location.clone())],
+        ..Reply::status(307)
+    })
+    .await;
+    for url in [busy.url(), redirecting.url()] {
+        register(&bank, &json!({ "url": url, "types": ["money.received"] })).await;
+    }
+    bank.deposit(&account, "1.00").await;
+    let times = until("it is asked twice", HAPPENS_WITHIN, async || {
+        let posts = busy.posts();
+        (posts.len() >= 2).then(|| posts[1].at - posts[0].at)
+    })
+    .await;
+    assert!(times >= Duration::from_secs(2), "{times:?}");
+    until("it redirects twice", HAPPENS_WITHIN, async || (redirecting.posts().len() >= 2).then_some(()))
+        .await;
+    assert!(elsewhere.posts().is_empty());
+}
+
+#[tokio::test]
+async fn what_was_told_is_told_again_from_a_position() {
+    let daybook = Daybook::start_with(HASTY).await;
+    let bank = daybook.operator("bank").await;
+    let (account, endpoint) = (bank.open("EUR").await, Endpoint::start().await);
+    // Before it was registered, too.
+    bank.deposit(&account, "1.00").await;
+    let (id, _) = register(&bank, &json!({ "url": endpoint.url(), "types": ["money.received"] })).await;
+    for _ in 0..3 {
+        bank.deposit(&account, "1.00").await;
+    }
+    let told = endpoint.told(3).await;
+    let ids: Vec<_> = told.iter().map(Post::id).collect();
+    let path = format!("/api/v1/webhooks/{id}/replay");
+    let from = told[0].body()["data"]["position"].as_u64().unwrap();
+    bank.post(&path, &json!({ "from_position": from })).await.is(200);
+    let posts = until("two are told again", HAPPENS_WITHIN, async || {
+        let taken = endpoint.taken();
+        (taken.len() >= 5).then_some(taken)
+    })
+    .await;
+    assert_eq!(posts.iter().skip(3).map(Post::id).collect::<Vec<_>>(), ids[1..]);
+
+    bank.post(&path, &json!({ "from_position": 0 })).await.is(200);
+    let posts = until("all are told again", HAPPENS_WITHIN, async || {
+        let taken = endpoint.taken();
+        (taken.len() >= 9).then_some(taken)
+    })
+    .await;
+    let again: Vec<_> = posts.iter().skip(5).map(Post::id).collect();
+    assert_eq!((again.len(), &again[1..]), (4, &ids[..]), "the first before it was registered");
+    bank.post(&path, &json!({ "from_position": u64::MAX >> 1 })).await.refuses(400, "position_ahead");
+}
+
+#[tokio::test]
+async fn an_address_is_looked_at_again_whenever_it_is_called() {
+    let place = crate::harness::scratch();
+    let dir = place.path().to_str().unwrap();
+    let arguments = ["up", "--http", "127.0.0.1:0", "--esdb", "off", "--data-dir", dir];
+    let hasty = ["--webhooks-retry-min", "50ms", "--webhooks-retry-max", "400ms"];
+    let with = |more: &[&str]| {
+        crate::harness::Program::new(
+            &[&arguments, &hasty[..], more].concat(),
+            place.path().join("journey.log"),
+        )
+    };
+    let mut open = with(&["--webhooks-allow-private"]);
+    open.start().await;
+    let bank = open.operator(place.path()).await;
+    let (account, endpoint) = (bank.open("EUR").await, Endpoint::start().await);
+    let mut ids = Vec::new();
+    for host in ["localhost", "127.0.0.1", "2130706433"] {
+        let url = format!("http://{host}:{}/hook", endpoint.port());
+        ids.push(register(&bank, &json!({ "url": url, "types": ["money.received"] })).await.0);
+    }
+    bank.deposit(&account, "1.00").await;
+    endpoint.told(3).await;
+    open.stop().await;
+
+    // The names still lead there; that is not allowed any more.
+    let mut closed = with(&[]);
+    closed.start().await;
+    let bank = closed.operator(place.path()).await;
+    bank.deposit(&account, "1.00").await;
+    for id in ids {
+        let error = until("a post is refused", HAPPENS_WITHIN, async || {
+            let webhook = webhook(&bank, &id).await;
+            webhook["deliveries"]["edges"][0]["node"]["error"].as_str().map(str::to_owned)
+        })
+        .await;
+        assert!(error.ends_with("is not an address of the public internet"), "{error}");
+    }
+    assert_eq!(endpoint.posts().len(), 3);
+    closed.stop().await;
+}
