@@ -14,7 +14,8 @@ use super::world::run;
 /// Seeds tried before a broken rule counts as missed.
 const SEEDS: u64 = 600;
 
-/// The rules that the log and its clients show the breach of.
+/// The rules that the log and its clients show the breach of. `Rule::RequestIsReadAgain` is not among them: its breach shows once in hundreds
+/// of seeds or more; `a_refused_request_is_not_debited_after_all` tests it.
 const RULES: &[Rule] = &[
     Rule::DebitIsCovered,
     Rule::FrozenTakesNothing,
@@ -36,7 +37,6 @@ const RULES: &[Rule] = &[
     Rule::RefusalIsConfirmed,
     Rule::NewsAreForAll,
     Rule::FailedStateIsGivenUp,
-    Rule::RequestIsReadAgain,
     Rule::RepetitionIsOnDisk,
     Rule::IdsGoOnAfterTheLog,
     Rule::CheckpointWaitsForPending,
