@@ -6,6 +6,7 @@
 //! hurry. A number that the operator gives is said in the log, too, and is the operator's to keep apart.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use eventstore_node::{ExpectedRevision, RecordedEvent};
@@ -28,7 +29,10 @@ use crate::{
 pub(crate) struct Ids {
     /// Written on the number's stream, for people who read it.
     holder: Uuid,
-    current: RwLock<Current>,
+    /// The operator's number.
+    given: Option<u16>,
+    /// None while the store is full since the start: there is no room to take a number.
+    current: RwLock<Option<Current>>,
 }
 
 struct Current {
@@ -68,17 +72,18 @@ impl Ids {
     /// Ids of a given worker number, which nobody else must use, or of a free one.
     pub(crate) async fn open(store: &EventStore, worker: Option<u16>) -> Result<Arc<Self>, StoreError> {
         let holder = store.new_uuid();
-        let current = match worker {
-            Some(worker) => {
-                let last = store.read_last(&stream(worker)).await?;
-                let snowflakes = snowflakes(store, worker, last.as_ref()).await?;
-                let lease = take_given(store, worker, holder, snowflakes.last_ms()).await?;
-                Current { worker, snowflakes, lease, given: true }
+        let current = match begin(store, worker, holder).await {
+            Ok(current) => Some(current),
+            // Reads go on, and commands are told to come again.
+            Err(StoreError::Full(reason)) => {
+                tracing::warn!(%reason, "no id can be made until there is room in the event store");
+                None
             }
-            None => claim(store, holder).await?,
+            Err(error) => return Err(error),
         };
-        let ids = Arc::new(Self { holder, current: RwLock::new(current) });
-        tokio::spawn(keep(Arc::downgrade(&ids), store.clone()));
+        let pause = if current.is_some() { WORKER_RENEW_EVERY } else { WORKER_RETRY_EVERY };
+        let ids = Arc::new(Self { holder, given: worker, current: RwLock::new(current) });
+        tokio::spawn(keep(Arc::downgrade(&ids), store.clone(), pause));
         Ok(ids)
     }
 
@@ -88,20 +93,26 @@ impl Ids {
         now: DateTime<Utc>,
         make: impl FnOnce(&Snowflakes) -> T,
     ) -> Result<T, StoreError> {
-        let current = self.current.read();
-        if current.lease.is_over(now) {
-            return Err(StoreError::Unavailable(
-                "the number in this process's ids could not be renewed".into(),
-            ));
+        match &*self.current.read() {
+            Some(current) if !current.lease.is_over(now) => Ok(make(&current.snowflakes)),
+            Some(_) => {
+                Err(StoreError::Unavailable("the number in this process's ids could not be renewed".into()))
+            }
+            None => Err(StoreError::Full("there is no room to take a number for this process's ids".into())),
         }
-        Ok(make(&current.snowflakes))
     }
 
     /// Holds the number for longer, or takes another one if it was lost.
     async fn renew(&self, store: &EventStore) -> Result<(), StoreError> {
-        let (worker, lease, given, last_ms) = {
-            let current = self.current.read();
-            (current.worker, current.lease, current.given, current.snowflakes.last_ms())
+        let held = self
+            .current
+            .read()
+            .as_ref()
+            .map(|current| (current.worker, current.lease, current.given, current.snowflakes.last_ms()));
+        let Some((worker, lease, given, last_ms)) = held else {
+            let begun = begin(store, self.given, self.holder).await?;
+            *self.current.write() = Some(begun);
+            return Ok(());
         };
         let expected = ExpectedRevision::Exact(lease.revision);
         let mut renewed = take(store, worker, expected, self.holder, last_ms).await?;
@@ -109,26 +120,40 @@ impl Ids {
             renewed = Some(take_given(store, worker, self.holder, last_ms).await?);
         }
         if let Some(renewed) = renewed {
-            self.current.write().lease = renewed;
+            self.set_lease(renewed);
             return Ok(());
         }
         // Until there is another one, no id is made.
         let over = (Instant::now(), store.now());
-        self.current.write().lease = Lease { valid_until: over, ..lease };
+        self.set_lease(Lease { valid_until: over, ..lease });
         let claimed = claim(store, self.holder).await?;
         tracing::warn!(
             lost = worker,
             taken = claimed.worker,
             "another process has this one's worker number; took another"
         );
-        *self.current.write() = claimed;
+        *self.current.write() = Some(claimed);
         Ok(())
+    }
+
+    fn set_lease(&self, lease: Lease) {
+        if let Some(current) = &mut *self.current.write() {
+            current.lease = lease;
+        }
     }
 }
 
+/// Takes the operator's number, or a free one.
+async fn begin(store: &EventStore, given: Option<u16>, holder: Uuid) -> Result<Current, StoreError> {
+    let Some(worker) = given else { return claim(store, holder).await };
+    let last = store.read_last(&stream(worker)).await?;
+    let snowflakes = snowflakes(store, worker, last.as_ref()).await?;
+    let lease = take_given(store, worker, holder, snowflakes.last_ms()).await?;
+    Ok(Current { worker, snowflakes, lease, given: true })
+}
+
 /// Renews for as long as there is something to renew.
-async fn keep(ids: Weak<Ids>, store: EventStore) {
-    let mut pause = WORKER_RENEW_EVERY;
+async fn keep(ids: Weak<Ids>, store: EventStore, mut pause: Duration) {
     loop {
         tokio::time::sleep(pause).await;
         let Some(ids) = ids.upgrade() else { return };

@@ -15,6 +15,10 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::wait::until;
@@ -69,9 +73,35 @@ impl Post {
 
 type Answer = Arc<dyn Fn(&Post) -> Reply + Send + Sync>;
 
+/// A certificate for `localhost`, and the file that has whom to trust for it.
+pub(crate) struct Certificate {
+    acceptor: TlsAcceptor,
+    pem: String,
+}
+
+impl Certificate {
+    pub(crate) fn new() -> Self {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+        Self { acceptor: Arc::new(config).into(), pem: made.cert.pem() }
+    }
+
+    /// For programs that are to trust it.
+    pub(crate) fn pem(&self) -> &str {
+        &self.pem
+    }
+}
+
 /// A webhook's endpoint, on this machine.
 pub(crate) struct Endpoint {
     address: SocketAddr,
+    secure: bool,
     posts: Arc<Mutex<Vec<Post>>>,
     answer: Arc<Mutex<Answer>>,
     _server: AbortOnDropHandle<()>,
@@ -83,13 +113,26 @@ impl Endpoint {
         Self::answering(|_| Reply::status(204)).await
     }
 
+    /// One that takes everything, by TLS.
+    pub(crate) async fn secure(certificate: &Certificate) -> Self {
+        Self::begin(Some(certificate.acceptor.clone()), |_| Reply::status(204)).await
+    }
+
     pub(crate) async fn answering(answer: impl Fn(&Post) -> Reply + Send + Sync + 'static) -> Self {
+        Self::begin(None, answer).await
+    }
+
+    async fn begin(
+        tls: Option<TlsAcceptor>,
+        answer: impl Fn(&Post) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let secure = tls.is_some();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let posts = Arc::<Mutex<Vec<Post>>>::default();
         let answer: Arc<Mutex<Answer>> = Arc::new(Mutex::new(Arc::new(answer)));
-        let server = tokio::spawn(serve(listener, Arc::clone(&posts), Arc::clone(&answer)));
-        Self { address, posts, answer, _server: AbortOnDropHandle::new(server) }
+        let server = tokio::spawn(serve(listener, tls, Arc::clone(&posts), Arc::clone(&answer)));
+        Self { address, secure, posts, answer, _server: AbortOnDropHandle::new(server) }
     }
 
     /// Answers like this from now on.
@@ -98,6 +141,9 @@ impl Endpoint {
     }
 
     pub(crate) fn url(&self) -> String {
+        if self.secure {
+            return format!("https://localhost:{}/hook", self.port());
+        }
         format!("http://{}/hook", self.address)
     }
 
@@ -126,17 +172,28 @@ impl Endpoint {
     }
 }
 
-async fn serve(listener: TcpListener, posts: Arc<Mutex<Vec<Post>>>, answer: Arc<Mutex<Answer>>) {
+async fn serve(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    posts: Arc<Mutex<Vec<Post>>>,
+    answer: Arc<Mutex<Answer>>,
+) {
     let mut connections = JoinSet::new();
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         while connections.try_join_next().is_some() {}
-        let (posts, answer) = (Arc::clone(&posts), Arc::clone(&answer));
+        let (tls, posts, answer) = (tls.clone(), Arc::clone(&posts), Arc::clone(&answer));
         connections.spawn(async move {
             let take = service_fn(|request| take(request, &posts, &answer));
-            // A sender that is killed leaves a connection in the middle.
-            let _ =
-                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), take).await;
+            let http = hyper::server::conn::http1::Builder::new();
+            // A sender that is killed leaves a connection in the middle, one that does not trust us leaves at once.
+            let _ = match tls {
+                None => http.serve_connection(TokioIo::new(stream), take).await,
+                Some(tls) => match tls.accept(stream).await {
+                    Ok(stream) => http.serve_connection(TokioIo::new(stream), take).await,
+                    Err(_) => Ok(()),
+                },
+            };
         });
     }
 }

@@ -17,7 +17,7 @@ mod witness;
 pub(crate) use bank::{cents, euros};
 pub(crate) use client::{Answer, Client, POSITION, text};
 pub(crate) use daybook::{Daybook, scratch};
-pub(crate) use endpoint::{Endpoint, Post, Reply};
+pub(crate) use endpoint::{Certificate, Endpoint, Post, Reply};
 pub(crate) use log::log_client;
 pub(crate) use program::{Program, run};
 pub(crate) use proxy::{Line, Proxy, Target};

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::webhooks::{HASTY, register};
 use crate::conformance::Foreign;
-use crate::harness::{Client, Daybook, Endpoint, Post, Reply, text, until};
+use crate::harness::{Certificate, Client, Daybook, Endpoint, Post, Reply, scratch, text, until};
 
 const DELIVERIES: &str = "query($id: ID!, $first: Int, $after: String) { webhook(id: $id) { status disabledReason
     deliveries(first: $first, after: $after) {
@@ -295,4 +295,31 @@ async fn an_address_is_looked_at_again_whenever_it_is_called() {
     }
     assert_eq!(endpoint.posts().len(), 3);
     closed.stop().await;
+}
+
+#[tokio::test]
+async fn a_secure_endpoint_is_told_if_its_certificate_can_be_trusted() {
+    let (trusted, untrusted) = (Certificate::new(), Certificate::new());
+    let dir = scratch();
+    let file = dir.path().join("trusted.pem");
+    std::fs::write(&file, trusted.pem()).unwrap();
+    let trust = vec!["env".to_owned(), format!("SSL_CERT_FILE={}", file.display())];
+    let daybook = Daybook::start_within(trust, dir, HASTY).await;
+    let bank = daybook.operator("bank").await;
+    let account = bank.open("EUR").await;
+    let (good, bad) = (Endpoint::secure(&trusted).await, Endpoint::secure(&untrusted).await);
+    assert!(good.url().starts_with("https://"));
+    let received = |url: String| json!({ "url": url, "types": ["money.received"] });
+    register(&bank, &received(good.url())).await;
+    let (doubtful, _) = register(&bank, &received(bad.url())).await;
+    bank.deposit(&account, "1.00").await;
+    assert_eq!(good.told(1).await[0].body()["data"]["account_id"], *account);
+
+    let reason = until("the failure is in the log of deliveries", HAPPENS_WITHIN, async || {
+        let seen = webhook(&bank, &doubtful).await;
+        seen["deliveries"]["edges"][0]["node"]["error"].as_str().map(str::to_owned)
+    })
+    .await;
+    assert!(reason.contains("certificate"), "{reason}");
+    assert!(bad.posts().is_empty(), "nothing is told to who cannot say who he is");
 }
