@@ -11,7 +11,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventstore_node::{ExpectedRevision, RecordedEvent};
+use eventstore_node::{ExpectedRevision, RecordedEvent, StreamAppend};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -95,7 +95,15 @@ impl Lease {
             Some(seen) if self.may_take(&seen) => ExpectedRevision::Exact(seen.revision),
             Some(_) => return Ok(false),
         };
-        self.write(expected, Some(self.me)).await?;
+        self.write(expected, Some(self.me), vec![]).await?;
+        Ok(self.is_held())
+    }
+
+    /// Appends what only the holder may append, behind a renewal and in one batch with it. `false` when another process has taken the lease:
+    /// then nothing is written.
+    pub(crate) async fn append(&mut self, batch: Vec<StreamAppend>) -> Result<bool, StoreError> {
+        let Some(seen) = self.seen.filter(|_| self.is_held()) else { return Ok(false) };
+        self.write(ExpectedRevision::Exact(seen.revision), Some(self.me), batch).await?;
         Ok(self.is_held())
     }
 
@@ -107,7 +115,7 @@ impl Lease {
         let held = self.is_held();
         self.until = None;
         match self.seen {
-            Some(seen) if held => self.write(ExpectedRevision::Exact(seen.revision), None).await,
+            Some(seen) if held => self.write(ExpectedRevision::Exact(seen.revision), None, vec![]).await,
             _ => Ok(()),
         }
     }
@@ -133,15 +141,21 @@ impl Lease {
         Ok(())
     }
 
-    async fn write(&mut self, expected: ExpectedRevision, holder: Option<Uuid>) -> Result<(), StoreError> {
+    async fn write(
+        &mut self,
+        expected: ExpectedRevision,
+        holder: Option<Uuid>,
+        behind: Vec<StreamAppend>,
+    ) -> Result<(), StoreError> {
         let since = Instant::now();
         let data = serde_json::to_vec(&Held { holder })
             .map_err(|error| StoreError::Broken(error.to_string().into()))?;
         let mut append = system_append(self.store.new_uuid(), &self.stream, "$lease", data);
         append.expected = expected;
-        match self.store.append(vec![append]).await {
+        let batch = std::iter::once(append).chain(behind).collect();
+        match self.store.append(batch).await {
             Ok(placed) => {
-                self.seen = placed.last().map(|last| Seen { revision: last.revision, holder, since });
+                self.seen = placed.first().map(|last| Seen { revision: last.revision, holder, since });
                 self.until = holder.map(|_| since + self.times.held_for);
                 Ok(())
             }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use eventstore_node::StreamAppend;
 use ledger_core::dead_letter::DeadLetters;
 use ledger_core::{AccountId, Position, Snowflakes, TransferId, UserId, WebhookId};
 use parking_lot::Mutex;
@@ -175,25 +176,30 @@ impl Ledger {
     /// # Errors
     /// From the store.
     pub async fn save_checkpoint(&self, subscriber: &str, position: Position) -> Result<(), StoreError> {
-        self.save_places(&[(subscriber.to_owned(), position)]).await
+        match self.store().append(vec![self.place(subscriber, &position)?]).await {
+            Ok(_) => Ok(()),
+            Err(AppendFailure::Store(error)) => Err(error),
+            Err(AppendFailure::Conflict(_)) => Err(StoreError::Contended(subscriber.into())),
+        }
     }
 
-    /// Saves places of subscribers in the log itself, in this order: when one is there, those before it are.
+    /// Saves places of subscribers in the log itself, in this order: when one is there, those before it are. Only who holds the lease may:
+    /// `false` when another process has taken it, whose places are newer; then nothing is saved.
     ///
     /// # Errors
     /// From the store.
-    pub async fn save_places<T: Serialize + Sync>(&self, places: &[(String, T)]) -> Result<(), StoreError> {
-        let encode = |(subscriber, place): &(String, T)| {
-            let data =
-                serde_json::to_vec(place).map_err(|error| StoreError::Broken(error.to_string().into()))?;
-            Ok(system_append(self.store().new_uuid(), &checkpoint_stream(subscriber), "$checkpoint", data))
-        };
-        let batch = places.iter().map(encode).collect::<Result<Vec<_>, StoreError>>()?;
-        match self.store().append(batch).await {
-            Ok(_) => Ok(()),
-            Err(AppendFailure::Store(error)) => Err(error),
-            Err(AppendFailure::Conflict(_)) => Err(StoreError::Contended("checkpoints".into())),
-        }
+    pub async fn save_places<T: Serialize + Sync>(
+        &self,
+        lease: &mut Lease,
+        places: &[(String, T)],
+    ) -> Result<bool, StoreError> {
+        let batch = places.iter().map(|(subscriber, place)| self.place(subscriber, place));
+        lease.append(batch.collect::<Result<_, _>>()?).await
+    }
+
+    fn place<T: Serialize>(&self, subscriber: &str, place: &T) -> Result<StreamAppend, StoreError> {
+        let data = serde_json::to_vec(place).map_err(|error| StoreError::Broken(error.to_string().into()))?;
+        Ok(system_append(self.store().new_uuid(), &checkpoint_stream(subscriber), "$checkpoint", data))
     }
 
     /// The first event of one of the ledger's streams: what an account was opened with, what a transfer was asked for.

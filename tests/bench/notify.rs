@@ -35,7 +35,9 @@ impl Endpoint {
         let counter = Arc::clone(&taken);
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(serve(tokio::net::TcpListener::from_std(listener).unwrap(), counter));
+            runtime.block_on(async {
+                serve(tokio::net::TcpListener::from_std(listener).unwrap(), counter).await;
+            });
         });
         Self { address, taken }
     }

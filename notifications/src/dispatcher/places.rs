@@ -77,7 +77,8 @@ impl Dispatcher {
         }
     }
 
-    /// Saves the places of those who were not told everything, then where everybody else is.
+    /// Saves the places of those who were not told everything, then where everybody else is: nothing of it, when another process has the
+    /// lease by now.
     pub(super) async fn save(&mut self) -> Result<(), StoreError> {
         let along = self.along;
         let changed = self.hooks.values().filter_map(|hook| {
@@ -87,9 +88,16 @@ impl Dispatcher {
         let changed: Vec<_> = changed.collect();
         for some in changed.chunks(PLACES_PER_APPEND) {
             let places: Vec<_> = some.iter().map(|(id, place)| (subscriber(*id), *place)).collect();
-            self.ledger.save_places(&places).await?;
+            if !self.ledger.save_places(&mut self.lease, &places).await? {
+                return Ok(());
+            }
         }
-        self.ledger.save_checkpoint(SUBSCRIBER, along).await?;
+        // While there is nobody to tell, any process may say how far it came.
+        if self.hooks.is_empty() {
+            self.ledger.save_checkpoint(SUBSCRIBER, along).await?;
+        } else if !self.ledger.save_places(&mut self.lease, &[(SUBSCRIBER.to_owned(), along)]).await? {
+            return Ok(());
+        }
         for (id, place) in changed {
             if let Some(hook) = self.hooks.get_mut(&id) {
                 hook.saved = place;
