@@ -34,6 +34,10 @@ impl Dispatcher {
             self.along = position;
         }
         self.along = batch.position;
+        // Not before all were told up to here: what is forgotten is read again from where each of them is.
+        if self.outstanding >= OUTSTANDING_MAX {
+            self.forget_what_is_down();
+        }
         Ok(())
     }
 
@@ -62,9 +66,6 @@ impl Dispatcher {
             hook.queue.push(Arc::clone(&notification));
             self.outstanding += 1;
             self.post(id).await?;
-        }
-        if self.outstanding >= OUTSTANDING_MAX {
-            self.forget_what_is_down();
         }
         Ok(())
     }
