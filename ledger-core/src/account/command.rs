@@ -108,10 +108,4 @@ impl AccountCommand {
             | Self::Close => None,
         }
     }
-
-    /// From where on the account's memory of legs must be complete before this command is decided.
-    #[must_use]
-    pub fn legs_since(&self) -> Option<Position> {
-        self.question().map(|question| question.since)
-    }
 }

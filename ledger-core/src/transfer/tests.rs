@@ -285,7 +285,7 @@ fn legs_are_looked_for_since_the_request() {
     let mut process = Process::new(requested(), 10);
     for _ in 0..2 {
         let Some(Step::Account(_, command)) = process.next() else { panic!("an account is next") };
-        assert_eq!(command.legs_since(), Some(10));
+        assert_eq!(command.question().map(|question| question.since), Some(10));
         process.succeed();
     }
 }
