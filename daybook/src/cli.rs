@@ -28,7 +28,7 @@ pub struct Cli {
 pub enum Command {
     /// Run everything in one process: event store, commands, process manager, projector, queries
     Up(Box<up::UpArgs>),
-    /// Run one role in a process of its own: node, command, projector or query
+    /// Run one role in a process of its own: node, command, projector, query or notifications
     Serve(Box<serve::ServeArgs>),
     /// Ask a running daybook whether it is ready
     Health(health::HealthArgs),
