@@ -182,6 +182,19 @@ pub(crate) fn currency(code: &str) -> Result<Currency, Problem> {
 
 /// The idempotency key, from the body or from the header; from both only when they agree.
 pub(crate) fn idempotency_key(body: Option<String>, headers: &HeaderMap) -> Result<String, Problem> {
+    optional_idempotency_key(body, headers)?.ok_or_else(|| {
+        Problem::bad_request(
+            "missing_idempotency_key",
+            "Name this request with an idempotency_key in the body or an Idempotency-Key header, so that it can be repeated safely.",
+        )
+    })
+}
+
+/// As [`idempotency_key`], where it may be left out.
+pub(crate) fn optional_idempotency_key(
+    body: Option<String>,
+    headers: &HeaderMap,
+) -> Result<Option<String>, Problem> {
     let header = match headers.get("idempotency-key").map(http::HeaderValue::to_str) {
         Some(Ok(key)) => Some(key),
         Some(Err(_)) => {
@@ -201,15 +214,10 @@ pub(crate) fn idempotency_key(body: Option<String>, headers: &HeaderMap) -> Resu
         }
         (Some(key), _) => key,
         (None, Some(key)) => key.to_owned(),
-        (None, None) => {
-            return Err(Problem::bad_request(
-                "missing_idempotency_key",
-                "Name this request with an idempotency_key in the body or an Idempotency-Key header, so that it can be repeated safely.",
-            ));
-        }
+        (None, None) => return Ok(None),
     };
     plain("idempotency_key", "invalid_idempotency_key", &key, IDEMPOTENCY_KEY_CHARS_MAX)?;
-    Ok(key)
+    Ok(Some(key))
 }
 
 pub(crate) fn description(text: Option<&String>) -> Result<(), Problem> {

@@ -17,10 +17,6 @@ pub const IMPORT_YEARS: RangeInclusive<i32> = 1900..=2199;
 pub const SETTLE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest name, e-mail address, phone number and the like, in characters.
 pub const DETAIL_CHARS_MAX: usize = 200;
-/// Webhooks there may be, deleted ones included.
-pub const WEBHOOKS_MAX: usize = 100_000;
-/// Webhooks one user may have.
-pub const WEBHOOKS_PER_USER_MAX: usize = 20;
 /// Accounts one webhook may name.
 pub const WEBHOOK_ACCOUNTS_MAX: usize = 100;
 /// The longest URL of a webhook, in characters.

@@ -97,6 +97,7 @@ impl From<Rejection> for Problem {
             | Rejection::AccountExists
             | Rejection::UserExists
             | Rejection::WebhookExists
+            | Rejection::TooManyWebhooks
             | Rejection::TransferNotParked
             | Rejection::AlreadyResolved => StatusCode::CONFLICT,
             _ => StatusCode::BAD_REQUEST,

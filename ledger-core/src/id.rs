@@ -154,14 +154,6 @@ id!(
     /// A transfer's id.
     TransferId
 );
-impl TransferId {
-    /// Number of the worker that made it.
-    #[must_use]
-    pub const fn worker(self) -> u16 {
-        (self.0 >> SEQUENCE_BITS) as u16 & WORKER_MAX
-    }
-}
-
 impl AccountId {
     /// An id below every snowflake, for [`crate::settlement`].
     pub(crate) const fn reserved(number: u16) -> Self {

@@ -41,7 +41,7 @@ fn two_workers_never_collide() {
 fn a_transfers_id_names_its_maker() {
     for worker in [0, 1, 1023] {
         let id = TransferId::generate(&Snowflakes::try_new(worker, 0).unwrap(), NOW);
-        assert_eq!(id.worker(), worker);
+        assert_eq!((id.as_i64() >> SEQUENCE_BITS) as u16 & WORKER_MAX, worker);
     }
 }
 

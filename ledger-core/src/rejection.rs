@@ -47,6 +47,7 @@ rejections! {
     UserErased, "user_erased", "This user's personal data was erased.";
     WebhookNotFound, "webhook_not_found", "There is no such webhook.";
     WebhookExists, "webhook_exists", "There is already a webhook with this id.";
+    TooManyWebhooks, "too_many_webhooks", "There are as many webhooks as there may be; delete one that is not needed.";
     ThresholdMissing, "threshold_missing", "A webhook for balance.below_threshold needs a threshold.";
     AccountClosed, "account_closed", "The account is closed.";
     AccountFrozen, "account_frozen", "The account is frozen.";

@@ -55,11 +55,22 @@ pub fn snapshots(stream: &str) -> String {
 /// transfers, without anybody remembering keys. The client's length goes in first, so that no two pairs run together.
 #[must_use]
 pub fn transfer(client: &str, idempotency_key: &str) -> String {
+    keyed_name(TRANSFER, client, idempotency_key)
+}
+
+/// `$webhookkey-{digest}`, as in [`transfer`]: where it stands which webhook is registered with the key. Not of a category: it holds no event
+/// of the ledger.
+#[must_use]
+pub fn webhook_key(client: &str, idempotency_key: &str) -> String {
+    keyed_name("$webhookkey-", client, idempotency_key)
+}
+
+fn keyed_name(category: &str, client: &str, idempotency_key: &str) -> String {
     let mut hasher = Sha256::new();
     hasher.update(u64::try_from(client.len()).unwrap_or(u64::MAX).to_be_bytes());
     hasher.update(client.as_bytes());
     hasher.update(idempotency_key.as_bytes());
-    digest_name(TRANSFER, hasher)
+    digest_name(category, hasher)
 }
 
 /// `accountreference-{digest}`: the first 128 bits of SHA-256 over the reference, in hex.

@@ -16,6 +16,7 @@ use crate::codec::{decode, system_append};
 use crate::ids::Ids;
 use crate::store::AppendFailure;
 use crate::transfers::Claims;
+use crate::webhook_list::WebhookList;
 use crate::{
     CALM_LEASE, EventStore, LEASE_FREE_AFTER, LEASE_HELD_FOR, LEASE_RENEW_BEFORE, Lease, LeaseTimes,
     Recorded, SNAPSHOT_EVERY_EVENTS, StoreError,
@@ -48,6 +49,7 @@ struct Inner {
     accounts: Accounts,
     claims: Mutex<Claims>,
     dead_letters: tokio::sync::Mutex<DeadLetters>,
+    webhook_list: tokio::sync::Mutex<WebhookList>,
     /// This process's name where leases are held.
     me: Uuid,
 }
@@ -66,6 +68,7 @@ impl Ledger {
             accounts: Accounts::new(options.snapshot_every_events),
             claims: Mutex::default(),
             dead_letters: tokio::sync::Mutex::default(),
+            webhook_list: tokio::sync::Mutex::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -86,6 +89,10 @@ impl Ledger {
 
     pub(crate) fn dead_letters(&self) -> &tokio::sync::Mutex<DeadLetters> {
         &self.inner.dead_letters
+    }
+
+    pub(crate) fn webhook_list(&self) -> &tokio::sync::Mutex<WebhookList> {
+        &self.inner.webhook_list
     }
 
     /// This process's view of a lease. Two of one name in one process are one holder.

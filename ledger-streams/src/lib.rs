@@ -7,6 +7,7 @@
 mod accounts;
 mod codec;
 mod dead_letters;
+mod decide_on;
 mod error;
 mod execute;
 mod ids;
@@ -24,6 +25,7 @@ mod store;
 mod subscription;
 mod transfers;
 mod users;
+mod webhook_list;
 mod webhooks;
 
 #[cfg(test)]
@@ -47,4 +49,4 @@ pub use store::simulated;
 pub use store::{ConnectError, EventStore, EventStoreDb};
 pub use subscription::{Batch, Subscription, Undecoded, UndecodedBatch};
 pub use transfers::{Claim, TransferEnd, TransferReceipt, TransferRequest, TransferRun};
-pub use webhooks::ListedWebhook;
+pub use webhook_list::ListedWebhook;

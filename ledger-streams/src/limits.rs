@@ -39,6 +39,10 @@ pub const WORKER_RETRY_EVERY: Duration = Duration::from_secs(5);
 pub const WORKER_FREE_AFTER: Duration = Duration::from_secs(20 * 60);
 /// How far ids may run ahead of the last one made before the worker number is renewed, in their milliseconds, each of which has 4,096.
 pub const IDS_AHEAD_MS: u64 = 10_000;
+/// Webhooks there may be.
+pub const WEBHOOKS_MAX: usize = 100_000;
+/// Webhooks one user may have.
+pub const WEBHOOKS_PER_USER_MAX: usize = 20;
 /// Events of one stream read at a time.
 pub const STREAM_PAGE_EVENTS: usize = 4_096;
 

@@ -45,6 +45,7 @@ mod gaps;
 mod leases;
 mod personal;
 mod snapshots;
+mod webhooks;
 
 on_each_engine! {
     a_transfer_completes,

@@ -1,32 +1,19 @@
-//! Execute for webhooks, whose streams are short and cold, and the list of them all.
-//!
-//! The list is a stream of the store's own bookkeeping, so that whoever posts for webhooks need not read the whole log to know them.
-//! A webhook is listed before its stream begins: one that is listed may not exist, none that exists is missing.
+//! Execute for webhooks, and the idempotency keys that they are registered with.
 
 use std::sync::Arc;
 
+use eventstore_node::{ExpectedRevision, StreamAppend};
 use ledger_core::webhook::{self, WebhookCommand, WebhookEvent, WebhookState};
-use ledger_core::{Event, Rejection, UserId, WebhookId, stream};
-use serde::{Deserialize, Serialize};
+use ledger_core::{Event, Rejection, WebhookId, stream};
 
-use crate::codec::{Context, Draft, decode_all, encode, system_append};
+use crate::codec::{Context, decode_all, system_append};
+use crate::decide_on::own_stream;
 use crate::store::AppendFailure;
-use crate::{CONFLICT_RETRIES_MAX, Executed, Ledger, Recorded, StoreError};
-
-/// The stream that lists all webhooks.
-const LIST: &str = "$webhooks";
-
-/// A webhook that was, or was to be, registered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ListedWebhook {
-    /// Its id.
-    pub webhook_id: WebhookId,
-    /// Whose it is; none for the bank's.
-    pub user_id: Option<UserId>,
-}
+use crate::webhook_list::{ListedWebhook, WebhookList, entries, list_stream};
+use crate::{Executed, Ledger, Recorded, StoreError};
 
 impl Ledger {
-    /// Executes a command on a webhook.
+    /// Executes a command on a webhook. One that is registered is listed.
     ///
     /// # Errors
     /// The outer error when the store could not do it, the inner one when the domain says no.
@@ -36,36 +23,63 @@ impl Ledger {
         command: &WebhookCommand,
         context: &Context,
     ) -> Result<Result<Executed<WebhookEvent>, Rejection>, StoreError> {
-        let stream: Arc<str> = stream::webhook(id).into();
-        for _ in 0..CONFLICT_RETRIES_MAX {
-            let state = self.load_webhook(&stream).await?;
-            let events = match webhook::decide(&state, command) {
-                Ok(events) => events,
-                Err(rejection) => return Ok(Err(rejection)),
-            };
-            if events.is_empty() {
-                return Ok(Ok(Executed { events, position: self.store().head().await? }));
-            }
-            let own = events.iter().cloned().map(Event::Webhook).collect();
-            let (own, _) = encode(&[Draft::new(Arc::clone(&stream), state.events, own)], context)?;
-            let mut batch = Vec::new();
-            if let WebhookCommand::Register { user_id, .. } = command {
-                let listed = ListedWebhook { webhook_id: id, user_id: *user_id };
-                let data = serde_json::to_vec(&listed)
-                    .map_err(|error| StoreError::Broken(error.to_string().into()))?;
-                batch.push(system_append(self.store().new_uuid(), LIST, "$webhook", data));
-            }
-            batch.extend(own);
-            match self.store().append(batch).await {
-                Ok(placed) => {
-                    let position = placed.last().map_or(0, |last| last.position);
-                    return Ok(Ok(Executed { events, position }));
-                }
-                Err(AppendFailure::Conflict(_)) => {}
-                Err(AppendFailure::Store(error)) => return Err(error),
-            }
+        if let WebhookCommand::Register { user_id, .. } = command {
+            return self
+                .register(ListedWebhook { user_id: *user_id, webhook_id: id }, command, context)
+                .await;
         }
-        Err(StoreError::Contended(stream))
+        self.command(id, command, context).await
+    }
+
+    async fn command(
+        &self,
+        id: WebhookId,
+        command: &WebhookCommand,
+        context: &Context,
+    ) -> Result<Result<Executed<WebhookEvent>, Rejection>, StoreError> {
+        let stream: Arc<str> = stream::webhook(id).into();
+        let mut state = WebhookState::default();
+        let decide = |state: &WebhookState| webhook::decide(state, command);
+        self.decide_on(&stream, &mut state, decide, own_stream(&stream, Event::Webhook, context)).await
+    }
+
+    async fn register(
+        &self,
+        listed: ListedWebhook,
+        command: &WebhookCommand,
+        context: &Context,
+    ) -> Result<Result<Executed<WebhookEvent>, Rejection>, StoreError> {
+        let id = listed.webhook_id;
+        let events = match webhook::decide(&self.view_webhook(id).await?, command) {
+            Ok(events) => events,
+            Err(rejection) => return Ok(Err(rejection)),
+        };
+        let stream: Arc<str> = stream::webhook(id).into();
+        let begin = own_stream(&stream, Event::Webhook, context);
+        let decide = |list: &WebhookList| list.list(listed);
+        let batch = |after, new: &[_]| {
+            let mut batch = entries(self.store(), after, new)?;
+            batch.extend(begin(0, &events)?);
+            Ok(batch)
+        };
+        let done = {
+            let mut list = self.webhook_list().lock().await;
+            self.decide_on(&list_stream(), &mut *list, decide, batch).await?
+        };
+        let registered = match done {
+            Err(rejection) => Err(rejection),
+            // A try that was cut short between the two has listed it.
+            Ok(done) if done.events.is_empty() => self.command(id, command, context).await?,
+            Ok(done) => Ok(Executed { events, position: done.position }),
+        };
+        // Over the network there is a moment between the two, in which the user may have been erased; see `close_webhooks_of`.
+        if let (Ok(_), Some(user_id)) = (&registered, listed.user_id)
+            && self.is_closed(user_id).await?
+        {
+            let _ = self.command(id, &WebhookCommand::Delete, context).await?;
+            return Ok(Err(Rejection::UserErased));
+        }
+        Ok(registered)
     }
 
     /// A webhook's state.
@@ -73,20 +87,7 @@ impl Ledger {
     /// # Errors
     /// From loading it.
     pub async fn view_webhook(&self, id: WebhookId) -> Result<WebhookState, StoreError> {
-        self.load_webhook(&stream::webhook(id).into()).await
-    }
-
-    /// Every webhook that was ever listed, oldest first.
-    ///
-    /// # Errors
-    /// From reading the list.
-    pub async fn listed_webhooks(&self) -> Result<Vec<ListedWebhook>, StoreError> {
-        let listed = self.store().read_stream(&LIST.into(), 0).await?;
-        let read = |data: &[u8]| {
-            serde_json::from_slice(data)
-                .map_err(|error| StoreError::Broken(format!("the list of webhooks: {error}").into()))
-        };
-        listed.iter().map(|event| read(&event.data)).collect()
+        self.fold(&stream::webhook(id).into()).await
     }
 
     /// Everything that happened to a webhook.
@@ -97,13 +98,39 @@ impl Ledger {
         decode_all(self.store().read_stream(&stream::webhook(id).into(), 0).await?)
     }
 
-    async fn load_webhook(&self, stream: &Arc<str>) -> Result<WebhookState, StoreError> {
-        let mut state = WebhookState::default();
-        for recorded in decode_all(self.store().read_stream(stream, 0).await?)? {
-            if let Event::Webhook(event) = &recorded.event {
-                state.evolve(event);
+    /// The webhook that a client registers, or was to register, with this idempotency key.
+    ///
+    /// # Errors
+    /// From reading the key's stream.
+    pub async fn webhook_of_key(&self, client: &str, key: &str) -> Result<Option<WebhookId>, StoreError> {
+        let stream = stream::webhook_key(client, key).into();
+        let Some(claimed) = self.store().read_event(&stream, 0).await? else { return Ok(None) };
+        serde_json::from_slice(&claimed.data)
+            .map(Some)
+            .map_err(|error| StoreError::Broken(format!("{stream}: {error}").into()))
+    }
+
+    /// Says, once and for all, which webhook a client registers with this idempotency key: this one, or the one that was said before.
+    ///
+    /// # Errors
+    /// From the store.
+    pub async fn claim_webhook_key(
+        &self,
+        client: &str,
+        key: &str,
+        id: WebhookId,
+    ) -> Result<WebhookId, StoreError> {
+        let stream = stream::webhook_key(client, key);
+        let data = serde_json::to_vec(&id).map_err(|error| StoreError::Broken(error.to_string().into()))?;
+        let claim = system_append(self.store().new_uuid(), &stream, "$webhook-key", data);
+        match self.store().append(vec![StreamAppend { expected: ExpectedRevision::NoStream, ..claim }]).await
+        {
+            Ok(_) => Ok(id),
+            Err(AppendFailure::Store(error)) => Err(error),
+            Err(AppendFailure::Conflict(_)) => {
+                let claimed = self.webhook_of_key(client, key).await?;
+                claimed.ok_or_else(|| StoreError::Contended(stream.into()))
             }
         }
-        Ok(state)
     }
 }

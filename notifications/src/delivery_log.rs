@@ -10,12 +10,14 @@ use sqlx::postgres::PgBindIterExt;
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::endpoint::Answer;
 use crate::queue::Due;
 use crate::{
     LOG_BATCH_MAX, LOG_FILL_TIME, LOG_KEPT_PER_WEBHOOK, LOG_PRUNE_EVERY, LOG_QUEUE_MAX, LOG_RETRY_EVERY,
+    LOG_SWEEP_EVERY,
 };
 
 /// Where attempts are noted. Cheap to clone.
@@ -77,24 +79,54 @@ impl DeliveryLog {
 
 async fn write(pool: PgPool, mut waiting: mpsc::Receiver<Attempt>, shutdown: CancellationToken) {
     let mut batch = Vec::new();
+    // How many of the batch are written at once: fewer when the database refuses them, until the one that it refuses is found.
+    let mut size = LOG_BATCH_MAX;
     // Attempts of each webhook since the older ones were deleted.
     let mut noted: HashMap<WebhookId, u64> = HashMap::new();
+    let mut next_sweep = tokio::time::interval(LOG_SWEEP_EVERY);
+    next_sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut is_away = false;
     loop {
-        let room = LOG_BATCH_MAX.saturating_sub(batch.len());
-        if room > 0 && waiting.recv_many(&mut batch, room).await == 0 && batch.is_empty() {
-            return;
+        // What waits to be written again waits for nothing else.
+        while batch.len() < LOG_BATCH_MAX
+            && let Ok(attempt) = waiting.try_recv()
+        {
+            batch.push(attempt);
         }
-        match insert(&pool, &batch).await {
+        if batch.is_empty() {
+            tokio::select! {
+                biased;
+                // The first at once.
+                _ = next_sweep.tick() => if let Err(error) = sweep(&pool).await {
+                    tracing::debug!(%error, "the delivery log is not swept");
+                    next_sweep.reset_after(LOG_RETRY_EVERY);
+                },
+                count = waiting.recv_many(&mut batch, LOG_BATCH_MAX) => if count == 0 {
+                    return;
+                },
+            }
+        }
+        let some = batch.get(..size).unwrap_or(&batch);
+        if some.is_empty() {
+            continue;
+        }
+        match insert(&pool, some).await {
             Ok(()) => {
                 is_away = false;
-                for attempt in batch.drain(..) {
+                for attempt in batch.drain(..some.len()) {
                     *noted.entry(attempt.webhook_id).or_default() += 1;
                 }
+                size = size.saturating_mul(2).min(LOG_BATCH_MAX);
                 prune(&pool, &mut noted).await;
-                if waiting.len() < LOG_BATCH_MAX {
+                if batch.is_empty() && waiting.len() < LOG_BATCH_MAX {
                     pause(LOG_FILL_TIME, &shutdown).await;
                 }
+            }
+            Err(error) if is_refused(&error) && some.len() > 1 => size = some.len() / 2,
+            Err(error) if is_refused(&error) => {
+                metrics::counter!("daybook_webhook_posts_not_noted_total").increment(1);
+                tracing::warn!(%error, "a delivery is not noted: the database refuses it");
+                batch.drain(..some.len());
             }
             Err(error) => {
                 if !std::mem::replace(&mut is_away, true) {
@@ -106,6 +138,19 @@ async fn write(pool: PgPool, mut waiting: mpsc::Receiver<Attempt>, shutdown: Can
                 pause(LOG_RETRY_EVERY, &shutdown).await;
             }
         }
+    }
+}
+
+/// True when the database would say the same again: it is about what is to be written. Anything else, a table that is not there yet
+/// included, passes.
+fn is_refused(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Encode(_) => true,
+        // Data that is none, constraints, and more than Postgres can hold.
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class)))
+        }
+        _ => false,
     }
 }
 
@@ -153,4 +198,24 @@ async fn prune(pool: &PgPool, noted: &mut HashMap<WebhookId, u64>) {
             tracing::debug!(%error, "old deliveries were not deleted");
         }
     }
+}
+
+/// Deletes what is beyond the newest attempts of each webhook, noted before this process began to count, and all of those that are no more. An
+/// attempt that was under way while its webhook was deleted is gone with the next sweep.
+async fn sweep(pool: &PgPool) -> Result<(), sqlx::Error> {
+    let beyond = sqlx::query(
+        "delete from webhook_deliveries using (
+             select webhook_id, newest.delivery_id from webhooks cross join lateral (
+                 select delivery_id from webhook_deliveries
+                 where webhook_id = webhooks.webhook_id order by delivery_id desc offset $1 limit 1) as newest) as bound
+         where webhook_deliveries.webhook_id = bound.webhook_id and webhook_deliveries.delivery_id <= bound.delivery_id",
+    );
+    let of_deleted = sqlx::query(
+        "delete from webhook_deliveries using webhooks
+         where webhook_deliveries.webhook_id = webhooks.webhook_id and webhooks.status = 'deleted'",
+    );
+    for query in [beyond.bind(LOG_KEPT_PER_WEBHOOK), of_deleted] {
+        query.execute(pool).await?;
+    }
+    Ok(())
 }

@@ -17,6 +17,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use ledger_core::WebhookId;
+use ledger_core::text::plainly;
 use ledger_core::webhook::Settings;
 use ledger_core::webhook::address::is_public;
 use ledger_streams::WebhookSecret;
@@ -26,7 +27,8 @@ use crate::notification::Notification;
 use crate::resolver::{NotPublic, Resolver};
 use crate::signature::sign;
 use crate::{
-    ANSWER_BYTES_MAX, CONNECT_TIMEOUT, IDLE_CONNECTION_MAX, NotificationOptions, SLOW_AFTER, WINDOW,
+    ANSWER_BYTES_MAX, CONNECT_TIMEOUT, ERROR_CHARS_MAX, IDLE_CONNECTION_MAX, NotificationOptions, SLOW_AFTER,
+    WINDOW,
 };
 
 /// Posts to endpoints, and keeps their connections.
@@ -72,12 +74,12 @@ impl Answer {
         matches!(self.result, Ok(StatusCode::GONE))
     }
 
-    /// In words, for people.
+    /// In words, for people: short and plain, whoever the words are from.
     pub(crate) fn text(&self) -> String {
         match &self.result {
             Ok(status) if status.is_redirection() => format!("{status}; redirects are not followed"),
             Ok(status) => status.to_string(),
-            Err(reason) => reason.clone(),
+            Err(reason) => plainly(reason, ERROR_CHARS_MAX).into_owned(),
         }
     }
 }
@@ -175,4 +177,20 @@ fn innermost(error: &dyn Error) -> String {
         cause = source;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Answer;
+    use crate::ERROR_CHARS_MAX;
+
+    #[test]
+    fn what_a_post_came_to_is_said_shortly_and_plainly() {
+        let result = Err(format!("certificate of\0 {}", "x".repeat(5_000)));
+        let text = Answer { result, retry_after: None, took: Duration::ZERO }.text();
+        assert!(text.starts_with("certificate of  x") && text.ends_with('…'), "{text}");
+        assert_eq!(text.chars().count(), ERROR_CHARS_MAX);
+    }
 }

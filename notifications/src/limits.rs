@@ -47,6 +47,8 @@ pub const KEY_RETRY_EVERY: Duration = Duration::from_secs(10);
 /// How long posts under way may take at the end.
 pub const DRAIN_TIME: Duration = Duration::from_secs(5);
 
+/// Characters of what a failed attempt came to, in the delivery log and where a webhook is disabled for it.
+pub const ERROR_CHARS_MAX: usize = 200;
 /// Attempts that wait to be written to the delivery log; more are not noted, and counted.
 pub const LOG_QUEUE_MAX: usize = 20_000;
 /// Attempts written to the delivery log at a time.
@@ -57,5 +59,7 @@ pub const LOG_FILL_TIME: Duration = Duration::from_millis(200);
 pub const LOG_KEPT_PER_WEBHOOK: i64 = 10_000;
 /// Attempts of a webhook after which the older ones are deleted again.
 pub const LOG_PRUNE_EVERY: u64 = 2_000;
+/// How often the whole delivery log is swept: of what is beyond the bound, and of the attempts of deleted webhooks.
+pub const LOG_SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 /// How long the delivery log leaves the database alone after a failure.
 pub const LOG_RETRY_EVERY: Duration = Duration::from_secs(2);

@@ -161,6 +161,11 @@ pub(crate) struct PageArguments {
 }
 
 impl<C: Cursor> PageRequest<C> {
+    /// The first elements after a place, for lists that are only read onward.
+    pub(crate) fn onward(first: Option<i32>, after: Option<String>) -> Result<Self, PageError> {
+        Self::try_new(&PageArguments { first, after, ..PageArguments::default() })
+    }
+
     /// Reads what a client sent.
     pub(crate) fn try_new(arguments: &PageArguments) -> Result<Self, PageError> {
         let backward = match (arguments.first, arguments.last) {
@@ -194,6 +199,11 @@ pub(crate) struct Page<T> {
 }
 
 impl<T> Page<T> {
+    /// Where the next page begins; none after the last.
+    pub(crate) fn next<C: Cursor>(&self, cursor: impl Fn(&T) -> C) -> Option<String> {
+        self.items.last().filter(|_| self.has_next).map(|last| cursor(last).encode())
+    }
+
     /// Makes a page of rows that were read in the page's own direction, one more than asked for where there is one: that one row
     /// answers "is there more" without counting.
     ///

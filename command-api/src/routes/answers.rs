@@ -80,7 +80,7 @@ pub(crate) fn accepted(receipt: &TransferReceipt, status: TransferStatus) -> Res
 }
 
 /// Marks an answer that was given before.
-fn replayed(replayed: bool, mut response: Response) -> Response {
+pub(crate) fn replayed(replayed: bool, mut response: Response) -> Response {
     if replayed {
         response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
     }

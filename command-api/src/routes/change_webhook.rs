@@ -2,7 +2,6 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use http::StatusCode;
 use ledger_core::WebhookId;
 use ledger_core::webhook::WebhookCommand;
 
@@ -10,8 +9,7 @@ use crate::CommandApi;
 use crate::body::{Body, Id};
 use crate::caller::Caller;
 use crate::problem::Problem;
-use crate::routes::answers::placed;
-use crate::routes::webhook::{SettingsBody, WebhookAnswer, command};
+use crate::routes::webhook::{SettingsBody, WebhookAnswer, check, command, stands};
 
 /// Replaces a webhook's settings, all of them.
 #[utoipa::path(
@@ -31,7 +29,8 @@ pub(crate) async fn handle(
     Body(body): Body<SettingsBody>,
 ) -> Result<Response, Problem> {
     let webhook = caller.manages(&api, webhook_id).await?;
-    let settings = body.settings(&api, webhook.user_id).await?;
+    let settings = body.settings()?;
+    check(&api, &settings, webhook.user_id).await?;
     let position = command(&api, &caller, webhook_id, &WebhookCommand::Change(settings)).await?;
-    Ok(placed(StatusCode::OK, position, &WebhookAnswer { webhook_id, position }))
+    Ok(stands(webhook_id, position))
 }

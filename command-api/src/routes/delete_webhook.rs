@@ -2,24 +2,21 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use http::StatusCode;
-use ledger_core::WebhookId;
-use ledger_core::webhook::WebhookCommand;
+use ledger_core::{Rejection, WebhookId};
+use ledger_streams::ListedWebhook;
 
 use crate::CommandApi;
 use crate::body::Id;
 use crate::caller::Caller;
 use crate::problem::Problem;
-use crate::routes::answers::placed;
-use crate::routes::register_user::with_keys;
-use crate::routes::webhook::{WebhookAnswer, command};
+use crate::routes::webhook::{WebhookAnswer, delete, stands};
 
-/// Deletes a webhook: nothing more is posted, and its secret is destroyed.
+/// Deletes a webhook: nothing more is posted, and its secret is destroyed. Asked again it finishes what was cut short.
 #[utoipa::path(
     delete, path = "/api/v1/webhooks/{webhook_id}", tag = "webhooks",
     params(("webhook_id" = String, Path)),
     responses(
-        (status = 200, description = "Deleted", body = WebhookAnswer),
+        (status = 200, description = "Deleted, now or before", body = WebhookAnswer),
         (status = 404, description = "webhook_not_found"),
     )
 )]
@@ -28,8 +25,8 @@ pub(crate) async fn handle(
     caller: Caller,
     Id(webhook_id): Id<WebhookId>,
 ) -> Result<Response, Problem> {
-    caller.manages(&api, webhook_id).await?;
-    let position = command(&api, &caller, webhook_id, &WebhookCommand::Delete).await?;
-    with_keys(&api, move |keys| keys.destroy_secrets(webhook_id)).await?;
-    Ok(placed(StatusCode::OK, position, &WebhookAnswer { webhook_id, position }))
+    let webhook = caller.managed(&api, webhook_id).await?;
+    let listed = ListedWebhook { webhook_id, user_id: webhook.user_id };
+    let deleted = delete(&api, &caller, listed).await?;
+    Ok(stands(webhook_id, deleted.ok_or_else(|| Problem::of_resource(Rejection::WebhookNotFound))?))
 }

@@ -2,24 +2,29 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use http::StatusCode;
-use ledger_core::user::UserStatus;
-use ledger_core::webhook::{WebhookCommand, WebhookStatus};
-use ledger_core::{AccountId, Rejection, UserId};
-use serde::Deserialize;
+use http::{HeaderMap, StatusCode};
+use ledger_core::user::{Sealed, UserStatus};
+use ledger_core::webhook::{Settings, WebhookCommand, WebhookEvent, WebhookStatus};
+use ledger_core::{AccountId, Event, Position, Rejection, UserId, WebhookId, stream};
+use ledger_streams::{KeyStore, WebhookSecret};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::body::Body;
+use crate::CommandApi;
+use crate::body::{self, Body};
 use crate::caller::Caller;
 use crate::problem::Problem;
+use crate::routes::answers::{placed, replayed};
 use crate::routes::register_user::with_keys;
-use crate::routes::webhook::{SecretAnswer, SettingsBody, ThresholdBody, command, show};
-use crate::{CommandApi, WEBHOOKS_MAX, WEBHOOKS_PER_USER_MAX};
+use crate::routes::webhook::{SettingsBody, ThresholdBody, check};
 
 /// A new webhook.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RegisterWebhookBody {
+    /// The client's name for this request, 1 to 255 characters; may stand in the `Idempotency-Key` header instead, or be left out.
+    #[schema(example = "hook-of-shop-1")]
+    idempotency_key: Option<String>,
     /// The user whose accounts it hears of. Left out by an operator: the bank's, which hears of all; by a customer: the customer's.
     #[schema(value_type = Option<String>)]
     user_id: Option<UserId>,
@@ -37,23 +42,50 @@ pub(crate) struct RegisterWebhookBody {
     threshold: Option<ThresholdBody>,
 }
 
-/// Registers a webhook: it is told what happens from here on. The answer has the secret, which is never shown again.
+/// A webhook is registered.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RegisteredAnswer {
+    /// The webhook's id.
+    #[schema(value_type = String, example = "258730172895232001")]
+    webhook_id: WebhookId,
+    /// What notifications are signed with, after Standard Webhooks. Absent when a request is repeated after the secret was rotated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
+    secret: Option<String>,
+    /// Where in the log the webhook begins.
+    position: Position,
+}
+
+/// Registers a webhook: it is told what happens from here on. The answer has the secret. A repeated request with the same `Idempotency-Key`
+/// gets the same webhook, and the secret again as long as it is the first; without a key, each request makes a webhook.
 #[utoipa::path(
     post, path = "/api/v1/webhooks", tag = "webhooks",
+    params(("Idempotency-Key" = Option<String>, Header)),
     request_body = RegisterWebhookBody,
     responses(
-        (status = 201, description = "Registered, and enabled", body = SecretAnswer),
+        (status = 201, description = "Registered, and enabled", body = RegisteredAnswer),
         (status = 400, description = "Refused: invalid_url, webhook_address_refused, invalid_type, threshold_missing, account_not_found, …"),
         (status = 403, description = "forbidden"),
-        (status = 409, description = "too_many_webhooks"),
+        (status = 409, description = "too_many_webhooks, idempotency_key_reused, webhook_deleted: what was registered with this key is no more"),
     )
 )]
 pub(crate) async fn handle(
     State(api): State<CommandApi>,
     caller: Caller,
+    headers: HeaderMap,
     Body(body): Body<RegisterWebhookBody>,
 ) -> Result<Response, Problem> {
     let user_id = caller.owner(body.user_id)?;
+    let RegisterWebhookBody { idempotency_key, url, types, accounts, threshold, .. } = body;
+    let key = body::optional_idempotency_key(idempotency_key, &headers)?;
+    let settings = SettingsBody { url, types, accounts, threshold }.settings()?;
+    let wanted = Wanted { user_id, settings };
+    if let Some(key) = &key
+        && let Some(claimed) = api.ledger.webhook_of_key(&caller.client(), key).await?
+        && let Some(answer) = wanted.registered_before(&api, claimed).await?
+    {
+        return Ok(answer);
+    }
     if let Some(user_id) = user_id {
         match api.ledger.view_user(user_id).await?.status {
             UserStatus::Active => {}
@@ -61,34 +93,92 @@ pub(crate) async fn handle(
             UserStatus::Erased => return Err(Rejection::UserErased.into()),
         }
     }
-    let RegisterWebhookBody { url, types, accounts, threshold, .. } = body;
-    let settings = SettingsBody { url, types, accounts, threshold }.settings(&api, user_id).await?;
-    has_room(&api, user_id).await?;
-    let webhook_id = api.ledger.new_webhook_id()?;
-    let (secret, sealed) = with_keys(&api, move |keys| keys.create_secret(webhook_id)).await?;
-    let register = WebhookCommand::Register { webhook_id, user_id, settings, secret: sealed };
-    let position = command(&api, &caller, webhook_id, &register).await?;
-    Ok(show(StatusCode::CREATED, webhook_id, &secret, position))
+    check(&api, &wanted.settings, user_id).await?;
+    let (webhook_id, secret, sealed) = new_secret(&api, &caller, key.as_deref()).await?;
+    let register =
+        WebhookCommand::Register { webhook_id, user_id, settings: wanted.settings.clone(), secret: sealed };
+    let context = caller.context(&api, stream::webhook(webhook_id));
+    match api.ledger.webhook(webhook_id, &register, &context).await? {
+        Ok(done) => {
+            let secret = Some(secret.text());
+            let answer = RegisteredAnswer { webhook_id, secret, position: done.position };
+            Ok(placed(StatusCode::CREATED, done.position, &answer))
+        }
+        // Somebody else with the same key was faster.
+        Err(Rejection::WebhookExists) if key.is_some() => {
+            let answer = wanted.registered_before(&api, webhook_id).await?;
+            answer.ok_or_else(|| Rejection::WebhookExists.into())
+        }
+        Err(rejection) => {
+            // With a key, the request may come again.
+            if key.is_none() {
+                with_keys(&api, move |keys| keys.destroy_secrets(webhook_id)).await?;
+            }
+            Err(rejection.into())
+        }
+    }
 }
 
-/// Every webhook is looked at whenever something happens: there are not to be too many.
-async fn has_room(api: &CommandApi, user_id: Option<UserId>) -> Result<(), Problem> {
-    let refused = |most: usize| {
-        let detail = format!("There are {most} webhooks already; delete one that is not needed.");
-        Err(Problem::new(StatusCode::CONFLICT, "too_many_webhooks", detail))
+/// An id and a secret for a webhook. With an idempotency key the id is that of the first request with it, and so is the key that its secrets
+/// are sealed with: that key was on disk before the id was claimed.
+async fn new_secret(
+    api: &CommandApi,
+    caller: &Caller,
+    key: Option<&str>,
+) -> Result<(WebhookId, WebhookSecret, Sealed), Problem> {
+    let own = api.ledger.new_webhook_id()?;
+    let (secret, sealed) = with_keys(api, move |keys| keys.create_secret(own)).await?;
+    let Some(key) = key else { return Ok((own, secret, sealed)) };
+    let claimed = api.ledger.claim_webhook_key(&caller.client(), key, own).await?;
+    if claimed == own {
+        return Ok((own, secret, sealed));
+    }
+    let again = move |keys: &KeyStore| {
+        keys.destroy_secrets(own)?;
+        keys.rotate_secret(claimed)
     };
-    let listed = api.ledger.listed_webhooks().await?;
-    if listed.len() >= WEBHOOKS_MAX {
-        return refused(WEBHOOKS_MAX);
+    let (secret, sealed) = with_keys(api, again).await?.ok_or_else(deleted)?;
+    Ok((claimed, secret, sealed))
+}
+
+fn deleted() -> Problem {
+    let detail = "The webhook that was registered with this idempotency key was deleted; register another with another key.";
+    Problem::new(StatusCode::CONFLICT, "webhook_deleted", detail)
+}
+
+/// What a request asks for, and a repeated one asks for again.
+struct Wanted {
+    user_id: Option<UserId>,
+    settings: Settings,
+}
+
+impl Wanted {
+    /// The answer to a repeated request; none when the first one never came to its end.
+    async fn registered_before(
+        &self,
+        api: &CommandApi,
+        webhook_id: WebhookId,
+    ) -> Result<Option<Response>, Problem> {
+        let Some(first) = api.ledger.first_event(&stream::webhook(webhook_id).into()).await? else {
+            return Ok(None);
+        };
+        let Event::Webhook(WebhookEvent::Registered(registered)) = first.event else {
+            return Ok(None);
+        };
+        if registered.user_id != self.user_id || registered.settings != self.settings {
+            return Err(Rejection::IdempotencyKeyReused.into());
+        }
+        let webhook = api.ledger.view_webhook(webhook_id).await?.webhook;
+        let webhook =
+            webhook.filter(|webhook| webhook.status != WebhookStatus::Deleted).ok_or_else(deleted)?;
+        // The first answer is given again, so a secret that is no longer that of the first is not.
+        let secret = if webhook.secret == registered.secret {
+            with_keys(api, move |keys| keys.open_secret(webhook_id, &registered.secret)).await?
+        } else {
+            None
+        };
+        let secret = secret.map(|secret| secret.text());
+        let answer = RegisteredAnswer { webhook_id, secret, position: first.position };
+        Ok(Some(replayed(true, placed(StatusCode::CREATED, first.position, &answer))))
     }
-    let own: Vec<_> = listed.iter().filter(|listed| listed.user_id == user_id).collect();
-    if user_id.is_none() || own.len() < WEBHOOKS_PER_USER_MAX {
-        return Ok(());
-    }
-    let mut live = 0;
-    for listed in own {
-        let webhook = api.ledger.view_webhook(listed.webhook_id).await?.webhook;
-        live += usize::from(webhook.is_some_and(|webhook| webhook.status != WebhookStatus::Deleted));
-    }
-    if live >= WEBHOOKS_PER_USER_MAX { refused(WEBHOOKS_PER_USER_MAX) } else { Ok(()) }
 }

@@ -1,10 +1,11 @@
 //! What the routes of webhooks share.
 
+use axum::response::Response;
 use chrono::TimeDelta;
 use http::StatusCode;
 use ledger_core::webhook::{NotificationType, Settings, Webhook, WebhookCommand, WebhookStatus};
 use ledger_core::{AccountId, Position, Rejection, Role, UserId, WebhookId, stream};
-use ledger_streams::WebhookSecret;
+use ledger_streams::ListedWebhook;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -56,22 +57,9 @@ pub(crate) struct WebhookAnswer {
     pub(crate) position: Position,
 }
 
-/// A webhook's new secret. It is shown here and never again.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct SecretAnswer {
-    /// The webhook's id.
-    #[schema(value_type = String, example = "258730172895232001")]
-    webhook_id: WebhookId,
-    /// What notifications are signed with, after Standard Webhooks.
-    #[schema(example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
-    secret: String,
-    /// Where in the log the effect stands.
-    position: Position,
-}
-
 impl SettingsBody {
-    /// The settings, checked as far as they can be without the webhook: the address, and that the accounts are the owner's.
-    pub(crate) async fn settings(self, api: &CommandApi, owner: Option<UserId>) -> Result<Settings, Problem> {
+    /// The settings, as far as they are right in themselves; see [`check`].
+    pub(crate) fn settings(self) -> Result<Settings, Problem> {
         let kind = |name: &String| {
             NotificationType::from_name(name).ok_or_else(|| {
                 let names: Vec<_> = NotificationType::ALL.iter().map(|kind| kind.name()).collect();
@@ -89,17 +77,26 @@ impl SettingsBody {
             let detail = format!("A webhook names at most {WEBHOOK_ACCOUNTS_MAX} accounts.");
             return Err(Problem::bad_request("too_many_accounts", detail));
         }
-        webhook_url::check(&self.url, api.options.webhooks.allow_private).await?;
-        for account in &self.accounts {
-            let found = api.ledger.view(*account).await?;
-            let found = found.filter(|account| owner.is_none() || account.user_id == owner);
-            found.ok_or(Rejection::AccountNotFound)?;
-        }
         let mut accounts = self.accounts;
         accounts.sort_unstable();
         accounts.dedup();
         Ok(Settings { url: self.url, types, accounts, threshold })
     }
+}
+
+/// Checks settings against the world: the address, and that the accounts are the owner's.
+pub(crate) async fn check(
+    api: &CommandApi,
+    settings: &Settings,
+    owner: Option<UserId>,
+) -> Result<(), Problem> {
+    webhook_url::check(&settings.url, api.options.webhooks.allow_private).await?;
+    for account in &settings.accounts {
+        let found = api.ledger.view(*account).await?;
+        let found = found.filter(|account| owner.is_none() || account.user_id == owner);
+        found.ok_or(Rejection::AccountNotFound)?;
+    }
+    Ok(())
 }
 
 impl Caller {
@@ -116,14 +113,20 @@ impl Caller {
         }
     }
 
-    /// The webhook, if it is this caller's to manage.
+    /// The webhook, if it is there and this caller's to manage.
     pub(crate) async fn manages(&self, api: &CommandApi, id: WebhookId) -> Result<Webhook, Problem> {
+        let webhook = self.managed(api, id).await?;
+        let is_there = webhook.status != WebhookStatus::Deleted;
+        is_there.then_some(webhook).ok_or_else(|| Problem::of_resource(Rejection::WebhookNotFound))
+    }
+
+    /// As [`Self::manages`], also when it was deleted.
+    pub(crate) async fn managed(&self, api: &CommandApi, id: WebhookId) -> Result<Webhook, Problem> {
         if self.0.role == Role::Auditor {
             return Err(Problem::forbidden("Auditors change nothing."));
         }
         let webhook = api.ledger.view_webhook(id).await?.webhook;
         webhook
-            .filter(|webhook| webhook.status != WebhookStatus::Deleted)
             .filter(|webhook| self.0.role == Role::Operator || self.0.may_spend(webhook.user_id))
             .ok_or_else(|| Problem::of_resource(Rejection::WebhookNotFound))
     }
@@ -147,37 +150,42 @@ pub(crate) async fn command_webhook(
     caller: &Caller,
     id: WebhookId,
     given: &WebhookCommand,
-) -> Result<axum::response::Response, Problem> {
+) -> Result<Response, Problem> {
     caller.manages(api, id).await?;
-    let answer = WebhookAnswer { webhook_id: id, position: command(api, caller, id, given).await? };
-    Ok(placed(StatusCode::OK, answer.position, &answer))
+    Ok(stands(id, command(api, caller, id, given).await?))
 }
 
-/// Deletes all webhooks of a user who is to be forgotten: nobody is told of the accounts any more, and the secrets are destroyed.
+/// The effect of a command on a webhook stands there.
+pub(crate) fn stands(webhook_id: WebhookId, position: Position) -> Response {
+    placed(StatusCode::OK, position, &WebhookAnswer { webhook_id, position })
+}
+
+/// Deletes a webhook, and with it the key of its secrets. It leaves the list last, so that whatever was cut short is found there, and
+/// finished by asking again. The position from which on it is no more; none for one that never came to be.
+pub(crate) async fn delete(
+    api: &CommandApi,
+    caller: &Caller,
+    webhook: ListedWebhook,
+) -> Result<Option<Position>, Problem> {
+    let id = webhook.webhook_id;
+    let context = caller.context(api, stream::webhook(id));
+    let position = match api.ledger.webhook(id, &WebhookCommand::Delete, &context).await? {
+        Ok(executed) => Some(executed.position),
+        Err(Rejection::WebhookNotFound) => None,
+        Err(rejection) => return Err(rejection.into()),
+    };
+    with_keys(api, move |keys| keys.destroy_secrets(id)).await?;
+    api.ledger.unlist_webhook(webhook).await?;
+    Ok(position)
+}
+
+/// Deletes all webhooks of a user who is to be forgotten, those that are being registered included: nobody is told of the accounts any more,
+/// and the secrets are destroyed.
 pub(crate) async fn forget_all(api: &CommandApi, caller: &Caller, user_id: UserId) -> Result<(), Problem> {
-    for listed in api.ledger.listed_webhooks().await? {
-        if listed.user_id != Some(user_id) {
-            continue;
-        }
-        let context = caller.context(api, stream::webhook(listed.webhook_id));
-        match api.ledger.webhook(listed.webhook_id, &WebhookCommand::Delete, &context).await? {
-            // One that was listed may never have come to be.
-            Ok(_) | Err(Rejection::WebhookNotFound) => {}
-            Err(rejection) => return Err(rejection.into()),
-        }
-        with_keys(api, move |keys| keys.destroy_secrets(listed.webhook_id)).await?;
+    for webhook in api.ledger.close_webhooks_of(user_id).await? {
+        delete(api, caller, webhook).await?;
     }
     Ok(())
-}
-
-/// Shows a secret, once.
-pub(crate) fn show(
-    status: StatusCode,
-    webhook_id: WebhookId,
-    secret: &WebhookSecret,
-    position: Position,
-) -> axum::response::Response {
-    placed(status, position, &SecretAnswer { webhook_id, secret: secret.text(), position })
 }
 
 /// Until when a replaced secret signs on.

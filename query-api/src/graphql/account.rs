@@ -223,8 +223,7 @@ impl AccountQuery {
         if !scope.caller.may_read(owner) {
             scope.require_everything()?;
         }
-        let request =
-            PageRequest::<IdCursor>::try_new(&PageArguments { first, after, ..PageArguments::default() })?;
+        let request = PageRequest::<IdCursor>::onward(first, after)?;
         let page = account::page(&scope.models.pool, owner, &request).await?;
         Ok(connect(page, Default::default(), |row| IdCursor(row.account_id), Account))
     }

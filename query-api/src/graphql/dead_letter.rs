@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::page::{self, Connected, connect};
 use super::scope::Scope;
 use super::transfer::{Transfer, transfer_id};
-use crate::connection::{PageArguments, PageRequest};
+use crate::connection::PageRequest;
 use crate::limits::{DEAD_LETTER_HISTORY_MAX, STUCK_AFTER_SECONDS};
 use crate::read_models::dead_letter::{
     self, DeadLetterEvent, DeadLetterOf, DeadLetterRow, HappenedRow, HistoryOf, Resolution, Standing,
@@ -183,7 +183,7 @@ impl DeadLetterQuery {
     ) -> Result<Connected<DeadLetter>, Failure> {
         let scope = Scope::of(context)?;
         scope.require_everything()?;
-        let request = PageRequest::try_new(&PageArguments { first, after, ..PageArguments::default() })?;
+        let request = PageRequest::onward(first, after)?;
         let page = dead_letter::page(&scope.models.pool, standing, &request).await?;
         Ok(connect(page, Default::default(), DeadLetterRow::cursor, DeadLetter))
     }
@@ -214,7 +214,7 @@ impl DeadLetterQuery {
     ) -> Result<Connected<StuckTransfer>, Failure> {
         let scope = Scope::of(context)?;
         scope.require_everything()?;
-        let request = PageRequest::try_new(&PageArguments { first, after, ..PageArguments::default() })?;
+        let request = PageRequest::onward(first, after)?;
         let now = Utc::now();
         let age = TimeDelta::seconds(older_than_seconds.into());
         let page = stuck::page(&scope.models.pool, now, age, &request).await?;

@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::page::{self, Connected, connect};
 use super::scope::Scope;
 use super::user::user_id;
-use crate::connection::{IdCursor, Page, PageArguments, PageRequest};
+use crate::connection::{IdCursor, Page, PageRequest};
 use crate::problem::Problem;
 use crate::read_models::webhook::{self, DeliveriesOf, DeliveryRow, WebhookRow, WebhookStatus};
 
@@ -164,5 +164,5 @@ impl WebhookQuery {
 }
 
 fn request(first: Option<i32>, after: Option<String>) -> Result<PageRequest<IdCursor>, Failure> {
-    Ok(PageRequest::try_new(&PageArguments { first, after, ..PageArguments::default() })?)
+    Ok(PageRequest::onward(first, after)?)
 }

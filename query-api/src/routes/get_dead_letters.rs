@@ -1,16 +1,15 @@
 //! `GET /api/v1/deadletters`
 
 use axum::Json;
-use axum::extract::Query;
 use axum::extract::State;
-use axum::extract::rejection::QueryRejection;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::asked::Asked;
 use crate::QueryApi;
 use crate::caller::Caller;
-use crate::connection::{Cursor, PageArguments, PageRequest};
+use crate::connection::PageRequest;
 use crate::freshness::AtPosition;
 use crate::problem::{Problem, ProblemBody};
 use crate::read_models::dead_letter::{self, DeadLetterRow, Resolution, Standing};
@@ -112,14 +111,13 @@ pub(crate) async fn handle(
     State(api): State<QueryApi>,
     caller: Caller,
     at: AtPosition,
-    query: Result<Query<DeadLettersQuery>, QueryRejection>,
+    Asked(query): Asked<DeadLettersQuery>,
 ) -> Result<Json<DeadLettersPage>, Problem> {
     caller.require_everything()?;
-    let Query(query) = query.map_err(|error| Problem::InvalidQuery(error.body_text()))?;
     let DeadLettersQuery { standing, first, after } = query;
-    let page = PageRequest::try_new(&PageArguments { first, after, ..PageArguments::default() })?;
+    let page = PageRequest::onward(first, after)?;
     let read = || async { Ok(dead_letter::page(&api.models.pool, standing, &page).await?) };
     let page = api.read_at(at, read).await?;
-    let next = page.items.last().filter(|_| page.has_next).map(|row| row.cursor().encode());
+    let next = page.next(|row| row.cursor());
     Ok(Json(DeadLettersPage { dead_letters: page.items.into_iter().map(DeadLetter::from).collect(), next }))
 }

@@ -1,17 +1,17 @@
 //! `GET /api/v1/transactions/{id}/month/{month}`
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::asked::Asked;
 use super::get_account;
 use super::segments::Segments;
 use crate::QueryApi;
 use crate::caller::Caller;
-use crate::connection::{Cursor, EntryCursor, PageArguments, PageRequest};
+use crate::connection::PageRequest;
 use crate::freshness::AtPosition;
 use crate::month::Month;
 use crate::problem::{Problem, ProblemBody};
@@ -124,16 +124,11 @@ pub(crate) async fn handle(
     caller: Caller,
     at: AtPosition,
     Segments((id, month)): Segments<(String, String)>,
-    query: Result<Query<PageQuery>, QueryRejection>,
+    Asked(query): Asked<PageQuery>,
 ) -> Result<Json<MonthPage>, Problem> {
     let account_id = get_account::account_id(&id)?;
     let month: Month = month.parse()?;
-    let Query(query) = query.map_err(|error| Problem::InvalidQuery(error.body_text()))?;
-    let page = PageRequest::<EntryCursor>::try_new(&PageArguments {
-        first: query.first,
-        after: query.after,
-        ..PageArguments::default()
-    })?;
+    let page = PageRequest::onward(query.first, query.after)?;
     let range = Range::new(Some(month), &page);
     let read = || async {
         let account = get_account::visible(&api, &caller, account_id).await?;
@@ -147,7 +142,7 @@ pub(crate) async fn handle(
     let (account, totals, page) = api.read_at(at, read).await?;
     let account_id = account.account_id;
     let totals = totals.in_currency(account.currency, month);
-    let next = page.items.last().filter(|_| page.has_next).map(|entry| entry.cursor().encode());
+    let next = page.next(|entry| entry.cursor());
     Ok(Json(MonthPage {
         account_id: account_id.to_string(),
         month: month.to_string(),

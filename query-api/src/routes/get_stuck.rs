@@ -1,16 +1,15 @@
 //! `GET /api/v1/transactions/stuck`
 
 use axum::Json;
-use axum::extract::Query;
 use axum::extract::State;
-use axum::extract::rejection::QueryRejection;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::asked::Asked;
 use crate::QueryApi;
 use crate::caller::Caller;
-use crate::connection::{Cursor, PageArguments, PageRequest};
+use crate::connection::PageRequest;
 use crate::freshness::AtPosition;
 use crate::limits::STUCK_AFTER_SECONDS;
 use crate::problem::{Problem, ProblemBody};
@@ -97,19 +96,18 @@ pub(crate) async fn handle(
     State(api): State<QueryApi>,
     caller: Caller,
     at: AtPosition,
-    query: Result<Query<StuckQuery>, QueryRejection>,
+    Asked(query): Asked<StuckQuery>,
 ) -> Result<Json<StuckPage>, Problem> {
     caller.require_everything()?;
-    let Query(query) = query.map_err(|error| Problem::InvalidQuery(error.body_text()))?;
     let StuckQuery { older_than, first, after } = query;
-    let page = PageRequest::try_new(&PageArguments { first, after, ..PageArguments::default() })?;
+    let page = PageRequest::onward(first, after)?;
     let age = TimeDelta::seconds(older_than.unwrap_or(STUCK_AFTER_SECONDS).into());
     let read = || async {
         let now = Utc::now();
         Ok((now, stuck::page(&api.models.pool, now, age, &page).await?))
     };
     let (now, page) = api.read_at(at, read).await?;
-    let next = page.items.last().filter(|_| page.has_next).map(|row| row.cursor().encode());
+    let next = page.next(|row| row.cursor());
     let transfers = page.items.iter().map(|row| StuckTransfer::of(row, now)).collect();
     Ok(Json(StuckPage { transfers, next }))
 }

@@ -1,5 +1,6 @@
 //! Every read route, as a table.
 
+mod asked;
 mod get_account;
 mod get_dead_letter;
 mod get_dead_letters;

@@ -136,6 +136,11 @@ impl Program {
         .await;
     }
 
+    /// Adds a flag and its value from the next start on.
+    pub(crate) fn with(&mut self, flag: &str, value: &str) {
+        self.arguments.extend([flag, value].map(str::to_owned));
+    }
+
     /// Leaves out a flag and its value from the next start on.
     pub(crate) fn without(&mut self, flag: &str) {
         let place = self.arguments.iter().position(|argument| argument == flag).expect("it is there");

@@ -18,6 +18,8 @@ const FULL: &str = "92233720368547758.07";
 const LARGEST: &str = "10000000000000.00";
 const ROWS: usize = 9_223;
 const REST: &str = "3720368547758.07";
+/// The roles without the one that drives transfers on.
+const NOBODY_DRIVES: &str = "command,projector,query";
 /// Rows of one request, and requests at a time.
 const CHUNK: usize = 200;
 const LANES: usize = 16;
@@ -62,7 +64,7 @@ struct Stuck {
 impl Stuck {
     async fn transfers() -> Self {
         // Nobody drives transfers on while they are made.
-        let mut daybook = Daybook::start_with(&["--roles", "command,projector,query"]).await;
+        let mut daybook = Daybook::start_with(&["--roles", NOBODY_DRIVES]).await;
         let bank = daybook.operator("dead letters").await;
         let full = brimful(&bank).await;
         let (frozen, elsewhere) = (bank.open("EUR").await, bank.open("EUR").await);
@@ -150,6 +152,7 @@ async fn a_transfer_that_no_rule_can_end_is_ended_by_an_operator_once() {
     retried_when_there_is_room(&stuck).await;
     refunded(&stuck).await;
     completed(&stuck).await;
+    whoever_does_not_wait_to_the_end_is_told_so(&mut stuck).await;
     a_resolution_stands_while_it_cannot_be_done(&stuck).await;
 
     assert_eq!(stuck.listed("standing=parked").await, Vec::<Value>::new());
@@ -337,6 +340,37 @@ async fn completed(stuck: &Stuck) {
     );
     resolved_once(stuck, transfer, "complete", "refund").await;
     assert_eq!(stuck.bank.entries(&stuck.frozen).await.len(), 1);
+}
+
+/// While nobody drives transfers on, nothing comes of an operator's word.
+async fn whoever_does_not_wait_to_the_end_is_told_so(stuck: &mut Stuck) {
+    let transfer = stuck.transfers[3].clone();
+    stuck.daybook.stop().await;
+    stuck.daybook.with("--roles", NOBODY_DRIVES);
+    stuck.daybook.restart().await;
+    let retry = ["deadletter", "retry", &transfer];
+    let say = async |stuck: &Stuck, how: &[&str], code| {
+        printed(&stuck.command(&[&retry, how].concat()).await, code)
+    };
+    let said = say(stuck, &["--no-wait"], 0).await;
+    assert_eq!(said, format!("Said. What comes of it: daybook deadletter show {transfer}\n"));
+    // It stands, and may be said again.
+    let said: Value = serde_json::from_str(&say(stuck, &["--no-wait", "--json"], 0).await).unwrap();
+    assert_eq!(said["transfer_id"], *transfer);
+    assert!(said["position"].as_u64() > Some(0), "{said}");
+    let said = say(stuck, &["--wait", "1s"], 1).await;
+    assert!(said.contains("has not ended yet"), "{said}");
+    let said: Value = serde_json::from_str(&say(stuck, &["--wait", "1s", "--json"], 1).await).unwrap();
+    assert_eq!((&said["outcome"], &said["standing"]), (&json!("under_way"), &json!("retried")));
+
+    stuck.daybook.stop().await;
+    stuck.daybook.without("--roles");
+    stuck.daybook.restart().await;
+    stuck.bank = stuck.daybook.operator("dead letters").await;
+    until("it is parked again", PARKING_TIME_MAX, async || {
+        (stuck.letter(&transfer).await["standing"] == "parked").then_some(())
+    })
+    .await;
 }
 
 /// Without room the money cannot go back, whoever says so: it is parked again, and the word stands until it can be done.

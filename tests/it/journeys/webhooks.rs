@@ -203,3 +203,84 @@ async fn addresses_that_are_not_public_are_refused() {
     let unknown = json!({ "url": "https://1.1.1.1/hook", "types": ["money.lost"] });
     bank.post("/api/v1/webhooks", &unknown).await.refuses(400, "invalid_type");
 }
+
+#[tokio::test]
+async fn a_registration_that_is_repeated_makes_one_webhook() {
+    let daybook = Daybook::start_with(HASTY).await;
+    let bank = daybook.operator("bank").await;
+    let (account, endpoint) = (bank.open("EUR").await, Endpoint::start().await);
+    let body = json!({ "idempotency_key": "hook-1", "url": endpoint.url(), "types": ["money.received"] });
+    // At once, as when a client is too hasty, and again.
+    let (one, two) = tokio::join!(bank.post("/api/v1/webhooks", &body), bank.post("/api/v1/webhooks", &body));
+    assert!(one.is_replayed() ^ two.is_replayed(), "{} {}", one.body, two.body);
+    let (one, two) = (one.is(201), two.is(201));
+    let header = bank.request(reqwest::Method::POST, "/api/v1/webhooks").header("Idempotency-Key", "hook-1");
+    let three =
+        bank.send(header.json(&json!({ "url": endpoint.url(), "types": ["money.received"] }))).await.is(201);
+    assert!(one == two && two == three, "{one} {two} {three}");
+    bank.deposit(&account, "1.00").await;
+    bank.deposit(&account, "2.00").await;
+    let told = endpoint.told(2).await;
+    assert_eq!(told.len(), 2, "told twice");
+
+    let other = json!({ "idempotency_key": "hook-1", "url": endpoint.url() });
+    bank.post("/api/v1/webhooks", &other).await.refuses(409, "idempotency_key_reused");
+    // Somebody else's key is another.
+    let desk = daybook.operator("desk").await;
+    assert_ne!(desk.post("/api/v1/webhooks", &body).await.is(201)["webhook_id"], one["webhook_id"]);
+
+    // The secret is shown again as long as it is the first.
+    let path = format!("/api/v1/webhooks/{}", text(&one["webhook_id"]));
+    bank.post(&format!("{path}/rotate-secret"), &json!({})).await.is(200);
+    let rotated = bank.post("/api/v1/webhooks", &body).await.is(201);
+    assert_eq!(
+        (&rotated["webhook_id"], rotated.get("secret"), &rotated["position"]),
+        (&one["webhook_id"], None, &one["position"])
+    );
+    bank.send(bank.request(reqwest::Method::DELETE, &path)).await.is(200);
+    bank.post("/api/v1/webhooks", &body).await.refuses(409, "webhook_deleted");
+}
+
+#[tokio::test]
+async fn deleting_a_webhook_again_finishes_what_was_cut_short() {
+    let daybook = Daybook::start_with(HASTY).await;
+    let bank = daybook.operator("bank").await;
+    let endpoint = Endpoint::start().await;
+    let (id, _) = register(&bank, &json!({ "url": endpoint.url() })).await;
+    let shard = daybook.dir().join("keys/webhooks").join(&id[id.len() - 2..]);
+    let key = shard.join(format!("{id}.key"));
+    assert!(key.is_file());
+    // The key cannot be destroyed while something else stands in its place.
+    let aside = daybook.dir().join("aside");
+    std::fs::rename(&key, &aside).unwrap();
+    std::fs::create_dir(&key).unwrap();
+    let delete = async || {
+        let path = format!("/api/v1/webhooks/{id}");
+        bank.request(reqwest::Method::DELETE, &path).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(delete().await, 500);
+    std::fs::remove_dir(&key).unwrap();
+    std::fs::rename(&aside, &key).unwrap();
+    assert_eq!(delete().await, 200);
+    assert!(!key.exists(), "its secrets can still be read");
+    assert_eq!(delete().await, 200, "twice is the same as once");
+}
+
+#[tokio::test]
+async fn a_user_who_had_twenty_webhooks_may_have_others() {
+    let daybook = Daybook::start_with(HASTY).await;
+    let bank = daybook.operator("bank").await;
+    let user = text(&bank.post("/api/v1/users", &json!({ "name": "Alice" })).await.is(201)["user_id"]);
+    let hers = daybook.customer(&user).await;
+    let body = json!({ "url": "http://127.0.0.1:1/hook" });
+    let mut ids = Vec::new();
+    for _ in 0..20 {
+        ids.push(register(&hers, &body).await.0);
+    }
+    hers.post("/api/v1/webhooks", &body).await.refuses(409, "too_many_webhooks");
+    let path = format!("/api/v1/webhooks/{}", ids[7]);
+    hers.send(hers.request(reqwest::Method::DELETE, &path)).await.is(200);
+    register(&hers, &body).await;
+    hers.post("/api/v1/webhooks", &body).await.refuses(409, "too_many_webhooks");
+    register(&bank, &body).await;
+}

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
 
 use super::webhooks::{HASTY, register};
 use crate::conformance::Foreign;
@@ -322,4 +323,71 @@ async fn a_secure_endpoint_is_told_if_its_certificate_can_be_trusted() {
     .await;
     assert!(reason.contains("certificate"), "{reason}");
     assert!(bad.posts().is_empty(), "nothing is told to who cannot say who he is");
+}
+
+/// Rows of the delivery log, by a condition.
+async fn noted(database: &mut PgConnection, condition: &str) -> i64 {
+    let count = format!("select count(*) from webhook_deliveries where {condition}");
+    sqlx::query_scalar(sqlx::AssertSqlSafe(count)).fetch_one(database).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_delivery_that_the_database_refuses_does_not_hold_up_the_log() {
+    let daybook = Daybook::start_with(HASTY).await;
+    let bank = daybook.operator("bank").await;
+    let (fine, refused) = (bank.open("EUR").await, bank.open("EUR").await);
+    let mut database = PgConnection::connect(&daybook.database_url()).await.unwrap();
+    let check = format!("alter table webhook_deliveries add check (account_id <> {refused})");
+    sqlx::query(sqlx::AssertSqlSafe(check)).execute(&mut database).await.unwrap();
+    let endpoint = Endpoint::start().await;
+    register(&bank, &json!({ "url": endpoint.url(), "types": ["money.received"] })).await;
+    for round in 0..5 {
+        for account in [&refused, &fine] {
+            bank.deposit(account, "1.00").await;
+        }
+        endpoint.told(2 * (round + 1)).await;
+    }
+    until("the others are noted", HAPPENS_WITHIN, async || {
+        (noted(&mut database, "true").await == 5).then_some(())
+    })
+    .await;
+    until("what was refused is counted", HAPPENS_WITHIN, async || {
+        let metrics = reqwest::get(format!("{}/metrics", daybook.url())).await.unwrap().text().await.unwrap();
+        metrics.contains("daybook_webhook_posts_not_noted_total 5").then_some(())
+    })
+    .await;
+    database.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_delivery_log_is_bounded_whoever_was_there_to_count() {
+    let mut daybook = Daybook::start_with(HASTY).await;
+    let bank = daybook.operator("bank").await;
+    let endpoint = Endpoint::start().await;
+    let (many, _) = register(&bank, &json!({ "url": endpoint.url() })).await;
+    let (gone, _) = register(&bank, &json!({ "url": endpoint.url() })).await;
+    bank.send(bank.request(reqwest::Method::DELETE, &format!("/api/v1/webhooks/{gone}"))).await.is(200);
+    assert_eq!(webhook(&bank, &gone).await, Value::Null);
+    let mut database = PgConnection::connect(&daybook.database_url()).await.unwrap();
+    for (id, rows) in [(&many, 10_007), (&gone, 3)] {
+        let insert = format!(
+            "insert into webhook_deliveries
+               (webhook_id, message_id, type, account_id, position, attempt, at, millis, delivered)
+             select {id}, 'msg', 'money.received', 1, n, 1, now(), 1, true from generate_series(1, {rows}) n"
+        );
+        sqlx::query(sqlx::AssertSqlSafe(insert)).execute(&mut database).await.unwrap();
+    }
+    database.close().await.unwrap();
+    daybook.stop().await;
+    daybook.restart().await;
+    let mut database = PgConnection::connect(&daybook.database_url()).await.unwrap();
+    until("it is swept", HAPPENS_WITHIN, async || {
+        let left = [&many, &gone].map(|id| format!("webhook_id = {id}"));
+        let left = (noted(&mut database, &left[0]).await, noted(&mut database, &left[1]).await);
+        (left == (10_000, 0)).then_some(())
+    })
+    .await;
+    // The newest are kept.
+    assert_eq!(noted(&mut database, "position <= 7").await, 0);
+    database.close().await.unwrap();
 }
