@@ -34,13 +34,18 @@ pub const PENDING_MAX: usize = 100_000;
 pub const REST_MAX: Duration = Duration::from_secs(1);
 /// How often the process manager looks for what rests, and at leases that others hold.
 pub const LEASE_LOOK_EVERY: Duration = Duration::from_millis(250);
-/// How often a transfer that fails is tried before it is parked. Tries while the event store is away do not count.
+/// How often a transfer that fails is tried before it is parked. Tries while the event store is away do not
+/// count, nor the first that lose their races for a stream.
 pub const DRIVE_TRIES_MAX: usize = 9;
+/// How many tries of a transfer may lose all their races for a stream before those count too. With their pauses they take some eight minutes.
+pub const CONTENDED_TRIES_MAX: usize = 100;
 /// How many of the tries that failed are kept for the operator.
 pub const FAILED_TRIES_KEPT: usize = 10;
 /// How long before parking is tried again, when that fails.
 pub const PARKING_RETRY: Duration = Duration::from_secs(5);
 /// The age from which a transfer that has not ended is called stuck.
 pub const STUCK_AFTER: Duration = Duration::from_secs(60);
+/// How often parked transfers are counted when nobody says anything of them.
+pub const PARKED_COUNT_EVERY: Duration = Duration::from_secs(10);
 /// Events after which the process manager saves its place.
 pub const CHECKPOINT_EVERY_EVENTS: u64 = 20_000;

@@ -48,6 +48,16 @@ impl Currency {
         u32::from(self.0.exponent().unwrap_or(0))
     }
 
+    /// Minor units as text, without the currency: "10.50", "-0.05", JPY "1050". Also for sums that leave the 64 bits of [`Money`].
+    #[must_use]
+    pub fn amount(self, minor: impl Into<i128>) -> String {
+        let (minor, digits) = (minor.into(), self.digits() as usize);
+        let sign = if minor < 0 { "-" } else { "" };
+        let text = format!("{:0width$}", minor.unsigned_abs(), width = digits.saturating_add(1));
+        let (whole, fraction) = text.split_at(text.len().saturating_sub(digits));
+        if digits == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
+    }
+
     /// Every currency Daybook knows.
     pub fn all() -> impl Iterator<Item = Self> {
         use iso_currency::IntoEnumIterator;
@@ -201,11 +211,7 @@ impl Money {
     /// The amount as text, without the currency: "10.50", "-0.05", JPY "1050".
     #[must_use]
     pub fn amount(self) -> String {
-        let digits = self.currency.digits() as usize;
-        let sign = if self.minor < 0 { "-" } else { "" };
-        let text = format!("{:0width$}", self.minor.unsigned_abs(), width = digits.saturating_add(1));
-        let (whole, fraction) = text.split_at(text.len().saturating_sub(digits));
-        if digits == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
+        self.currency.amount(self.minor)
     }
 
     /// The sum.

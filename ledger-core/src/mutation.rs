@@ -24,6 +24,8 @@ pub enum Rule {
     RefusalIsRemembered,
     /// The memory of legs is widened before a question about an older transfer.
     MemoryIsWidened,
+    /// A snapshot remembers no legs, and says so.
+    SnapshotKnowsNoLegs,
     /// A repeated request must ask for the same.
     RepetitionIsTheSame,
     /// A transfer completes after its credit.

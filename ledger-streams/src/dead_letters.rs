@@ -36,13 +36,22 @@ impl Ledger {
         Ok(state.letters.get(&transfer_id).map(|letter| letter.stream.as_str().into()))
     }
 
-    /// How many transfers wait for an operator.
+    /// How many transfers wait for an operator: they were parked, and have not ended since by another driver.
     ///
     /// # Errors
-    /// From reading the dead letters.
+    /// From reading the dead letters and the streams of those that are parked.
     pub async fn parked_transfers(&self) -> Result<usize, StoreError> {
-        let mut state = self.dead_letters().lock().await;
-        self.read_on(&stream::DEAD_LETTERS.into(), &mut *state).await?;
-        Ok(state.parked())
+        let parked: Vec<Arc<str>> = {
+            let mut state = self.dead_letters().lock().await;
+            self.read_on(&stream::DEAD_LETTERS.into(), &mut *state).await?;
+            state.parked().map(|letter| letter.stream.as_str().into()).collect()
+        };
+        let mut waiting: usize = 0;
+        for stream in &parked {
+            // A transfer's own stream begins with its request; whatever follows ends it, readable or not.
+            let has_ended = self.store().read_last(stream).await?.is_some_and(|last| last.revision > 0);
+            waiting = waiting.saturating_add(usize::from(!has_ended));
+        }
+        Ok(waiting)
     }
 }

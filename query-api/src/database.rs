@@ -42,4 +42,10 @@ impl ReadDatabase {
     pub(crate) fn era(&self) -> Era {
         Era(self.connections.load(Ordering::SeqCst))
     }
+
+    /// As if a connection had been made.
+    #[cfg(test)]
+    pub(crate) fn connected(&self) {
+        self.connections.fetch_add(1, Ordering::SeqCst);
+    }
 }

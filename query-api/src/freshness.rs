@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::database::{Era, ReadDatabase};
-use crate::limits::{FRESHNESS_POLL, FRESHNESS_RETRY};
+use crate::limits::{FRESHNESS_POLL, FRESHNESS_RETRY, READ_TRIES_MAX};
 use crate::problem::Problem;
 use crate::read_models::{ReadError, projection};
 
@@ -84,6 +84,27 @@ impl Freshness {
                 Err(Behind { wanted: position, reached: self.0.reached.borrow().position })
             }
         }
+    }
+
+    /// Reads once every projection has reached `position`; again if Postgres may have forgotten that while it was read.
+    pub(crate) async fn read_at<T, E, F>(
+        &self,
+        position: Position,
+        within: Duration,
+        read: impl Fn() -> F,
+    ) -> Result<T, E>
+    where
+        E: From<Problem>,
+        F: Future<Output = Result<T, E>>,
+    {
+        for _ in 0..READ_TRIES_MAX {
+            let era = self.reach(position, within).await.map_err(Problem::from)?;
+            let answer = read().await;
+            if position == 0 || self.era() == era {
+                return answer;
+            }
+        }
+        Err(Problem::DatabaseUnavailable.into())
     }
 
     /// The position that every projection has reached now.
@@ -170,3 +191,7 @@ impl<S: Sync> FromRequestParts<S> for AtPosition {
         digits.and_then(|text| text.parse().ok()).map(Self).ok_or(Problem::InvalidPosition)
     }
 }
+
+#[cfg(test)]
+#[path = "freshness_tests.rs"]
+pub(crate) mod tests;

@@ -3,6 +3,7 @@
 //! A change is passed on only once every projection has handled its event, so what a subscriber then reads agrees with it. The feed
 //! runs while somebody listens.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use chrono::{DateTime, Utc};
@@ -16,11 +17,14 @@ use tokio::task::AbortHandle;
 
 use crate::freshness::Freshness;
 use crate::limits::{LIVE_BATCH, LIVE_BUFFER, PROJECTIONS_WAIT_MAX};
+use crate::problem::Problem;
 use crate::read_models::ReadError;
 
 /// Something that a transfer did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Change {
+    /// Of its event.
+    pub(crate) position: Position,
     pub(crate) transfer_id: TransferId,
     /// The entry it made, if it made one.
     pub(crate) entry: Option<Entry>,
@@ -59,6 +63,8 @@ struct Inner {
 struct Feed {
     /// Weak, so that the channel closes when the task ends.
     changes: broadcast::WeakSender<Change>,
+    /// Every change up to here was told: who comes later must see it.
+    told: Arc<AtomicU64>,
     task: AbortHandle,
 }
 
@@ -71,10 +77,31 @@ impl Drop for Feed {
 /// One subscriber's end.
 pub(crate) struct Changes {
     receiver: broadcast::Receiver<Change>,
+    /// Changes up to here are not told.
+    start: Position,
+    freshness: Freshness,
     _feed: Arc<Feed>,
 }
 
 impl Changes {
+    /// Reads what there was before the first change.
+    pub(crate) async fn read_first<T, E, F>(&self, read: impl Fn() -> F) -> Result<T, E>
+    where
+        E: From<Problem>,
+        F: Future<Output = Result<T, E>>,
+    {
+        self.read_at(self.start, read).await
+    }
+
+    /// Reads with the change at `position` in it. It was, when it was told of; but Postgres may have crashed since, and forgotten it.
+    pub(crate) async fn read_at<T, E, F>(&self, position: Position, read: impl Fn() -> F) -> Result<T, E>
+    where
+        E: From<Problem>,
+        F: Future<Output = Result<T, E>>,
+    {
+        self.freshness.read_at(position, PROJECTIONS_WAIT_MAX, read).await
+    }
+
     /// The next change that is wanted.
     pub(crate) async fn next(&mut self, wanted: impl Fn(&Change) -> bool) -> Result<Change, LiveError> {
         loop {
@@ -100,17 +127,27 @@ impl Live {
         if let Some(feed) = running.upgrade()
             && let Some(changes) = feed.changes.upgrade()
         {
-            return Ok(Changes { receiver: changes.subscribe(), _feed: feed });
+            // In this order: what is told from now on is received.
+            let receiver = changes.subscribe();
+            let start = feed.told.load(Ordering::SeqCst);
+            return Ok(Changes { receiver, start, freshness: self.0.freshness.clone(), _feed: feed });
         }
         let start = self.0.freshness.checkpoint().await?;
+        let told = Arc::new(AtomicU64::new(start));
         let (changes, receiver) = broadcast::channel(LIVE_BUFFER);
         let feed = Arc::new(Feed {
             changes: changes.downgrade(),
-            task: tokio::spawn(follow(self.0.store.clone(), self.0.freshness.clone(), start, changes))
-                .abort_handle(),
+            task: tokio::spawn(follow(
+                self.0.store.clone(),
+                self.0.freshness.clone(),
+                Arc::clone(&told),
+                changes,
+            ))
+            .abort_handle(),
+            told,
         });
         *running = Arc::downgrade(&feed);
-        Ok(Changes { receiver, _feed: feed })
+        Ok(Changes { receiver, start, freshness: self.0.freshness.clone(), _feed: feed })
     }
 
     /// Position of the last event in the log.
@@ -127,10 +164,10 @@ fn after(position: Position) -> Option<Position> {
 async fn follow(
     store: EventStore,
     freshness: Freshness,
-    start: Position,
+    told: Arc<AtomicU64>,
     changes: broadcast::Sender<Change>,
 ) {
-    let mut subscription = store.subscribe(after(start));
+    let mut subscription = store.subscribe(after(told.load(Ordering::SeqCst)));
     loop {
         let batch = match subscription.next(LIVE_BATCH).await {
             Ok(batch) => batch,
@@ -148,6 +185,7 @@ async fn follow(
             );
             return;
         }
+        told.store(batch.position, Ordering::SeqCst);
         for change in batch.events.iter().filter_map(change_of) {
             // Nobody listening is not an error: this task is about to be aborted.
             changes.send(change).ok();
@@ -188,5 +226,9 @@ fn change_of(recorded: &Recorded) -> Option<Change> {
         revision: recorded.revision,
         booked_at: recorded.metadata.booked_at,
     });
-    Some(Change { transfer_id, entry })
+    Some(Change { position: recorded.position, transfer_id, entry })
 }
+
+#[cfg(test)]
+#[path = "live_tests.rs"]
+mod tests;

@@ -361,17 +361,18 @@ async fn an_operators_word_is_acted_on_after_a_restart() {
     manager.stop().await;
 }
 
-/// A client that repeats its deposit drives it, parked or not. Its dead letter knows nothing of that until somebody asks.
+/// A client that repeats its deposit drives it, parked or not. Then it waits for nobody any more, and a retry of it moves nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dead_letter_whose_transfer_another_driver_ended_is_closed_by_a_retry() {
+async fn a_parked_transfer_that_another_driver_ended_waits_for_nobody() {
     let bank = Bank::new().await;
     let (from, _, receipt) = stuck(&bank).await;
     let manager = Manager::start(&bank.ledger).await;
     bank.dead_letter(1).await;
+    assert_eq!(bank.ledger.parked_transfers().await.unwrap(), 1);
     drain(&bank, from, 700).await;
     bank.ledger.drive(&mut receipt.run.clone()).await.unwrap();
     let ended = TransferStatus::Failed(Rejection::AccountFrozen);
-    assert_eq!((bank.ended(&receipt).await, bank.ledger.parked_transfers().await.unwrap()), (ended, 1));
+    assert_eq!((bank.ended(&receipt).await, bank.ledger.parked_transfers().await.unwrap()), (ended, 0));
 
     let retry = DeadLetterCommand::Retry { transfer_id: receipt.transfer_id, reason: None };
     assert_eq!(bank.say(retry).await, Ok(1));
@@ -380,6 +381,29 @@ async fn a_dead_letter_whose_transfer_another_driver_ended_is_closed_by_a_retry(
     let events: Vec<_> = bank.events(stream::DEAD_LETTERS).into_iter().map(|(name, ..)| name).collect();
     assert_eq!(events, ["TransferParked", "ParkedTransferRetried"], "not parked again");
     assert_eq!(bank.balance(from).await, i64::MAX, "the money came back once");
+}
+
+/// Another process would count its tries anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partitions_lease_is_held_while_a_transfer_waits_for_its_next_try() {
+    let bank = Bank::new().await;
+    let (from, poisoned) = (bank.account(10_000).await, bank.account(0).await);
+    let receipt = bank.transfer("to the poisoned", from, poisoned, 100).await;
+    bank.poison(poisoned).await;
+    let (ledger, other) = (open(&bank.node).await, open(&bank.node).await);
+    let managers = [Manager::start(&ledger).await, Manager::start(&other).await];
+    let (_, parked, _) = bank.dead_letter(1).await;
+    let digit = receipt.run.stream().chars().next_back().unwrap().to_digit(16).unwrap();
+    let held = bank.leases(usize::try_from(digit).unwrap() % 8);
+    // The longest pause before a try is longer than a lease that nobody renews.
+    for pair in held.windows(2) {
+        let [(before, at), (after, then)] = pair else { unreachable!() };
+        assert!(before == after && *then - *at < LEASE_HELD_FOR, "{held:?}");
+    }
+    assert_eq!(parked["attempts"], command_api::DRIVE_TRIES_MAX);
+    for manager in managers {
+        manager.stop().await;
+    }
 }
 
 /// Whoever can read it must still be told of it: the checkpoint stays before it.

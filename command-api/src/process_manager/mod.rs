@@ -27,7 +27,8 @@ use self::driver::{Driven, Driver, Outcome};
 use self::partition::Partitions;
 use self::pending::{State, Transfers};
 use crate::{
-    CHECKPOINT_EVERY_EVENTS, LEASE_LOOK_EVERY, PENDING_MAX, PROCESS_BATCH_EVENTS, REST_MAX, STUCK_AFTER,
+    CHECKPOINT_EVERY_EVENTS, LEASE_LOOK_EVERY, PARKED_COUNT_EVERY, PENDING_MAX, PROCESS_BATCH_EVENTS,
+    REST_MAX, STUCK_AFTER,
 };
 
 const SUBSCRIBER: &str = "process-manager";
@@ -90,8 +91,8 @@ struct ProcessManager {
     /// The log's end at the start. Until all up to there was seen, a transfer may have ended further on: nothing is driven.
     everything: Position,
     caught_up: bool,
-    /// True when something was said of parked transfers since they were counted.
-    recount: bool,
+    /// When parked transfers are counted again.
+    recount_at: Instant,
 }
 
 impl ProcessManager {
@@ -107,7 +108,7 @@ impl ProcessManager {
             events_since_saved: 0,
             everything,
             caught_up: checkpoint >= everything,
-            recount: true,
+            recount_at: Instant::now(),
         }
     }
 
@@ -119,7 +120,9 @@ impl ProcessManager {
         self.position = batch.position;
         self.events_since_saved = self.events_since_saved.saturating_add(batch.events.len() as u64);
         for event in batch.events {
-            self.recount |= self.transfers.learn(event);
+            if self.transfers.learn(event) {
+                self.recount_at = Instant::now();
+            }
         }
         if !self.caught_up && self.position >= self.everything {
             self.caught_up = true;
@@ -136,7 +139,9 @@ impl ProcessManager {
         let (stuck, oldest) = self.transfers.older_than(STUCK_AFTER, self.ledger.now());
         metrics::gauge!("daybook_transfers_stuck").set(stuck as f64);
         metrics::gauge!("daybook_transfers_oldest_seconds").set(oldest.as_secs_f64());
-        if self.counting.is_empty() && std::mem::take(&mut self.recount) {
+        if self.counting.is_empty() && self.recount_at <= Instant::now() {
+            // Now and then also unasked: one may end without a word, by a driver that slept or in another process.
+            self.recount_at = Instant::now() + PARKED_COUNT_EVERY;
             let ledger = self.ledger.clone();
             self.counting.spawn(async move { ledger.parked_transfers().await });
         }
@@ -146,7 +151,7 @@ impl ProcessManager {
         match parked {
             Some(parked) => metrics::gauge!("daybook_dead_letters").set(parked as f64),
             // Counted again at the next look.
-            None => self.recount = true,
+            None => self.recount_at = Instant::now(),
         }
     }
 

@@ -47,12 +47,13 @@ impl Partitions {
     }
 
     /// Picks what is to be driven now: of each partition that is this process's, what has been in line for longest. Asks for the leases of
-    /// partitions in which somebody waits.
+    /// partitions in which there is work, and begins nothing in one whose lease is lost.
     pub(super) fn choose(&mut self, transfers: &mut Transfers) -> Vec<(usize, Arc<str>)> {
         let mut chosen = Vec::new();
         for (number, partition) in self.partitions.iter_mut().enumerate() {
-            // Held also while the last ones are being driven, however long that takes.
-            if !transfers.has_ready(number) && partition.driven == 0 {
+            // Held also while the last ones are being driven, however long that takes, and while they wait for their next try: another process
+            // would begin to count their tries anew.
+            if !transfers.has_ready(number) && !transfers.has_waiting(number) && partition.driven == 0 {
                 continue;
             }
             let now = Instant::now();

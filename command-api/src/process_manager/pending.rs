@@ -64,7 +64,8 @@ pub(super) struct Transfers {
     pending: HashMap<Arc<str>, Pending>,
     /// Those in line, by partition, in the order in which the log told of them.
     ready: [BTreeMap<Position, Arc<str>>; PARTITIONS],
-    waiting: BTreeMap<(Instant, u64), Arc<str>>,
+    /// Those that wait for their next try, by partition, in the order of their wakes.
+    waiting: [BTreeMap<(Instant, u64), Arc<str>>; PARTITIONS],
     /// Tells apart those that wait until the same moment.
     waits: u64,
     /// Where the first event about a parked transfer stands that this program cannot read: a newer one must be told of it after a restart,
@@ -186,7 +187,7 @@ impl Transfers {
                 self.ready.get_mut(partition_of(stream)).map(|line| line.remove(&pending.known_at));
             }
             State::Waiting { key } => {
-                self.waiting.remove(&key);
+                self.waiting.get_mut(partition_of(stream)).map(|line| line.remove(&key));
             }
             State::Resting { .. } | State::Driven => {}
         }
@@ -204,6 +205,11 @@ impl Transfers {
     /// True when somebody in this partition is in line.
     pub(super) fn has_ready(&self, partition: usize) -> bool {
         self.ready.get(partition).is_some_and(|ready| !ready.is_empty())
+    }
+
+    /// True when somebody in this partition waits for its next try.
+    pub(super) fn has_waiting(&self, partition: usize) -> bool {
+        self.waiting.get(partition).is_some_and(|waiting| !waiting.is_empty())
     }
 
     /// Takes the one of a partition that has been in line for longest.
@@ -226,23 +232,28 @@ impl Transfers {
         self.waits = self.waits.wrapping_add(1);
         let key = (Instant::now() + pause, self.waits);
         pending.state = State::Waiting { key };
-        self.waiting.insert(key, Arc::clone(stream));
+        if let Some(line) = self.waiting.get_mut(partition_of(stream)) {
+            line.insert(key, Arc::clone(stream));
+        }
     }
 
     /// When the next of those that wait has waited enough.
     pub(super) fn next_wake(&self) -> Option<Instant> {
-        self.waiting.first_key_value().map(|((at, _), _)| *at)
+        self.waiting.iter().filter_map(|line| line.first_key_value()).map(|((at, _), _)| *at).min()
     }
 
     /// Puts in line those that have waited enough.
     pub(super) fn wake(&mut self) {
         let now = Instant::now();
-        while let Some(entry) = self.waiting.first_entry()
-            && entry.key().0 <= now
-        {
-            let stream = entry.remove();
-            self.make_ready(&stream);
+        let mut awake = Vec::new();
+        for line in &mut self.waiting {
+            while let Some(entry) = line.first_entry()
+                && entry.key().0 <= now
+            {
+                awake.push(entry.remove());
+            }
         }
+        awake.iter().for_each(|stream| self.make_ready(stream));
     }
 }
 

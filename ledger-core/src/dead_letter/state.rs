@@ -65,9 +65,8 @@ impl DeadLetters {
         letter.resolution = letter.resolution.or(resolution);
     }
 
-    /// How many wait for an operator.
-    #[must_use]
-    pub fn parked(&self) -> usize {
-        self.letters.values().filter(|letter| letter.standing == Standing::Parked).count()
+    /// Those of which nothing was said since they were parked. One may have ended all the same: its own stream says so.
+    pub fn parked(&self) -> impl Iterator<Item = &DeadLetter> {
+        self.letters.values().filter(|letter| letter.standing == Standing::Parked)
     }
 }

@@ -115,5 +115,5 @@ fn an_operators_word_stands_when_the_transfer_is_parked_again() {
 fn only_what_waits_for_an_operator_counts_as_parked() {
     let history =
         [was_parked(7), was_parked(8), was_parked(9), retried(8, None), resolved(9, Resolution::Complete)];
-    assert_eq!(given_dead_letters(&history).parked(), 1);
+    assert_eq!(given_dead_letters(&history).parked().count(), 1);
 }

@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgBindIterExt;
 
 use super::entries::{account_of, entries};
-use super::{Events, Projection, add, bigint, expect_rows};
+use super::{Events, Projection, Sum, bigint, expect_rows};
 use crate::ApplyError;
 
 /// The projection.
@@ -29,7 +29,7 @@ pub(super) struct Change<'a> {
     pub(super) revisions: Option<(i64, i64)>,
     pub(super) balance: Option<i64>,
     /// Change of what is in transit.
-    pub(super) in_transit: i64,
+    pub(super) in_transit: Sum,
     pub(super) status: Option<&'static str>,
     pub(super) overdraft_limit: Option<i64>,
 }
@@ -45,7 +45,8 @@ pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<AccountId, Change<'_>
     let mut changes: BTreeMap<AccountId, Change<'_>> = BTreeMap::new();
     for entry in entries(events) {
         let entry = entry?;
-        add(&mut changes.entry(entry.source()).or_default().in_transit, entry.on_transit())?;
+        let change = changes.entry(entry.source()).or_default();
+        change.in_transit = change.in_transit.saturating_add(entry.on_transit().into());
     }
     for recorded in events {
         let event = match &recorded.event {
@@ -103,7 +104,9 @@ async fn insert(rows: &[(AccountId, Change<'_>)], db: &mut PgConnection) -> Resu
     sqlx::query(
         "insert into accounts (account_id, user_id, reference, kind, currency, status, balance, in_transit, overdraft_limit,
                                revision, opened_at)
-         select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+         select account_id, user_id, reference, kind, currency, status, balance, in_transit::numeric, overdraft_limit, revision, opened_at
+         from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+           as new (account_id, user_id, reference, kind, currency, status, balance, in_transit, overdraft_limit, revision, opened_at)",
     )
     .bind(opened.iter().map(|(id, ..)| id.as_i64()).bind_iter())
     .bind(opened.iter().map(|(_, _, (opened, _))| opened.user_id.map(|user| user.as_i64())).bind_iter())
@@ -112,7 +115,7 @@ async fn insert(rows: &[(AccountId, Change<'_>)], db: &mut PgConnection) -> Resu
     .bind(opened.iter().map(|(_, _, (opened, _))| opened.currency.code()).bind_iter())
     .bind(opened.iter().map(|(_, row, _)| row.status.unwrap_or("open")).bind_iter())
     .bind(opened.iter().map(|(_, row, _)| row.balance.unwrap_or(0)).bind_iter())
-    .bind(opened.iter().map(|(_, row, _)| row.in_transit).bind_iter())
+    .bind(opened.iter().map(|(_, row, _)| row.in_transit.to_string()).bind_iter())
     .bind(
         opened
             .iter()
@@ -134,7 +137,7 @@ async fn update(rows: &[(AccountId, Change<'_>)], db: &mut PgConnection) -> Resu
     let result = sqlx::query(
         "update accounts
          set balance = coalesce(new.balance, accounts.balance),
-             in_transit = accounts.in_transit + new.in_transit,
+             in_transit = accounts.in_transit + new.in_transit::numeric,
              status = coalesce(new.status, accounts.status),
              overdraft_limit = coalesce(new.overdraft_limit, accounts.overdraft_limit),
              revision = coalesce(new.revision, accounts.revision)
@@ -146,7 +149,7 @@ async fn update(rows: &[(AccountId, Change<'_>)], db: &mut PgConnection) -> Resu
     .bind(rows.iter().map(|(_, row)| row.revisions.map(|(before, _)| before)).bind_iter())
     .bind(rows.iter().map(|(_, row)| row.revisions.map(|(_, last)| last)).bind_iter())
     .bind(rows.iter().map(|(_, row)| row.balance).bind_iter())
-    .bind(rows.iter().map(|(_, row)| row.in_transit).bind_iter())
+    .bind(rows.iter().map(|(_, row)| row.in_transit.to_string()).bind_iter())
     .bind(rows.iter().map(|(_, row)| row.status).bind_iter())
     .bind(rows.iter().map(|(_, row)| row.overdraft_limit).bind_iter())
     .execute(db)

@@ -88,11 +88,9 @@ pub(crate) fn bigint(number: u64) -> Result<i64, ApplyError> {
     i64::try_from(number).map_err(|_| ApplyError::OutOfRange("a position or revision"))
 }
 
-/// Adds to a sum of minor units.
-fn add(sum: &mut i64, amount: i64) -> Result<(), ApplyError> {
-    *sum = sum.checked_add(amount).ok_or(ApplyError::OutOfRange("a sum"))?;
-    Ok(())
-}
+/// A sum of minor units, which may leave 64 bits where no amount does: the events of a batch at most times 64 bits. Postgres gets it as text and
+/// keeps it as `numeric`.
+type Sum = i128;
 
 /// The statement must have changed as many rows as there were changes.
 fn expect_rows(table: &'static str, expected: usize, result: &PgQueryResult) -> Result<(), ApplyError> {

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgBindIterExt;
 
 use super::entries::{EntryKind, entries};
-use super::{Events, Projection, add};
+use super::{Events, Projection, Sum};
 use crate::ApplyError;
 
 /// The projection.
@@ -22,9 +22,9 @@ pub(super) static PROJECTION: Projection = Projection {
 /// What some events add to a month of an account.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Totals {
-    pub(super) debits: i64,
+    pub(super) debits: Sum,
     /// Credits and reversals.
-    pub(super) credits: i64,
+    pub(super) credits: Sum,
     /// Of entries.
     pub(super) count: i64,
 }
@@ -34,11 +34,12 @@ pub(super) fn fold(events: &Events<'_>) -> Result<BTreeMap<(AccountId, NaiveDate
     for entry in entries(events.events) {
         let entry = entry?;
         let totals = months.entry((entry.account_id, entry.month(events.time_zone))).or_default();
-        add(&mut totals.count, 1)?;
-        match entry.kind {
-            EntryKind::Debit => add(&mut totals.debits, entry.amount.minor)?,
-            EntryKind::Credit | EntryKind::Reversal => add(&mut totals.credits, entry.amount.minor)?,
-        }
+        totals.count = totals.count.saturating_add(1);
+        let side = match entry.kind {
+            EntryKind::Debit => &mut totals.debits,
+            EntryKind::Credit | EntryKind::Reversal => &mut totals.credits,
+        };
+        *side = side.saturating_add(entry.amount.minor.into());
     }
     Ok(months)
 }
@@ -50,14 +51,15 @@ async fn apply(events: &Events<'_>, db: &mut PgConnection) -> Result<(), ApplyEr
     }
     sqlx::query(
         "insert into monthly_totals as old (account_id, month, debits, credits, count)
-         select * from unnest($1, $2, $3, $4, $5)
+         select account_id, month, debits::numeric, credits::numeric, count
+         from unnest($1, $2, $3, $4, $5) as new (account_id, month, debits, credits, count)
          on conflict (account_id, month) do update
          set debits = old.debits + excluded.debits, credits = old.credits + excluded.credits, count = old.count + excluded.count",
     )
     .bind(months.keys().map(|(account_id, _)| account_id.as_i64()).bind_iter())
     .bind(months.keys().map(|(_, month)| *month).bind_iter())
-    .bind(months.values().map(|totals| totals.debits).bind_iter())
-    .bind(months.values().map(|totals| totals.credits).bind_iter())
+    .bind(months.values().map(|totals| totals.debits.to_string()).bind_iter())
+    .bind(months.values().map(|totals| totals.credits.to_string()).bind_iter())
     .bind(months.values().map(|totals| totals.count).bind_iter())
     .execute(db)
     .await?;

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgBindIterExt;
 
 use super::entries::entries;
-use super::{Events, Projection, add};
+use super::{Events, Projection, Sum};
 use crate::ApplyError;
 
 /// The projection.
@@ -21,9 +21,9 @@ pub(super) static PROJECTION: Projection = Projection {
 /// What some events add to a currency's sums.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Sums {
-    pub(super) customers: i64,
-    pub(super) settlement: i64,
-    pub(super) in_transit: i64,
+    pub(super) customers: Sum,
+    pub(super) settlement: Sum,
+    pub(super) in_transit: Sum,
 }
 
 /// By currency code.
@@ -33,8 +33,8 @@ pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<&'static str, Sums>, 
         let entry = entry?;
         let sums = currencies.entry(entry.amount.currency.code()).or_default();
         let side = if entry.is_settlement() { &mut sums.settlement } else { &mut sums.customers };
-        add(side, entry.on_balance())?;
-        add(&mut sums.in_transit, entry.on_transit())?;
+        *side = side.saturating_add(entry.on_balance().into());
+        sums.in_transit = sums.in_transit.saturating_add(entry.on_transit().into());
     }
     Ok(currencies)
 }
@@ -46,15 +46,16 @@ async fn apply(events: &Events<'_>, db: &mut PgConnection) -> Result<(), ApplyEr
     }
     sqlx::query(
         "insert into trial_balance as old (currency, customers, settlement, in_transit)
-         select * from unnest($1, $2, $3, $4)
+         select currency, customers::numeric, settlement::numeric, in_transit::numeric
+         from unnest($1, $2, $3, $4) as new (currency, customers, settlement, in_transit)
          on conflict (currency) do update
          set customers = old.customers + excluded.customers, settlement = old.settlement + excluded.settlement,
              in_transit = old.in_transit + excluded.in_transit",
     )
     .bind(currencies.keys().copied().bind_iter())
-    .bind(currencies.values().map(|sums| sums.customers).bind_iter())
-    .bind(currencies.values().map(|sums| sums.settlement).bind_iter())
-    .bind(currencies.values().map(|sums| sums.in_transit).bind_iter())
+    .bind(currencies.values().map(|sums| sums.customers.to_string()).bind_iter())
+    .bind(currencies.values().map(|sums| sums.settlement.to_string()).bind_iter())
+    .bind(currencies.values().map(|sums| sums.in_transit.to_string()).bind_iter())
     .execute(db)
     .await?;
     Ok(())

@@ -14,6 +14,7 @@ use crate::connection::{IdCursor, Page, PageArguments, PageRequest};
 use crate::limits::LATEST_TRANSACTIONS;
 use crate::month::Month;
 use crate::problem::Problem;
+use crate::read_models::CurrencyColumn;
 use crate::read_models::account::{
     self, AccountById, AccountByReference, AccountKind, AccountRow, AccountStatus, BalanceAt,
 };
@@ -28,6 +29,12 @@ pub(super) struct Money {
     amount: String,
     /// ISO 4217 code.
     currency: &'static str,
+}
+
+impl Money {
+    fn of(minor: impl Into<i128>, currency: CurrencyColumn) -> Self {
+        Self { amount: currency.amount(minor), currency: currency.0.code() }
+    }
 }
 
 impl From<ledger_core::Money> for Money {
@@ -110,12 +117,12 @@ impl Account {
 
     /// What may be taken off it now: balance plus overdraft limit.
     async fn available(&self) -> Money {
-        self.0.available().into()
+        Money::of(self.0.available(), self.0.currency)
     }
 
     /// Debits whose transfer has not ended.
     async fn in_transit(&self) -> Money {
-        self.0.in_transit().into()
+        Money::of(self.0.in_transit(), self.0.currency)
     }
 
     /// How far below zero it may go.
@@ -132,7 +139,7 @@ impl Account {
     ) -> Result<Money, Failure> {
         let key = BalanceAt { account_id: self.0.account_id, time: instant(time)? };
         let minor = Scope::of(context)?.loaders.load_one(key).await?.ok_or(Problem::Internal)?;
-        Ok(self.0.currency.money(minor).into())
+        Ok(Money::of(minor, self.0.currency))
     }
 
     /// The 20 newest entries, newest first.

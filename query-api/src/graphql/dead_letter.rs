@@ -86,9 +86,9 @@ impl DeadLetter {
         self.0.currency.0.code()
     }
 
-    /// What was said of it last.
+    /// What was said of it last, or ENDED.
     async fn standing(&self) -> Standing {
-        self.0.standing
+        self.0.standing()
     }
 
     /// How an operator said that it is to end. Said once; the other way is closed from then on.

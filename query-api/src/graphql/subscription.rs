@@ -56,7 +56,9 @@ impl Subscription {
         let account_id = self::account_id(&account_id)?;
         let permit = scope.subscription()?;
         let changes = scope.live.subscribe().await?;
-        let account = account::by_id(&scope.models.pool, account_id).await?;
+        let account = changes
+            .read_first(|| async { Ok::<_, Failure>(account::by_id(&scope.models.pool, account_id).await?) })
+            .await?;
         let account =
             account.filter(|row| scope.caller.may_read(row.user_id)).ok_or(Problem::AccountNotFound)?;
         let activity = AccountActivity {
@@ -121,7 +123,7 @@ impl TransferUpdates {
 
     /// A transfer that was asked for just now may not have reached the read models: it gets a moment to appear.
     async fn first(&mut self) -> Result<TransferRow, Failure> {
-        if let Some(row) = self.read().await? {
+        if let Some(row) = self.changes.read_first(|| self.read()).await? {
             return Ok(row);
         }
         let appeared = timeout(UNKNOWN_TRANSFER_WAIT, self.changed()).await;
@@ -132,8 +134,8 @@ impl TransferUpdates {
     async fn changed(&mut self) -> Result<TransferRow, Failure> {
         loop {
             let wanted = self.transfer_id;
-            self.changes.next(|change| change.transfer_id == wanted).await?;
-            if let Some(row) = self.read().await?
+            let change = self.changes.next(|change| change.transfer_id == wanted).await?;
+            if let Some(row) = self.changes.read_at(change.position, || self.read()).await?
                 && self.last.as_ref() != Some(&row)
             {
                 return Ok(row);
@@ -179,7 +181,12 @@ impl AccountActivity {
             if revision <= self.last_revision {
                 continue;
             }
-            if let Some(row) = transaction::by_event(&self.models, wanted, revision, entry.booked_at).await? {
+            let read = || async {
+                Ok::<_, Failure>(
+                    transaction::by_event(&self.models, wanted, revision, entry.booked_at).await?,
+                )
+            };
+            if let Some(row) = self.changes.read_at(change.position, read).await? {
                 self.last_revision = revision;
                 return Ok(row);
             }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use sqlx::{FromRow, PgPool};
 use utoipa::ToSchema;
 
-use super::{CurrencyColumn, ReadError, ReadModels};
+use super::{CurrencyColumn, ReadError, ReadModels, SumColumn};
 use crate::connection::{IdCursor, Page, PageRequest};
 use crate::month::Month;
 
@@ -53,7 +53,8 @@ pub(crate) struct AccountRow {
     pub(crate) currency: CurrencyColumn,
     pub(crate) status: AccountStatus,
     balance: i64,
-    in_transit: i64,
+    #[sqlx(try_from = "String")]
+    in_transit: SumColumn,
     overdraft_limit: i64,
     pub(crate) revision: i64,
     pub(crate) opened_at: DateTime<Utc>,
@@ -65,14 +66,14 @@ impl AccountRow {
         self.currency.money(self.balance)
     }
 
-    /// What may be taken off it now.
-    pub(crate) const fn available(&self) -> Money {
-        self.currency.money(self.balance.saturating_add(self.overdraft_limit))
+    /// What may be taken off it now, in minor units.
+    pub(crate) fn available(&self) -> i128 {
+        i128::from(self.balance).saturating_add(self.overdraft_limit.into())
     }
 
-    /// Debits whose transfer has not ended.
-    pub(crate) const fn in_transit(&self) -> Money {
-        self.currency.money(self.in_transit)
+    /// Debits whose transfer has not ended, in minor units.
+    pub(crate) fn in_transit(&self) -> i128 {
+        self.in_transit.into()
     }
 
     /// How far below zero it may go.
@@ -84,7 +85,8 @@ impl AccountRow {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "select account_id, user_id, reference, kind, currency, status, balance, in_transit, overdraft_limit, revision, opened_at \
+            "select account_id, user_id, reference, kind, currency, status, balance, in_transit::text, overdraft_limit, \
+                    revision, opened_at \
              from accounts ",
             $rest
         )
@@ -166,6 +168,14 @@ pub(crate) struct BalanceAt {
     pub(crate) time: DateTime<Utc>,
 }
 
+#[derive(FromRow)]
+struct BalanceAtRow {
+    account_id: i64,
+    time: DateTime<Utc>,
+    #[sqlx(try_from = "String")]
+    balance: SumColumn,
+}
+
 /// Whole earlier months come from their totals, so that at most two months of entries are read however old the account is.
 const BALANCE_AT: &str = "
     select key.account_id, key.time, (
@@ -173,28 +183,29 @@ const BALANCE_AT: &str = "
          where totals.account_id = key.account_id and totals.month < key.first)
       + (select coalesce(sum(case entry.kind when 'debit' then -entry.amount else entry.amount end), 0) from transactions entry
          where entry.account_id = key.account_id and entry.month between key.first and key.last and entry.booked_at <= key.time)
-    )::bigint as balance
+    )::text as balance
     from unnest($1::bigint[], $2::timestamptz[], $3::date[], $4::date[]) as key(account_id, time, first, last)";
 
 impl Loader<BalanceAt> for ReadModels {
-    type Value = i64;
+    type Value = SumColumn;
     type Error = ReadError;
 
-    async fn load(&self, keys: &[BalanceAt]) -> Result<HashMap<BalanceAt, i64>, ReadError> {
+    async fn load(&self, keys: &[BalanceAt]) -> Result<HashMap<BalanceAt, SumColumn>, ReadError> {
         let ids: Vec<i64> = keys.iter().map(|key| key.account_id).collect();
         let times: Vec<DateTime<Utc>> = keys.iter().map(|key| key.time).collect();
         let months = keys.iter().map(|key| Month::around(key.time));
         let (first, last): (Vec<NaiveDate>, Vec<NaiveDate>) =
             months.map(|(first, last)| (first.first_day(), last.first_day())).unzip();
-        let rows: Vec<(i64, DateTime<Utc>, i64)> = sqlx::query_as(BALANCE_AT)
+        let rows: Vec<BalanceAtRow> = sqlx::query_as(BALANCE_AT)
             .bind(ids)
             .bind(times)
             .bind(first)
             .bind(last)
             .fetch_all(&self.pool)
             .await?;
-        let keyed =
-            rows.into_iter().map(|(account_id, time, balance)| (BalanceAt { account_id, time }, balance));
+        let keyed = rows
+            .into_iter()
+            .map(|row| (BalanceAt { account_id: row.account_id, time: row.time }, row.balance));
         Ok(keyed.collect())
     }
 }

@@ -1,5 +1,7 @@
 //! Columns that hold more than their SQL type says.
 
+use std::num::ParseIntError;
+
 use ledger_core::{Currency, Money};
 
 /// A currency code, checked where the row is read so that nothing after has to.
@@ -13,8 +15,8 @@ impl CurrencyColumn {
     }
 
     /// Minor units of this currency as text.
-    pub(crate) fn amount(self, minor: i64) -> String {
-        self.money(minor).amount()
+    pub(crate) fn amount(self, minor: impl Into<i128>) -> String {
+        self.0.amount(minor)
     }
 }
 
@@ -23,5 +25,23 @@ impl TryFrom<String> for CurrencyColumn {
 
     fn try_from(code: String) -> Result<Self, String> {
         Currency::from_code(&code).map(Self).ok_or_else(|| format!("'{code}' is not a currency"))
+    }
+}
+
+/// A sum of minor units, which may leave 64 bits where no amount does: `numeric`, read as text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SumColumn(i128);
+
+impl From<SumColumn> for i128 {
+    fn from(sum: SumColumn) -> Self {
+        sum.0
+    }
+}
+
+impl TryFrom<String> for SumColumn {
+    type Error = ParseIntError;
+
+    fn try_from(text: String) -> Result<Self, ParseIntError> {
+        text.parse().map(Self)
     }
 }

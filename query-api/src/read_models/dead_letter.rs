@@ -14,7 +14,7 @@ use super::{CurrencyColumn, ReadError, ReadModels};
 use crate::connection::{DeadLetterCursor, Page, PageRequest};
 use crate::limits::DEAD_LETTER_HISTORY_MAX;
 
-/// What was said last of a transfer that was parked.
+/// What was said last of a transfer that was parked, or that nothing needs to be said any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[graphql(name = "DeadLetterStanding")]
 #[schema(as = DeadLetterStanding)]
@@ -27,6 +27,28 @@ pub(crate) enum Standing {
     Retried,
     /// It was to end as an operator said.
     Resolved,
+    /// It was parked, and has ended since without an operator's word: another driver was at work.
+    // Derived, and in no table.
+    Ended,
+}
+
+impl Standing {
+    /// Whether what was parked has ended; of the others that is no matter.
+    const fn has_ended(self) -> Option<bool> {
+        match self {
+            Self::Parked => Some(false),
+            Self::Ended => Some(true),
+            Self::Retried | Self::Resolved => None,
+        }
+    }
+
+    /// What is in the table.
+    const fn said(self) -> Self {
+        match self {
+            Self::Ended => Self::Parked,
+            Self::Parked | Self::Retried | Self::Resolved => self,
+        }
+    }
 }
 
 /// How an operator said that a parked transfer is to end.
@@ -64,7 +86,7 @@ pub(crate) struct DeadLetterRow {
     amount: i64,
     #[sqlx(try_from = "String")]
     pub(crate) currency: CurrencyColumn,
-    pub(crate) standing: Standing,
+    standing: Standing,
     pub(crate) resolution: Option<Resolution>,
     pub(crate) step: StepName,
     pub(crate) reason: String,
@@ -84,6 +106,15 @@ impl DeadLetterRow {
     /// How far its transfer has come.
     pub(crate) fn transfer_status(&self) -> TransferStatus {
         self.transfer_status.unwrap_or(TransferStatus::Pending)
+    }
+
+    /// What was said of it last, unless it has ended without a word.
+    pub(crate) fn standing(&self) -> Standing {
+        match (self.standing, self.transfer_status()) {
+            (Standing::Parked, TransferStatus::Pending) => Standing::Parked,
+            (Standing::Parked, _) => Standing::Ended,
+            (said, _) => said,
+        }
     }
 
     pub(crate) const fn cursor(&self) -> DeadLetterCursor {
@@ -138,6 +169,14 @@ pub(crate) async fn by_transfer(pool: &PgPool, transfer_id: i64) -> Result<Optio
     Ok(row)
 }
 
+/// A range of the index by standing; the status of each is a probe of the transfers' key.
+const STANDING: &str = select!(
+    "where standing = $3 and transfer_id > $1 \
+       and ($4 is null or $4 = exists (select from transfers \
+                                       where transfers.transfer_id = dead_letters.transfer_id and status <> 'pending')) \
+     order by transfer_id limit $2"
+);
+
 /// A page of all dead letters, or of those that stand like this, in the order of their transfers' ids.
 pub(crate) async fn page(
     pool: &PgPool,
@@ -147,12 +186,11 @@ pub(crate) async fn page(
     let after = request.after.map_or(0, |cursor| cursor.0);
     let one_more = i64::try_from(request.limit).unwrap_or(0).saturating_add(1);
     let query = match standing {
-        Some(standing) => {
-            sqlx::query_as(select!("where standing = $3 and transfer_id > $1 order by transfer_id limit $2"))
-                .bind(after)
-                .bind(one_more)
-                .bind(standing)
-        }
+        Some(standing) => sqlx::query_as(STANDING)
+            .bind(after)
+            .bind(one_more)
+            .bind(standing.said())
+            .bind(standing.has_ended()),
         None => sqlx::query_as(select!("where transfer_id > $1 order by transfer_id limit $2"))
             .bind(after)
             .bind(one_more),

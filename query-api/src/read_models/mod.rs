@@ -20,7 +20,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use async_graphql::dataloader::DataLoader;
-pub(crate) use column::CurrencyColumn;
+pub(crate) use column::{CurrencyColumn, SumColumn};
 use sqlx::PgPool;
 
 use crate::limits::{BATCH_DELAY, BATCH_KEYS_MAX};

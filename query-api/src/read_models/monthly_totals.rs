@@ -6,7 +6,7 @@ use async_graphql::dataloader::Loader;
 use chrono::NaiveDate;
 use sqlx::FromRow;
 
-use super::{CurrencyColumn, ReadError, ReadModels};
+use super::{CurrencyColumn, ReadError, ReadModels, SumColumn};
 use crate::month::Month;
 
 /// A month of an account. A month without entries has totals too: it closes as it opened.
@@ -21,9 +21,12 @@ pub(crate) struct TotalsOf {
 pub(crate) struct TotalsRow {
     account_id: i64,
     month: NaiveDate,
-    opening: i64,
-    debits: i64,
-    credits: i64,
+    #[sqlx(try_from = "String")]
+    opening: SumColumn,
+    #[sqlx(try_from = "String")]
+    debits: SumColumn,
+    #[sqlx(try_from = "String")]
+    credits: SumColumn,
     count: i64,
 }
 
@@ -41,24 +44,27 @@ pub(crate) struct Totals {
 impl TotalsRow {
     /// The figures in the account's currency.
     pub(crate) fn in_currency(&self, currency: CurrencyColumn, month: Month) -> Totals {
-        let closing = self.opening.saturating_add(self.credits).saturating_sub(self.debits);
+        let [opening, credits, debits] = [self.opening, self.credits, self.debits].map(i128::from);
+        let closing = opening.saturating_add(credits).saturating_sub(debits);
         Totals {
             month,
-            opening: currency.amount(self.opening),
+            opening: currency.amount(opening),
             closing: currency.amount(closing),
-            debits: currency.amount(self.debits),
-            credits: currency.amount(self.credits),
+            debits: currency.amount(debits),
+            credits: currency.amount(credits),
             count: self.count,
         }
     }
 }
 
-/// An account has one row a month, so summing all earlier ones reads a dozen rows a year.
+/// Whole histories may be booked after what they led to, so that a balance by business time leaves the 64 bits that balances keep to. An
+/// account has one row a month, so summing all earlier ones reads a dozen rows a year.
 const TOTALS: &str = "
     select key.account_id, key.month,
-           (select coalesce(sum(earlier.credits - earlier.debits), 0)::bigint from monthly_totals earlier
+           (select coalesce(sum(earlier.credits - earlier.debits), 0)::text from monthly_totals earlier
             where earlier.account_id = key.account_id and earlier.month < key.month) as opening,
-           coalesce(totals.debits, 0) as debits, coalesce(totals.credits, 0) as credits, coalesce(totals.count, 0) as count
+           coalesce(totals.debits, 0)::text as debits, coalesce(totals.credits, 0)::text as credits,
+           coalesce(totals.count, 0) as count
     from unnest($1::bigint[], $2::date[]) as key(account_id, month)
     left join monthly_totals totals on totals.account_id = key.account_id and totals.month = key.month";
 

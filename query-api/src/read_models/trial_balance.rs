@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgPool};
 
-use super::{CurrencyColumn, ReadError};
+use super::{CurrencyColumn, ReadError, SumColumn};
 use crate::month::Month;
 
 /// The sums of one currency, in minor units.
@@ -11,28 +11,29 @@ use crate::month::Month;
 pub(crate) struct TrialBalanceRow {
     #[sqlx(try_from = "String")]
     pub(crate) currency: CurrencyColumn,
-    pub(crate) customers: i64,
-    pub(crate) settlement: i64,
-    pub(crate) in_transit: i64,
+    #[sqlx(try_from = "String")]
+    pub(crate) customers: SumColumn,
+    #[sqlx(try_from = "String")]
+    pub(crate) settlement: SumColumn,
+    #[sqlx(try_from = "String")]
+    pub(crate) in_transit: SumColumn,
 }
 
 impl TrialBalanceRow {
-    /// Zero, or the books are wrong. Adding two of the three may leave 64 bits on the way.
-    pub(crate) fn total(&self) -> i64 {
-        let total: i128 =
-            [self.customers, self.settlement, self.in_transit].map(i128::from).into_iter().sum();
-        i64::try_from(total).unwrap_or(if total < 0 { i64::MIN } else { i64::MAX })
+    /// Zero, or the books are wrong.
+    pub(crate) fn total(&self) -> i128 {
+        [self.customers, self.settlement, self.in_transit].map(i128::from).into_iter().sum()
     }
 }
 
 /// Two books that know nothing of each other: the accounts, by the balances that each event names, and what is in transit, by the
 /// amounts that events moved. So the total proves something.
 const NOW: &str = "
-    select balances.currency, balances.customers, balances.settlement, coalesce(moved.in_transit, 0) as in_transit
+    select balances.currency, balances.customers, balances.settlement, coalesce(moved.in_transit, 0)::text as in_transit
     from (
         select currency,
-               coalesce(sum(balance) filter (where kind <> 'settlement'), 0)::bigint as customers,
-               coalesce(sum(balance) filter (where kind = 'settlement'), 0)::bigint as settlement
+               coalesce(sum(balance) filter (where kind <> 'settlement'), 0)::text as customers,
+               coalesce(sum(balance) filter (where kind = 'settlement'), 0)::text as settlement
         from accounts
         group by currency
     ) balances
@@ -46,11 +47,11 @@ pub(crate) async fn now(pool: &PgPool) -> Result<Vec<TrialBalanceRow>, ReadError
 
 /// Reads every account: its earlier months by their totals, and of the month in question its entries, each by an index range.
 const AS_OF: &str = "
-    select currency, customers, settlement, -(customers + settlement) as in_transit
+    select currency, customers::text, settlement::text, (-(customers + settlement))::text as in_transit
     from (
         select account.currency,
-               coalesce(sum(earlier.sum + entries.sum) filter (where account.kind <> 'settlement'), 0)::bigint as customers,
-               coalesce(sum(earlier.sum + entries.sum) filter (where account.kind = 'settlement'), 0)::bigint as settlement
+               coalesce(sum(earlier.sum + entries.sum) filter (where account.kind <> 'settlement'), 0) as customers,
+               coalesce(sum(earlier.sum + entries.sum) filter (where account.kind = 'settlement'), 0) as settlement
         from accounts account
         cross join lateral (
             select coalesce(sum(credits - debits), 0) as sum from monthly_totals totals

@@ -43,8 +43,8 @@ impl From<AccountRow> for Account {
         Self {
             account_id: row.account_id.to_string(),
             balance: row.balance().amount(),
-            available: row.available().amount(),
-            in_transit: row.in_transit().amount(),
+            available: row.currency.amount(row.available()),
+            in_transit: row.currency.amount(row.in_transit()),
             overdraft_limit: row.overdraft_limit().amount(),
             reference: row.reference,
             user_id: row.user_id.map(|id| id.to_string()),

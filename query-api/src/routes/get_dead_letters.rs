@@ -51,7 +51,7 @@ pub(crate) struct DeadLetter {
     amount: String,
     /// ISO 4217 code.
     currency: &'static str,
-    /// What was said of it last.
+    /// What was said of it last, or `ended`.
     standing: Standing,
     /// How an operator said that it is to end.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,7 +79,7 @@ impl From<DeadLetterRow> for DeadLetter {
             to_account: row.to_account.to_string(),
             amount: row.amount(),
             currency: row.currency.0.code(),
-            standing: row.standing,
+            standing: row.standing(),
             resolution: row.resolution,
             step: row.step,
             attempts: row.attempts,

@@ -19,9 +19,8 @@ use axum::routing::get;
 use utoipa::OpenApi;
 
 use crate::QueryApi;
-use crate::database::Era;
 use crate::freshness::AtPosition;
-use crate::limits::{QUERY_BYTES_MAX, READ_TRIES_MAX};
+use crate::limits::QUERY_BYTES_MAX;
 use crate::problem::{Problem, ProblemBody};
 
 /// The routes. The first parameter is `{id}` in all of them, whatever it is the id of: routers that share a path share its names.
@@ -63,8 +62,9 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 
 impl QueryApi {
     /// Waits until the read models are where the request wants them.
-    async fn reach(&self, at: AtPosition) -> Result<Era, Problem> {
-        Ok(self.freshness.reach(at.0, self.options.freshness_timeout).await?)
+    async fn reach(&self, at: AtPosition) -> Result<(), Problem> {
+        self.freshness.reach(at.0, self.options.freshness_timeout).await?;
+        Ok(())
     }
 
     /// Reads when the read models are where the request wants them; once more if Postgres may have forgotten that while it was read.
@@ -72,13 +72,6 @@ impl QueryApi {
     where
         F: Future<Output = Result<T, Problem>>,
     {
-        for _ in 0..READ_TRIES_MAX {
-            let era = self.reach(at).await?;
-            let answer = read().await;
-            if at.0 == 0 || self.freshness.era() == era {
-                return answer;
-            }
-        }
-        Err(Problem::DatabaseUnavailable)
+        self.freshness.read_at(at.0, self.options.freshness_timeout, read).await
     }
 }

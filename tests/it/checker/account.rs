@@ -53,8 +53,8 @@ pub(super) struct Entry {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Month {
-    pub(super) debits: i64,
-    pub(super) credits: i64,
+    pub(super) debits: i128,
+    pub(super) credits: i128,
     pub(super) count: i64,
 }
 
@@ -137,7 +137,7 @@ impl Account {
         });
         let month = self.months.entry(event.month()).or_default();
         month.count += 1;
-        *(if is_debit { &mut month.debits } else { &mut month.credits }) += amount;
+        *(if is_debit { &mut month.debits } else { &mut month.credits }) += i128::from(amount);
         let month = event.month();
         self.entries.push(Entry { month, transfer: id, counterparty, is_debit, amount, balance_after });
         Ok(())

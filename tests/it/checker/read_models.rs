@@ -80,18 +80,15 @@ async fn account_faults(books: &Books, bank: &Client, id: &str, account: &Accoun
     }
     let mut opening = 0;
     for (month, expected) in &account.months {
-        let closing = opening + i128::from(expected.credits) - i128::from(expected.debits);
+        // Whole histories are imported after what they lead to: in between, a balance by business time may leave 64 bits.
+        let closing = opening + expected.credits - expected.debits;
         let before = std::mem::replace(&mut opening, closing);
-        // Whole histories are imported after what they lead to: in between, a balance by business time may be more than fits.
-        if i64::try_from(before).is_err() || i64::try_from(closing).is_err() {
-            continue;
-        }
         let shown = bank.get(&format!("/api/v1/transactions/{id}/month/{month}?first=0")).await;
-        let sum = |member: &str| shown.body[member].as_str().map_or(i64::MIN, cents);
+        let sum = |member: &str| shown.body[member].as_str().map_or(i128::MIN, sum_in_cents);
         let [begin, end, debits, credits] = ["opening", "closing", "total_debits", "total_credits"].map(sum);
         let count = shown.body["count"].as_i64().unwrap_or(-1);
         let same = *expected == (Month { debits, credits, count });
-        if !same || (before, closing) != (begin.into(), end.into()) {
+        if !same || (before, closing) != (begin, end) {
             faults.push(format!(
                 "account {id} in {month} is {}, it should be {expected:?} from {before} to {closing}",
                 shown.body
@@ -142,10 +139,15 @@ async fn transfer_faults(bank: &Client, transfers: &[(&String, &Transfer)]) -> V
     faults
 }
 
+/// A sum may leave the 64 bits of amounts.
+fn sum_in_cents(sum: &str) -> i128 {
+    sum.replace('.', "").parse().unwrap()
+}
+
 async fn trial_balance_faults(books: &Books, bank: &Client) -> Vec<String> {
     let shown = bank.trial_balance().await;
     let shown = shown.as_array().into_iter().flatten().map(|sums| {
-        let sum = |member: &str| i128::from(cents(&text(&sums[member])));
+        let sum = |member: &str| sum_in_cents(&text(&sums[member]));
         (text(&sums["currency"]), [sum("customers"), sum("settlement"), sum("inTransit")])
     });
     let shown: Vec<_> = shown.collect();

@@ -38,7 +38,7 @@ impl SmallDisk {
     }
 
     /// A file on it, as others see it.
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         let root = PathBuf::from(format!("/proc/{}/root", self.holder.id()));
         root.join(self.dir.strip_prefix("/").unwrap()).join(name)
     }

@@ -3,11 +3,13 @@
 use std::process::Output;
 use std::time::Duration;
 
+use eventstore::{AppendToStreamOptions, EventData, ReadAllOptions};
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
+use uuid::Uuid;
 
-use crate::harness::{Answer, Client, Daybook, run, shared, text, until};
+use crate::harness::{Answer, Client, Daybook, log_client, run, shared, text, until};
 
 /// From a start, or an operator's word, to the dead letters.
 const PARKING_TIME_MAX: Duration = Duration::from_secs(60);
@@ -41,14 +43,38 @@ async fn brimful(bank: &Client) -> String {
     let account = bank.open_with(&json!({ "currency": "EUR", "reference": "brim" })).await;
     let debts = ["debt-1", "debt-2"].map(|debt| row(debt, "debtor", "debit", LARGEST, 1));
     import(bank, &debts).await;
-    // Spread over months, so that no month's sum leaves 64 bits either.
     let rows: Vec<Value> = (0..ROWS)
-        .map(|number| row(&format!("fill-{number}"), "brim", "credit", LARGEST, 1 + number / 1_000))
-        .chain([row("fill-rest", "brim", "credit", REST, 11)])
+        .map(|number| row(&format!("fill-{number}"), "brim", "credit", LARGEST, 1))
+        .chain([row("fill-rest", "brim", "credit", REST, 1)])
         .collect();
     stream::iter(rows.chunks(CHUNK)).for_each_concurrent(LANES, async |rows| import(bank, rows).await).await;
     assert_eq!(bank.balance(&account).await, FULL);
     account
+}
+
+/// What was booked for January last, after the debits of today: the sums leave 64 bits, the balance never did.
+async fn by_business_time_more_was_on_it_than_an_account_holds(bank: &Client, full: &str) {
+    const MORE: &str = "92233720368547762.07";
+    let month = async |month: &str| {
+        let page = bank.get(&format!("/api/v1/transactions/{full}/month/{month}?first=1")).await.is(200);
+        ["opening", "closing", "total_credits"].map(|member| text(&page[member]))
+    };
+    assert_eq!(month("2025-01").await, ["0.00", MORE, MORE]);
+    assert_eq!(month("2025-02").await, [MORE, MORE, "0.00"]);
+    let data = bank
+        .graphql(
+            "query($id: ID!) { account(id: $id) { balanceAt(time: \"2025-03-01T00:00:00Z\") { amount }
+                monthlyTotals(month: \"2025-01\") { closing totalCredits } statement(month: \"2025-02\") { opening } }
+                trialBalance(asOf: \"2025-03-01T00:00:00Z\") { currency total } }",
+            json!({ "id": full }),
+        )
+        .await;
+    let account = json!({
+        "balanceAt": { "amount": MORE },
+        "monthlyTotals": { "closing": MORE, "totalCredits": MORE },
+        "statement": { "opening": MORE },
+    });
+    assert_eq!(data, json!({ "account": account, "trialBalance": [{ "currency": "EUR", "total": "0.00" }] }));
 }
 
 /// Four transfers of 1.00 whose money can neither arrive nor come back.
@@ -74,8 +100,9 @@ impl Stuck {
             transfers
                 .push(bank.transfer(&format!("stuck-{number}"), &full, &frozen, "1.00").await.transfer_id());
         }
-        import(&bank, &[row("refill", "brim", "credit", "4.00", 12)]).await;
+        import(&bank, &[row("refill", "brim", "credit", "4.00", 1)]).await;
         assert_eq!(bank.balance(&full).await, FULL);
+        by_business_time_more_was_on_it_than_an_account_holds(&bank, &full).await;
         daybook.stop().await;
         daybook.without("--roles");
         daybook.restart().await;
@@ -434,6 +461,64 @@ async fn only_what_is_parked_can_be_retried_or_resolved() {
         assert_eq!(answer.status, 400, "{query}: {}", answer.body);
         let answer = bank.get(&format!("/api/v1/transactions/stuck?{query}")).await;
         assert_eq!(answer.status, 400, "{query}: {}", answer.body);
+    }
+}
+
+/// As when a driver ends a transfer that was just parked by another.
+#[tokio::test]
+async fn what_was_parked_and_has_ended_all_the_same_is_not_listed_as_parked() {
+    let daybook = shared().await;
+    let bank = daybook.operator("ended letters").await;
+    let (from, to) = (bank.open_with_euros("2.00").await, bank.open("EUR").await);
+    let transfer = bank.transfer("k", &from, &to, "1.00").await.transfer_id();
+    bank.ended(&transfer).await;
+    let log = log_client(daybook.log());
+    let mut all = log.read_all(&ReadAllOptions::default()).await.unwrap();
+    let stream = loop {
+        let event = all.next().await.unwrap().unwrap().event.unwrap();
+        let data: Value = serde_json::from_slice(&event.data).unwrap_or_default();
+        if event.event_type == "TransferRequested" && data["transfer_id"] == *transfer {
+            break event.stream_id().to_owned();
+        }
+    };
+    let parked = json!({
+        "transfer_id": transfer, "stream": stream, "from": from, "to": to, "amount": { "amount": "1.00", "currency": "EUR" },
+        "step": "credit", "reason": "a driver that slept", "attempts": 9,
+    });
+    let metadata = json!({
+        "$correlationId": stream, "actor": "process-manager", "booked_at": "2026-11-30T12:00:00Z", "version": 1,
+    });
+    let event = EventData::json("TransferParked", &parked).unwrap().id(Uuid::new_v4());
+    let event = event.metadata_as_json(&metadata).unwrap();
+    let placed =
+        log.append_to_stream("deadletter-transfer", &AppendToStreamOptions::default(), event).await.unwrap();
+    bank.reads_at(placed.position.commit);
+
+    let listed = async |query: &str| {
+        let page = bank.get(&format!("/api/v1/deadletters{query}")).await.is(200);
+        let mut letters = page["dead_letters"].as_array().unwrap().clone();
+        letters.retain(|letter| letter["transfer_id"] == *transfer);
+        letters.pop().map(|letter| (text(&letter["standing"]), text(&letter["transfer_status"])))
+    };
+    let ended = Some(("ended".to_owned(), "completed".to_owned()));
+    assert_eq!(listed("?standing=parked").await, None);
+    assert_eq!(listed("?standing=ended").await, ended);
+    assert_eq!(listed("").await, ended);
+    let data = bank
+        .graphql(
+            "query($id: ID!) { deadLetters(standing: PARKED) { edges { node { transferId } } } deadLetter(transferId: $id) { standing } }",
+            json!({ "id": transfer }),
+        )
+        .await;
+    assert_eq!(data["deadLetter"], json!({ "standing": "ENDED" }));
+    assert!(!data["deadLetters"].to_string().contains(&transfer), "{data}");
+    let list = |standing| ["deadletter", "list", "--standing", standing, "--url"].map(str::to_owned);
+    let who = ["--data-dir".to_owned(), daybook.dir().to_str().unwrap().to_owned()];
+    for (standing, count) in [("parked", 0), ("ended", 1)] {
+        let arguments: Vec<_> =
+            list(standing).into_iter().chain([daybook.url()]).chain(who.clone()).collect();
+        let printed = printed(&run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).await, 0);
+        assert_eq!(printed.matches(&transfer).count(), count, "{printed}");
     }
 }
 

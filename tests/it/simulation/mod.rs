@@ -11,6 +11,7 @@ mod plan;
 mod postgres;
 mod projections;
 mod read_models;
+mod upgrade;
 mod world;
 
 use std::borrow::Cow;

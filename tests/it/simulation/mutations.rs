@@ -26,6 +26,7 @@ const RULES: &[Rule] = &[
     Rule::ReversalIsRemembered,
     Rule::RefusalIsRemembered,
     Rule::MemoryIsWidened,
+    Rule::SnapshotKnowsNoLegs,
     Rule::RepetitionIsTheSame,
     Rule::CompletionFollowsCredit,
     Rule::FailureFollowsReversal,

@@ -48,13 +48,18 @@ impl Postgres {
 
     /// A database of one's own, with the read models' tables; its URL.
     pub(super) async fn database(&self, name: &str) -> String {
-        let mut admin = PgConnection::connect(&self.url).await.unwrap();
-        admin.execute(AssertSqlSafe(format!("create database {name}"))).await.unwrap();
-        let url = self.url.replacen("/daybook?", &format!("/{name}?"), 1);
+        let url = self.empty_database(name).await;
         let pool = sqlx::PgPool::connect(&url).await.unwrap();
         projector::migrate(&pool).await.unwrap();
         pool.close().await;
         url
+    }
+
+    /// A database of one's own, with nothing in it; its URL.
+    pub(super) async fn empty_database(&self, name: &str) -> String {
+        let mut admin = PgConnection::connect(&self.url).await.unwrap();
+        admin.execute(AssertSqlSafe(format!("create database {name}"))).await.unwrap();
+        self.url.replacen("/daybook?", &format!("/{name}?"), 1)
     }
 }
 

@@ -36,7 +36,7 @@ type Ended = Result<(), ProjectorError>;
 /// A database and what is used to look into it.
 pub(super) struct Database {
     url: String,
-    db: PgConnection,
+    pub(super) db: PgConnection,
 }
 
 impl Database {
@@ -107,6 +107,29 @@ impl Database {
         let two = (self.projector(outcome, &mut lots, 0), self.projector(outcome, &mut lots, 0));
         if tokio::time::timeout(TIME_MAX, self.until_the_end(outcome, two)).await != Ok(true) {
             return vec!["the projectors never come to the end".to_owned()];
+        }
+        differences(&mut self.db, &Books::of(&outcome.events)).await
+    }
+
+    /// Projects the first of a log's events, at least up to a position, undisturbed.
+    pub(super) async fn project_up_to(&mut self, outcome: &Outcome, position: u64) {
+        self.clear().await;
+        let store: EventStore = outcome.log.connect(Arc::new(Reader::new(&mut Rng::with_seed(0), 0))).into();
+        let Projector { mut db, mut place, mut subscription, .. } = Projector::new(self, &store).await;
+        while place.position < position {
+            let batch = subscription.next(40).await.unwrap();
+            let recorded_at = batch.events.last().map(|event| event.recorded_at).or(place.recorded_at);
+            let to = Place { position: batch.position, recorded_at };
+            apply(&mut db, &batch, place.position, to).await.unwrap();
+            place = to;
+        }
+    }
+
+    /// What differs after a projector has gone on from whatever is there, undisturbed.
+    pub(super) async fn differences_when_caught_up(&mut self, outcome: &Outcome) -> Vec<String> {
+        let one = (self.projector(outcome, &mut Rng::with_seed(0), 0), std::future::pending());
+        if tokio::time::timeout(TIME_MAX, self.until_the_end(outcome, one)).await != Ok(true) {
+            return vec!["the projector does not come to the end".to_owned()];
         }
         differences(&mut self.db, &Books::of(&outcome.events)).await
     }

@@ -67,6 +67,8 @@ enum Standing {
     Retried,
     /// Those that were to end as an operator said
     Resolved,
+    /// Those that have ended without an operator's word
+    Ended,
     /// Every transfer that was ever parked
     All,
 }

@@ -1,0 +1,12 @@
+-- Sums of amounts, which may leave 64 bits though no amount and no balance does: what moved in a month, what is in transit, what all
+-- customers have. Else the projection would stop before the event that makes one too large, for ever. Still whole minor units.
+alter table accounts alter column in_transit type numeric;
+
+alter table monthly_totals
+    alter column debits type numeric,
+    alter column credits type numeric;
+
+alter table trial_balance
+    alter column customers type numeric,
+    alter column settlement type numeric,
+    alter column in_transit type numeric;
