@@ -20,6 +20,7 @@ use ledger_core::WebhookId;
 use ledger_core::webhook::Settings;
 use ledger_core::webhook::address::is_public;
 use ledger_streams::WebhookSecret;
+use name_lookup::Names;
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 
 use crate::notification::Notification;
@@ -87,7 +88,7 @@ impl Endpoints {
     /// When the system has no certificates to trust.
     pub(crate) fn new(options: &NotificationOptions) -> std::io::Result<Self> {
         let allow_private = options.allow_private;
-        let mut tcp = HttpConnector::new_with_resolver(Resolver { allow_private });
+        let mut tcp = HttpConnector::new_with_resolver(Resolver { names: Names::of_system(), allow_private });
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT_TIMEOUT.min(options.timeout)));

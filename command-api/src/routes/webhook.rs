@@ -89,7 +89,7 @@ impl SettingsBody {
             let detail = format!("A webhook names at most {WEBHOOK_ACCOUNTS_MAX} accounts.");
             return Err(Problem::bad_request("too_many_accounts", detail));
         }
-        webhook_url::check(&self.url, api.options.webhooks.allow_private).await?;
+        webhook_url::check(&self.url, api.options.webhooks.allow_private, &api.names).await?;
         for account in &self.accounts {
             let found = api.ledger.view(*account).await?;
             let found = found.filter(|account| owner.is_none() || account.user_id == owner);
