@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER, USER_AGENT};
-use http::{Request, StatusCode, Uri};
+use http::uri::Scheme;
+use http::{Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -27,7 +29,8 @@ use crate::notification::Notification;
 use crate::resolver::{NotPublic, Resolver};
 use crate::signature::sign;
 use crate::{
-    ANSWER_BYTES_MAX, CONNECT_TIMEOUT, IDLE_CONNECTION_MAX, NotificationOptions, SLOW_AFTER, WINDOW,
+    ANSWER_BODY_TIMEOUT, ANSWER_BYTES_MAX, CONNECT_TIMEOUT, IDLE_CONNECTION_MAX, NotificationOptions,
+    SLOW_AFTER, WINDOW,
 };
 
 /// Posts to endpoints, and keeps their connections.
@@ -109,25 +112,36 @@ impl Endpoints {
     pub(crate) async fn post(&self, target: Arc<Target>, notification: &Notification) -> Answer {
         let started = Instant::now();
         let answered = tokio::time::timeout(self.timeout, self.try_post(&target, notification)).await;
+        let took = started.elapsed();
         let (result, retry_after) = match answered {
-            Ok(Ok((status, headers))) => (Ok(status), retry_after(status, &headers)),
+            Ok(Ok(response)) => {
+                let (head, body) = response.into_parts();
+                // What it says is nobody's business; read to its end, the connection can be used again.
+                let rest = Limited::new(body, ANSWER_BYTES_MAX).collect();
+                let _ = tokio::time::timeout(ANSWER_BODY_TIMEOUT, rest).await;
+                (Ok(head.status), retry_after(head.status, &head.headers))
+            }
             Ok(Err(reason)) => (Err(reason), None),
             Err(_) => (Err(format!("no answer within {:?}", self.timeout)), None),
         };
-        Answer { result, retry_after, took: started.elapsed() }
+        Answer { result, retry_after, took }
     }
 
     async fn try_post(
         &self,
         target: &Target,
         notification: &Notification,
-    ) -> Result<(StatusCode, HeaderMap), String> {
+    ) -> Result<Response<Incoming>, String> {
         // A name is checked once it is resolved; an address in its place is never resolved.
         if let Some(address) = literal_address(&target.uri)
             && !self.allow_private
             && !is_public(address)
         {
             return Err(NotPublic(address.to_string()).to_string());
+        }
+        // It was registered when that was allowed.
+        if !self.allow_private && target.uri.scheme() != Some(&Scheme::HTTPS) {
+            return Err("http is not allowed; a webhook's URL must begin with https://".to_owned());
         }
         let now = Utc::now();
         let id = notification.message_id(target.webhook_id);
@@ -142,11 +156,7 @@ impl Endpoints {
             .header("webhook-id", id)
             .body(Full::new(body))
             .map_err(|error| error.to_string())?;
-        let response = self.client.request(request).await.map_err(|error| innermost(&error))?;
-        let (head, body) = response.into_parts();
-        // What it says is nobody's business; read to its end, the connection can be used again.
-        let _ = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
-        Ok((head.status, head.headers))
+        self.client.request(request).await.map_err(|error| innermost(&error))
     }
 }
 

@@ -76,6 +76,7 @@ impl Bank {
             allow_private: true,
             retry_min: Duration::from_millis(20),
             retry_max: Duration::from_millis(200),
+            disable_keyless_after: Duration::from_millis(500),
             ..NotificationOptions::default()
         };
         let (ready, is_ready) = tokio::sync::oneshot::channel();
