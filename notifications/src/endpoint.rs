@@ -132,16 +132,16 @@ impl Endpoints {
         target: &Target,
         notification: &Notification,
     ) -> Result<Response<Incoming>, String> {
+        // It was registered when that was allowed.
+        if !self.allow_private && target.uri.scheme() != Some(&Scheme::HTTPS) {
+            return Err("http is not allowed; a webhook's URL must begin with https://".to_owned());
+        }
         // A name is checked once it is resolved; an address in its place is never resolved.
         if let Some(address) = literal_address(&target.uri)
             && !self.allow_private
             && !is_public(address)
         {
             return Err(NotPublic(address.to_string()).to_string());
-        }
-        // It was registered when that was allowed.
-        if !self.allow_private && target.uri.scheme() != Some(&Scheme::HTTPS) {
-            return Err("http is not allowed; a webhook's URL must begin with https://".to_owned());
         }
         let now = Utc::now();
         let id = notification.message_id(target.webhook_id);
