@@ -54,8 +54,8 @@ pub const ANSWER_BODY_TIMEOUT: Duration = Duration::from_secs(1);
 pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// How soon a key file that could not be read is tried again.
 pub const KEY_RETRY_EVERY: Duration = Duration::from_secs(10);
-/// How long posts under way may take at the end.
-pub const DRAIN_TIME: Duration = Duration::from_secs(5);
+/// How long posts under way may take at the end. Less than the lease, which their outcome is saved under.
+pub const DRAIN_TIME: Duration = Duration::from_secs(4);
 
 /// Attempts that wait to be written to the delivery log; more are not noted, and counted.
 pub const LOG_QUEUE_MAX: usize = 20_000;

@@ -147,6 +147,12 @@ impl Dispatcher {
 
     /// Waits a while for posts under way: what arrives now need not be sent again.
     pub(super) async fn drain(&mut self) {
+        // They end with the lease, and what came of them is saved under it.
+        if self.fence.is_held()
+            && let Err(error) = self.fence.attend().await
+        {
+            tracing::debug!(%error, "the lease was not renewed for the end");
+        }
         let drain = async {
             while let Some(posted) = self.posts.join_next().await {
                 let Ok(Posted { webhook_id, due, answer: Some(answer) }) = posted else { continue };
