@@ -282,7 +282,6 @@ async fn an_address_is_looked_at_again_whenever_it_is_called() {
         ("http", "2130706433", without_tls),
         ("https", "localhost", not_public),
         ("https", "127.0.0.1", not_public),
-        ("https", "2130706433", not_public),
     ] {
         let url = format!("{scheme}://{host}:{}/hook", endpoint.port());
         let (id, _) = register(&bank, &json!({ "url": url, "types": ["money.received"] })).await;
