@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use ledger_streams::{KeyStore, Ledger};
+use name_lookup::Names;
 
 pub use limits::*;
 pub use openapi::openapi;
@@ -48,12 +49,13 @@ pub struct CommandApi {
     ledger: Ledger,
     keys: KeyStore,
     options: Arc<CommandApiOptions>,
+    names: Names,
 }
 
 impl CommandApi {
     /// The command side of a ledger.
     #[must_use]
     pub fn new(ledger: Ledger, keys: KeyStore, options: CommandApiOptions) -> Self {
-        Self { ledger, keys, options: Arc::new(options) }
+        Self { ledger, keys, options: Arc::new(options), names: Names::of_system() }
     }
 }

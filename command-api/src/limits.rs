@@ -21,8 +21,6 @@ pub const DETAIL_CHARS_MAX: usize = 200;
 pub const WEBHOOK_ACCOUNTS_MAX: usize = 100;
 /// The longest URL of a webhook, in characters.
 pub const WEBHOOK_URL_CHARS_MAX: usize = 2_048;
-/// How long the name in a webhook's URL may take to be resolved when it is registered.
-pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Events the process manager reads at a time.
 pub const PROCESS_BATCH_EVENTS: usize = 2_048;

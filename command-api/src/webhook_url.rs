@@ -1,32 +1,25 @@
 //! Where a webhook may be: looked at when it is registered or changed, and again by the sender at each connection.
 
-use std::net::IpAddr;
-
 use http::Uri;
 use ledger_core::webhook::address::is_public;
+use name_lookup::{LookupError, Names};
 
+use crate::WEBHOOK_URL_CHARS_MAX;
 use crate::problem::Problem;
-use crate::{RESOLVE_TIMEOUT, WEBHOOK_URL_CHARS_MAX};
 
 /// Refuses what is not the URL of an endpoint, and addresses that are not of the public internet unless these are allowed. A name that
 /// cannot be resolved now may be later.
-pub(crate) async fn check(url: &str, allow_private: bool) -> Result<(), Problem> {
-    let (host, port) = parse(url, allow_private)?;
+pub(crate) async fn check(url: &str, allow_private: bool, names: &Names) -> Result<(), Problem> {
+    let host = parse(url, allow_private)?;
     if allow_private {
         return Ok(());
     }
-    let addresses: Vec<IpAddr> = match host.parse() {
-        Ok(address) => vec![address],
-        Err(_) => {
-            let found = tokio::time::timeout(RESOLVE_TIMEOUT, tokio::net::lookup_host((&*host, port))).await;
-            found
-                .ok()
-                .and_then(Result::ok)
-                .map(|found| found.map(|found| found.ip()).collect())
-                .unwrap_or_default()
-        }
+    let is_fit = match names.addresses(&host).await {
+        Ok(addresses) => addresses.into_iter().all(is_public),
+        Err(LookupError::NoName(_)) => false,
+        Err(LookupError::Failed { .. } | LookupError::TimedOut(_)) => true,
     };
-    if addresses.iter().copied().all(is_public) {
+    if is_fit {
         return Ok(());
     }
     Err(Problem::bad_request(
@@ -35,8 +28,8 @@ pub(crate) async fn check(url: &str, allow_private: bool) -> Result<(), Problem>
     ))
 }
 
-/// Host and port.
-fn parse(url: &str, allow_http: bool) -> Result<(String, u16), Problem> {
+/// The host.
+fn parse(url: &str, allow_http: bool) -> Result<String, Problem> {
     let invalid = |why: &str| Problem::bad_request("invalid_url", format!("The webhook's URL {why}."));
     if url.chars().count() > WEBHOOK_URL_CHARS_MAX {
         return Err(invalid(&format!("is longer than {WEBHOOK_URL_CHARS_MAX} characters")));
@@ -45,11 +38,9 @@ fn parse(url: &str, allow_http: bool) -> Result<(String, u16), Problem> {
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
         return Err(invalid("must name a scheme and a host, such as https://shop.example/daybook"));
     };
-    let port = match scheme {
-        "https" => 443,
-        "http" if allow_http => 80,
-        _ => return Err(invalid("must begin with https://")),
-    };
+    if scheme != "https" && !(scheme == "http" && allow_http) {
+        return Err(invalid("must begin with https://"));
+    }
     if authority.as_str().contains('@') {
         return Err(invalid("must not hold a name or password; the signature says who we are"));
     }
@@ -61,11 +52,13 @@ fn parse(url: &str, allow_http: bool) -> Result<(String, u16), Problem> {
     if host.is_empty() {
         return Err(invalid("must name a host"));
     }
-    Ok((host.to_owned(), authority.port_u16().unwrap_or(port)))
+    Ok(host.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
+    use name_lookup::Names;
+
     use super::{check, parse};
 
     #[test]
@@ -93,12 +86,18 @@ mod tests {
 
     #[tokio::test]
     async fn private_addresses_are_refused_unless_they_are_allowed() {
-        for private in
-            ["https://127.0.0.1/", "https://[::1]/", "https://10.1.2.3:8443/x", "https://localhost/"]
-        {
-            assert!(check(private, false).await.is_err(), "{private}");
-            assert!(check(private, true).await.is_ok(), "{private}");
+        let names = Names::of_system();
+        for private in [
+            "https://127.0.0.1/",
+            "https://[::1]/",
+            "https://10.1.2.3:8443/x",
+            "https://localhost/",
+            "https://2130706433/",
+            "https://0x7f.1/",
+        ] {
+            assert!(check(private, false, &names).await.is_err(), "{private}");
+            assert!(check(private, true, &names).await.is_ok(), "{private}");
         }
-        assert!(check("https://1.1.1.1/", false).await.is_ok());
+        assert!(check("https://1.1.1.1/", false, &names).await.is_ok());
     }
 }

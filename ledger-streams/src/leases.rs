@@ -99,6 +99,12 @@ impl Lease {
         Ok(self.is_held())
     }
 
+    /// A number that grows whenever the lease is taken or renewed, while it is held: what is written under it can be told from what an
+    /// earlier holder writes late.
+    pub(crate) fn token(&self) -> Option<u64> {
+        self.seen.filter(|_| self.is_held()).map(|seen| seen.revision)
+    }
+
     /// Appends what only the holder may append, behind a renewal and in one batch with it. `false` when another process has taken the lease:
     /// then nothing is written.
     pub(crate) async fn append(&mut self, batch: Vec<StreamAppend>) -> Result<bool, StoreError> {

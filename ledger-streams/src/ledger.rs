@@ -3,18 +3,14 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use eventstore_node::StreamAppend;
 use ledger_core::dead_letter::DeadLetters;
-use ledger_core::{AccountId, Position, Snowflakes, TransferId, UserId, WebhookId};
+use ledger_core::{AccountId, Snowflakes, TransferId, UserId, WebhookId};
 use parking_lot::Mutex;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::accounts::Accounts;
-use crate::codec::{decode, system_append};
+use crate::codec::decode;
 use crate::ids::Ids;
-use crate::store::AppendFailure;
 use crate::transfers::Claims;
 use crate::webhook_list::WebhookList;
 use crate::{
@@ -156,59 +152,6 @@ impl Ledger {
         self.new_id(WebhookId::generate)
     }
 
-    /// A subscriber's place as it last saved it, 0 when it never did.
-    ///
-    /// # Errors
-    /// From the store; [`StoreError::Broken`] when what was saved is not a number.
-    pub async fn load_checkpoint(&self, subscriber: &str) -> Result<Position, StoreError> {
-        Ok(self.load_place(subscriber).await?.unwrap_or(0))
-    }
-
-    /// What a subscriber saved of its place: a position, or more than that.
-    ///
-    /// # Errors
-    /// From the store; [`StoreError::Broken`] when what was saved is something else.
-    pub async fn load_place<T: DeserializeOwned>(&self, subscriber: &str) -> Result<Option<T>, StoreError> {
-        let stream = checkpoint_stream(subscriber).into();
-        let Some(event) = self.store().read_last(&stream).await? else {
-            return Ok(None);
-        };
-        serde_json::from_slice(&event.data)
-            .map(Some)
-            .map_err(|error| StoreError::Broken(format!("checkpoint of {subscriber}: {error}").into()))
-    }
-
-    /// Saves a subscriber's place in the log itself.
-    ///
-    /// # Errors
-    /// From the store.
-    pub async fn save_checkpoint(&self, subscriber: &str, position: Position) -> Result<(), StoreError> {
-        match self.store().append(vec![self.place(subscriber, &position)?]).await {
-            Ok(_) => Ok(()),
-            Err(AppendFailure::Store(error)) => Err(error),
-            Err(AppendFailure::Conflict(_)) => Err(StoreError::Contended(subscriber.into())),
-        }
-    }
-
-    /// Saves places of subscribers in the log itself, in this order: when one is there, those before it are. Only who holds the lease may:
-    /// `false` when another process has taken it, whose places are newer; then nothing is saved.
-    ///
-    /// # Errors
-    /// From the store.
-    pub async fn save_places<T: Serialize + Sync>(
-        &self,
-        lease: &mut Lease,
-        places: &[(String, T)],
-    ) -> Result<bool, StoreError> {
-        let batch = places.iter().map(|(subscriber, place)| self.place(subscriber, place));
-        lease.append(batch.collect::<Result<_, _>>()?).await
-    }
-
-    fn place<T: Serialize>(&self, subscriber: &str, place: &T) -> Result<StreamAppend, StoreError> {
-        let data = serde_json::to_vec(place).map_err(|error| StoreError::Broken(error.to_string().into()))?;
-        Ok(system_append(self.store().new_uuid(), &checkpoint_stream(subscriber), "$checkpoint", data))
-    }
-
     /// The first event of one of the ledger's streams: what an account was opened with, what a transfer was asked for.
     ///
     /// # Errors
@@ -217,8 +160,4 @@ impl Ledger {
         let first = self.store().read_event(stream, 0).await?;
         first.map_or(Ok(None), decode)
     }
-}
-
-fn checkpoint_stream(subscriber: &str) -> String {
-    format!("$checkpoint-{subscriber}")
 }

@@ -17,6 +17,7 @@ mod ledger;
 mod limits;
 mod opening;
 mod personal;
+mod places;
 mod recall;
 mod recorded;
 mod secrets;

@@ -80,3 +80,5 @@ pub const READ_AHEAD_EVENTS: usize = 1_024;
 pub const FILTER_WINDOW_EVENTS: u32 = 256;
 /// How long a subscription that is behind waits for a batch to fill up.
 pub const FILL_TIME: Duration = Duration::from_millis(20);
+/// Places of a subscriber that are looked at for the newest: as many processes may have been stopped while they saved, and have gone on late.
+pub(crate) const PLACES_READ_BACK: usize = 8;

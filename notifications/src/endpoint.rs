@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER, USER_AGENT};
-use http::{Request, StatusCode, Uri};
+use http::uri::Scheme;
+use http::{Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -21,14 +23,15 @@ use ledger_core::text::plainly;
 use ledger_core::webhook::Settings;
 use ledger_core::webhook::address::is_public;
 use ledger_streams::WebhookSecret;
+use name_lookup::Names;
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 
 use crate::notification::Notification;
 use crate::resolver::{NotPublic, Resolver};
 use crate::signature::sign;
 use crate::{
-    ANSWER_BYTES_MAX, CONNECT_TIMEOUT, ERROR_CHARS_MAX, IDLE_CONNECTION_MAX, NotificationOptions, SLOW_AFTER,
-    WINDOW,
+    ANSWER_BODY_TIMEOUT, ANSWER_BYTES_MAX, CONNECT_TIMEOUT, ERROR_CHARS_MAX, IDLE_CONNECTION_MAX,
+    NotificationOptions, SLOW_AFTER, WINDOW,
 };
 
 /// Posts to endpoints, and keeps their connections.
@@ -89,7 +92,7 @@ impl Endpoints {
     /// When the system has no certificates to trust.
     pub(crate) fn new(options: &NotificationOptions) -> std::io::Result<Self> {
         let allow_private = options.allow_private;
-        let mut tcp = HttpConnector::new_with_resolver(Resolver { allow_private });
+        let mut tcp = HttpConnector::new_with_resolver(Resolver { names: Names::of_system(), allow_private });
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT_TIMEOUT.min(options.timeout)));
@@ -110,19 +113,30 @@ impl Endpoints {
     pub(crate) async fn post(&self, target: Arc<Target>, notification: &Notification) -> Answer {
         let started = Instant::now();
         let answered = tokio::time::timeout(self.timeout, self.try_post(&target, notification)).await;
+        let took = started.elapsed();
         let (result, retry_after) = match answered {
-            Ok(Ok((status, headers))) => (Ok(status), retry_after(status, &headers)),
+            Ok(Ok(response)) => {
+                let (head, body) = response.into_parts();
+                // What it says is nobody's business; read to its end, the connection can be used again.
+                let rest = Limited::new(body, ANSWER_BYTES_MAX).collect();
+                let _ = tokio::time::timeout(ANSWER_BODY_TIMEOUT, rest).await;
+                (Ok(head.status), retry_after(head.status, &head.headers))
+            }
             Ok(Err(reason)) => (Err(reason), None),
             Err(_) => (Err(format!("no answer within {:?}", self.timeout)), None),
         };
-        Answer { result, retry_after, took: started.elapsed() }
+        Answer { result, retry_after, took }
     }
 
     async fn try_post(
         &self,
         target: &Target,
         notification: &Notification,
-    ) -> Result<(StatusCode, HeaderMap), String> {
+    ) -> Result<Response<Incoming>, String> {
+        // It was registered when that was allowed.
+        if !self.allow_private && target.uri.scheme() != Some(&Scheme::HTTPS) {
+            return Err("http is not allowed; a webhook's URL must begin with https://".to_owned());
+        }
         // A name is checked once it is resolved; an address in its place is never resolved.
         if let Some(address) = literal_address(&target.uri)
             && !self.allow_private
@@ -143,11 +157,7 @@ impl Endpoints {
             .header("webhook-id", id)
             .body(Full::new(body))
             .map_err(|error| error.to_string())?;
-        let response = self.client.request(request).await.map_err(|error| innermost(&error))?;
-        let (head, body) = response.into_parts();
-        // What it says is nobody's business; read to its end, the connection can be used again.
-        let _ = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
-        Ok((head.status, head.headers))
+        self.client.request(request).await.map_err(|error| innermost(&error))
     }
 }
 

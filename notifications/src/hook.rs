@@ -5,14 +5,15 @@ use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use http::Uri;
-use ledger_core::webhook::{Webhook, WebhookEvent, WebhookState, WebhookStatus};
+use ledger_core::webhook::{NotificationType, Webhook, WebhookEvent, WebhookState, WebhookStatus};
 use ledger_core::{Event, Position, UserId, WebhookId};
 use ledger_streams::{KeyError, KeyStore, Recorded};
 use serde::{Deserialize, Serialize};
 
 use crate::endpoint::Target;
+use crate::health::Retry;
 use crate::notification::Notification;
-use crate::queue::{Queue, Retry};
+use crate::queue::Queue;
 
 /// A webhook's place in the log, where it is not simply where everybody is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +48,10 @@ pub(crate) struct Hook {
     pub(crate) time: u64,
     /// Made when it is needed.
     pub(crate) target: Option<Arc<Target>>,
+    /// True while that is being made.
+    pub(crate) is_opening: bool,
+    /// Since when there has been no key to open its secret with.
+    pub(crate) keyless_since: Option<Instant>,
     /// Its place as it was saved last.
     pub(crate) saved: Option<Place>,
     /// When it is looked at again.
@@ -86,7 +91,24 @@ impl Hook {
             if read_to < along || webhook.status.is_disabled() { Reading::Behind } else { Reading::Along };
         let queue = Queue::new(retry, inherited);
         let events = state.events;
-        Some(Self { webhook, events, queue, reading, read_to, time: 0, target: None, saved, timer: None })
+        Some(Self {
+            webhook,
+            events,
+            queue,
+            reading,
+            read_to,
+            time: 0,
+            target: None,
+            is_opening: false,
+            keyless_since: None,
+            saved,
+            timer: None,
+        })
+    }
+
+    /// How many events of its stream it knows.
+    pub(crate) const fn events(&self) -> u64 {
+        self.events
     }
 
     pub(crate) fn id(&self) -> WebhookId {
@@ -115,6 +137,12 @@ impl Hook {
             | WebhookEvent::Enabled(_)
             | WebhookEvent::Deleted(_) => Effect::None,
         }
+    }
+
+    /// True when it asked for notifications of this type.
+    pub(crate) fn wants_type(&self, kind: NotificationType) -> bool {
+        let types = &self.webhook.settings.types;
+        types.is_empty() || types.contains(&kind)
     }
 
     /// True when this is for it, given who holds the account.
@@ -155,6 +183,15 @@ impl Hook {
         self.time += 1;
         self.read_to = position;
         self.reading = if position < along || !self.is_enabled() { Reading::Behind } else { Reading::Along };
+    }
+
+    /// Forgets what it had to be told, for want of memory, and reads that again later.
+    pub(crate) fn forget(&mut self, along: Position) {
+        let position = self.told_to(along);
+        self.queue.forget();
+        self.time += 1;
+        self.read_to = position;
+        self.reading = Reading::Behind;
     }
 
     /// Where to post and what to sign with; `None` when there is no key to open the secret with. Blocking.

@@ -9,6 +9,7 @@ mod delivery_log;
 mod dispatcher;
 mod endpoint;
 mod facts;
+mod health;
 mod hook;
 mod index;
 mod limits;

@@ -6,11 +6,17 @@ use std::time::Duration;
 pub const QUEUE_MAX: usize = 1_000;
 /// The same while nothing gets through to its endpoint.
 pub const QUEUE_DOWN_MAX: usize = 64;
-/// Notifications in memory for all webhooks together; beyond it only a webhook with none reads.
+/// Notifications in memory for all webhooks together, and what is being read for them. Beyond it nobody reads.
 pub const OUTSTANDING_MAX: usize = 200_000;
+/// From here on memory is tight: so many webhooks that get nowhere could not fill the rest.
+pub const OUTSTANDING_TIGHT: usize = OUTSTANDING_MAX / 2;
+/// Notifications that one webhook keeps while memory is tight.
+pub const QUEUE_TIGHT_MAX: usize = 64;
+/// The same while nothing gets through: the one to try.
+pub const QUEUE_DOWN_TIGHT_MAX: usize = 1;
 /// Posts under way to one endpoint, each of another account.
 pub const WINDOW: usize = 64;
-/// The same for an endpoint that was slow to answer last time.
+/// The same for an endpoint that was slow to answer last time, or failed; each quick answer makes it one more.
 pub const WINDOW_SLOW: usize = 4;
 /// What is slow.
 pub const SLOW_AFTER: Duration = Duration::from_secs(1);
@@ -26,6 +32,8 @@ pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(60 * 60);
 pub const BATCH_EVENTS: usize = 1_024;
 /// Webhooks that are behind and read the log on their own at the same time.
 pub const READERS_MAX: usize = 16;
+/// Webhooks that are read at the same time at the start.
+pub const LOADS_MAX: usize = 64;
 /// How often places in the log are saved. After a crash, what was told since is told again.
 pub const SAVE_EVERY: Duration = Duration::from_secs(1);
 /// How often a process that waits for the lease looks whether it is free.
@@ -38,14 +46,16 @@ pub const TRANSFERS_REMEMBERED: usize = 100_000;
 pub const HOLDERS_REMEMBERED: usize = 200_000;
 /// How long a connection to an endpoint may take to be made, TLS aside.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an idle connection to an endpoint is kept.
-pub const IDLE_CONNECTION_MAX: Duration = Duration::from_secs(60);
+/// How long an idle connection to an endpoint is kept: so there are never more of them than posts within this time.
+pub const IDLE_CONNECTION_MAX: Duration = Duration::from_secs(15);
+/// How long the rest of an answer is waited for, once its status is known.
+pub const ANSWER_BODY_TIMEOUT: Duration = Duration::from_secs(1);
 /// Bytes of an answer that are read, so that its connection can be used again.
 pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// How soon a key file that could not be read is tried again.
 pub const KEY_RETRY_EVERY: Duration = Duration::from_secs(10);
-/// How long posts under way may take at the end.
-pub const DRAIN_TIME: Duration = Duration::from_secs(5);
+/// How long posts under way may take at the end. Less than the lease, which their outcome is saved under.
+pub const DRAIN_TIME: Duration = Duration::from_secs(4);
 
 /// Characters of what a failed attempt came to, in the delivery log and where a webhook is disabled for it.
 pub const ERROR_CHARS_MAX: usize = 200;

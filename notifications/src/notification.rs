@@ -58,24 +58,25 @@ struct Issued {
     files: Vec<StatementFile>,
 }
 
-/// True when [`notification`] needs to know what the event's transfer was asked for.
+/// What an event tells of its transfer's end. Then [`notification`] needs to know what that transfer was asked for.
 #[must_use]
-pub const fn needs_request(event: &Event) -> bool {
+pub const fn end_told_by(event: &Event) -> Option<NotificationType> {
     match event {
-        Event::Transfer(
-            TransferEvent::Rejected(_) | TransferEvent::Completed(_) | TransferEvent::Failed(_),
-        ) => true,
+        Event::Transfer(TransferEvent::Completed(_)) => Some(NotificationType::TransferCompleted),
+        Event::Transfer(TransferEvent::Rejected(_) | TransferEvent::Failed(_)) => {
+            Some(NotificationType::TransferFailed)
+        }
         Event::Transfer(TransferEvent::Requested(_))
         | Event::Account(_)
         | Event::User(_)
         | Event::Reference(_)
         | Event::DeadLetter(_)
         | Event::Statement(_)
-        | Event::Webhook(_) => false,
+        | Event::Webhook(_) => None,
     }
 }
 
-/// What an event is to the world outside, if it is anything. `request` is what the transfer was asked for, where [`needs_request`].
+/// What an event is to the world outside, if it is anything. `request` is what the transfer was asked for, where [`end_told_by`] says anything.
 #[must_use]
 pub fn notification(recorded: &Recorded, request: Option<&TransferRequested>) -> Option<Notification> {
     let own_account = || stream::account_id(&recorded.stream);

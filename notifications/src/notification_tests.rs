@@ -123,8 +123,8 @@ fn a_transfers_end_is_told_to_the_account_it_came_from() {
     ];
     for (event, status, reason) in ends {
         let recorded = recorded("transfer-1", Event::Transfer(event));
-        assert!(needs_request(&recorded.event));
         let told = notification(&recorded, Some(&request())).unwrap();
+        assert_eq!(end_told_by(&recorded.event), Some(told.kind));
         assert_eq!(told.account, account(1));
         let data = &body(&told, &settings(None))["data"];
         assert_eq!(data["status"], status);

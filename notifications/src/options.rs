@@ -17,6 +17,8 @@ pub struct NotificationOptions {
     pub retry_max: Duration,
     /// For how long posts of one notification may fail before its webhook is disabled.
     pub disable_after: Duration,
+    /// For how long a webhook's signing key may be missing before the webhook is disabled.
+    pub disable_keyless_after: Duration,
     /// Where attempts are noted; nowhere without one.
     pub delivery_log: Option<DeliveryLog>,
 }
@@ -29,6 +31,7 @@ impl Default for NotificationOptions {
             retry_min: Duration::from_secs(2),
             retry_max: Duration::from_secs(60 * 60),
             disable_after: Duration::from_secs(3 * 24 * 60 * 60),
+            disable_keyless_after: Duration::from_secs(60),
             delivery_log: None,
         }
     }

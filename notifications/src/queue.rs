@@ -2,30 +2,20 @@
 //!
 //! Each account has a lane, and at most the first of a lane is under way, so that an account's notifications arrive in order. What failed
 //! waits in its lane, longer each time, and holds up its lane alone. When several in a row failed, whichever lanes they were of, the
-//! endpoint is taken for down and tried with one post at a time, until one succeeds.
+//! endpoint is taken for down and tried with one post at a time, until one succeeds (`health.rs`).
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use backon::ExponentialBackoff;
 use chrono::{DateTime, TimeDelta, Utc};
 use ledger_core::{AccountId, Position};
 
+use crate::health::{Health, Retry};
 use crate::notification::Notification;
-use crate::{
-    DOWN_PAUSE_MAX, FAILURES_UNTIL_DOWN, QUEUE_DOWN_MAX, QUEUE_MAX, RETRY_AFTER_MAX, WINDOW, WINDOW_SLOW,
-};
-
-/// How long what failed waits.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Retry {
-    /// At first; doubled each time, with jitter.
-    pub(crate) min: Duration,
-    /// At most.
-    pub(crate) max: Duration,
-}
+use crate::{QUEUE_DOWN_MAX, QUEUE_DOWN_TIGHT_MAX, QUEUE_MAX, QUEUE_TIGHT_MAX, RETRY_AFTER_MAX};
 
 /// What one webhook still has to be told.
 #[derive(Debug)]
@@ -39,12 +29,8 @@ pub(crate) struct Queue {
     /// Everything not delivered, by position.
     outstanding: BTreeMap<Position, AccountId>,
     in_flight: usize,
-    slow: bool,
-    /// Failures since the last success.
-    failures: u32,
-    /// While the endpoint is down: when it may be tried again, and how long it rests then.
-    down: Option<(Instant, ExponentialBackoff)>,
-    /// The notification that an earlier process could not deliver, and since when.
+    health: Health,
+    /// The notification that could not be delivered before it was read again, here or by an earlier process, and since when.
     inherited: Option<(Position, DateTime<Utc>)>,
 }
 
@@ -77,9 +63,7 @@ impl Queue {
             later: BTreeSet::new(),
             outstanding: BTreeMap::new(),
             in_flight: 0,
-            slow: false,
-            failures: 0,
-            down: None,
+            health: Health::new(),
             inherited,
         }
     }
@@ -89,23 +73,28 @@ impl Queue {
         self.outstanding.len()
     }
 
-    /// How many more it takes. Little while nothing gets through.
-    pub(crate) fn room(&self) -> usize {
-        self.capacity().saturating_sub(self.len())
+    /// How many more it takes: little while nothing gets through, or while memory for all is `tight`.
+    pub(crate) fn room(&self, tight: bool) -> usize {
+        self.capacity(tight).saturating_sub(self.len())
     }
 
     /// True when at least half of it is free.
-    pub(crate) fn wants_more(&self) -> bool {
-        self.room() >= self.capacity() / 2
+    pub(crate) fn wants_more(&self, tight: bool) -> bool {
+        self.room(tight) > self.capacity(tight) / 2
     }
 
-    const fn capacity(&self) -> usize {
-        if self.is_down() { QUEUE_DOWN_MAX } else { QUEUE_MAX }
+    const fn capacity(&self, tight: bool) -> usize {
+        match (self.is_down(), tight) {
+            (true, true) => QUEUE_DOWN_TIGHT_MAX,
+            (true, false) => QUEUE_DOWN_MAX,
+            (false, true) => QUEUE_TIGHT_MAX,
+            (false, false) => QUEUE_MAX,
+        }
     }
 
     /// True while nothing gets through.
     pub(crate) const fn is_down(&self) -> bool {
-        self.down.is_some()
+        self.health.is_down()
     }
 
     /// Position of the oldest that is not delivered.
@@ -115,9 +104,16 @@ impl Queue {
 
     /// Since when the lane that failed first has been failing.
     pub(crate) fn failing_since(&self) -> Option<DateTime<Utc>> {
-        let own = self.lanes.values().filter_map(|lane| lane.failing_since).min();
-        let inherited = self.inherited.as_ref().map(|(_, since)| *since);
-        [own, inherited].into_iter().flatten().min()
+        self.failing_first().map(|(_, since)| since)
+    }
+
+    /// What has been failing for the longest time, and since when.
+    fn failing_first(&self) -> Option<(Position, DateTime<Utc>)> {
+        let own = self
+            .lanes
+            .values()
+            .filter_map(|lane| Some((lane.waiting.front()?.position, lane.failing_since?)));
+        own.chain(self.inherited).min_by_key(|(_, since)| *since)
     }
 
     /// Takes one up. They come in the order of the log.
@@ -154,8 +150,8 @@ impl Queue {
             self.later.pop_first();
             self.ready.push_back(account);
         }
-        let rests = self.down.as_ref().is_some_and(|(resume, _)| *resume > now);
-        if rests || self.in_flight >= self.window() {
+        let rests = self.health.resumes_at().is_some_and(|resume| resume > now);
+        if rests || self.in_flight >= self.health.window() {
             return None;
         }
         let account = self.ready.pop_front()?;
@@ -168,10 +164,10 @@ impl Queue {
 
     /// When there is something to post, once [`Self::next`] has nothing: unless a post has to end before.
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        if self.in_flight >= self.window() {
+        if self.in_flight >= self.health.window() {
             return None;
         }
-        let resume = self.down.as_ref().map(|(resume, _)| *resume);
+        let resume = self.health.resumes_at();
         if self.ready.is_empty() {
             let (due, _) = self.later.first()?;
             return Some(resume.map_or(*due, |resume| resume.max(*due)));
@@ -179,20 +175,9 @@ impl Queue {
         resume
     }
 
-    /// How many may be under way.
-    const fn window(&self) -> usize {
-        match (self.is_down(), self.slow) {
-            (true, _) => 1,
-            (false, true) => WINDOW_SLOW,
-            (false, false) => WINDOW,
-        }
-    }
-
     /// The first of a lane arrived.
     pub(crate) fn delivered(&mut self, account: AccountId, slow: bool) {
-        self.slow = slow;
-        self.failures = 0;
-        if self.down.take().is_some() {
+        if self.health.succeeded(slow) {
             // What waited because nothing got through need not wait longer.
             self.ready.extend(std::mem::take(&mut self.later).into_iter().map(|(_, account)| account));
         }
@@ -201,7 +186,11 @@ impl Queue {
             (lane.failures, lane.backoff, lane.failing_since) = (0, None, None);
             let position = notification.position;
             self.outstanding.remove(&position);
-            self.inherited = self.inherited.filter(|(failing, _)| *failing > position);
+            // What failed is told, or nothing came of it: all from there to here was read.
+            let oldest = self.oldest();
+            self.inherited = self.inherited.filter(|(failing, _)| {
+                *failing > position || oldest.is_some_and(|oldest| oldest <= *failing)
+            });
         }
         self.go_on(account);
     }
@@ -214,33 +203,47 @@ impl Queue {
         now: Instant,
         at: DateTime<Utc>,
     ) -> TimeDelta {
-        self.slow = true;
-        self.failures = self.failures.saturating_add(1);
         let retry = self.retry;
-        if self.failures >= FAILURES_UNTIL_DOWN {
-            let max = retry.max.min(DOWN_PAUSE_MAX);
-            let (resume, pause) = self.down.get_or_insert_with(|| (now, backoff(Retry { max, ..retry })));
-            // What was under way when it went down says nothing new.
-            if *resume <= now {
-                *resume = now + pause.next().unwrap_or(max);
-            }
+        if self.end(account).is_none() {
+            self.health.failed_for_nobody(retry, now);
+            return TimeDelta::zero();
         }
+        self.health.failed(retry, now);
         let inherited = self.inherited;
-        let Some(lane) = self.end(account) else { return TimeDelta::zero() };
+        let Some(lane) = self.lanes.get_mut(&account) else { return TimeDelta::zero() };
         let Some(first) = lane.waiting.front() else { return TimeDelta::zero() };
         let since = *lane.failing_since.get_or_insert_with(|| match inherited {
             Some((position, since)) if position == first.position => since,
             _ => at,
         });
         lane.failures = lane.failures.saturating_add(1);
-        let pause = lane.backoff.get_or_insert_with(|| backoff(retry)).next().unwrap_or(retry.max);
+        let pause = lane.backoff.get_or_insert_with(|| retry.backoff()).next().unwrap_or(retry.max);
         let asked = retry_after.unwrap_or_default().min(RETRY_AFTER_MAX);
         self.later.insert((now + pause.max(asked), account));
         at - since
     }
 
-    /// Forgets everything: the webhook goes on from another place. What is under way holds its lane until it has ended.
+    /// What was under way was given up before its outcome was known: it is posted again.
+    pub(crate) fn given_up(&mut self, account: AccountId) {
+        if self.end(account).is_some() {
+            self.go_on(account);
+        }
+    }
+
+    /// Forgets everything: the webhook goes on from another place, as if nothing had ever failed.
     pub(crate) fn clear(&mut self) {
+        self.drop_waiting();
+        (self.health, self.inherited) = (Health::new(), None);
+    }
+
+    /// Forgets what waits, which is read again later, but not how the endpoint does and since when.
+    pub(crate) fn forget(&mut self) {
+        self.inherited = self.failing_first();
+        self.drop_waiting();
+    }
+
+    /// What is under way holds its lane until it has ended.
+    fn drop_waiting(&mut self) {
         self.lanes.retain(|_, lane| lane.in_flight);
         for lane in self.lanes.values_mut() {
             lane.waiting.clear();
@@ -250,7 +253,6 @@ impl Queue {
         self.ready.clear();
         self.later.clear();
         self.outstanding.clear();
-        (self.failures, self.down, self.inherited) = (0, None, None);
     }
 
     /// What was under way has ended. The lane, if its outcome still matters.
@@ -275,15 +277,6 @@ impl Queue {
             None => {}
         }
     }
-}
-
-fn backoff(retry: Retry) -> ExponentialBackoff {
-    ExponentialBuilder::default()
-        .with_min_delay(retry.min)
-        .with_max_delay(retry.max)
-        .with_jitter()
-        .without_max_times()
-        .build()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::notification::notification;
+use crate::{DOWN_PAUSE_MAX, FAILURES_UNTIL_DOWN, WINDOW, WINDOW_SLOW};
 use ledger_core::account::{AccountCredited, AccountEvent};
 use ledger_core::{Currency, Event, Metadata, Money, TransferId, stream};
 use ledger_streams::Recorded;
@@ -165,7 +166,7 @@ fn an_endpoint_that_is_down_is_tried_with_one_post_at_a_time() {
     let through = given.posts();
     given.arrives(through[0].cast_signed());
     assert!(!given.queue.is_down());
-    assert_eq!(given.posts().len(), 19, "everybody else at once");
+    assert_eq!(given.posts().len(), WINDOW_SLOW + 1, "a few at a time");
 }
 
 #[test]
@@ -217,5 +218,98 @@ fn a_slow_endpoint_has_few_under_way() {
     }
     assert_eq!(given.posts().len(), WINDOW_SLOW - 2);
     given.arrives(63);
-    assert_eq!(given.posts().len(), WINDOW - WINDOW_SLOW + 1);
+    assert_eq!(given.posts().len(), 2, "what arrives makes room for itself and for one more");
+    for number in 64..64 + 2 * WINDOW {
+        given.arrives(number.try_into().unwrap());
+        given.posts();
+    }
+    assert_eq!(given.queue.in_flight, WINDOW.min(given.queue.len()));
+}
+
+/// Five lanes that fail: an endpoint that is down.
+fn down() -> Given {
+    let all: Vec<_> =
+        (1..=u64::from(FAILURES_UNTIL_DOWN)).map(|number| (number, number.cast_signed())).collect();
+    let mut given = given(&all);
+    for position in given.posts() {
+        given.fails(position.cast_signed());
+        given.passes(Duration::from_millis(1));
+    }
+    assert!(given.queue.is_down());
+    given
+}
+
+#[test]
+fn what_is_forgotten_for_want_of_memory_is_still_down_and_has_failed_for_as_long() {
+    let mut given = down();
+    let since = given.queue.failing_since();
+    let resume = given.queue.next_due().unwrap();
+    given.queue.forget();
+    assert_eq!((given.queue.len(), given.queue.failing_since()), (0, since));
+    assert!(given.queue.is_down());
+    given.queue.push(told(1, 1));
+    given.queue.push(told(2, 2));
+    assert!(given.posts().is_empty(), "it rests as before");
+    assert_eq!(given.queue.next_due(), Some(resume));
+    given.passes(DOWN_PAUSE_MAX + Duration::from_secs(3600));
+    assert_eq!(given.posts(), [1]);
+    assert!(given.fails(1) >= TimeDelta::hours(1), "counted from when it failed first");
+}
+
+#[test]
+fn what_was_forgotten_while_under_way_is_no_failure() {
+    let mut given = given(&[(1, 1), (2, 2), (3, 3), (4, 4), (5, 5)]);
+    assert_eq!(given.posts().len(), 5);
+    given.queue.clear();
+    for number in 1..=5 {
+        assert_eq!(given.fails(number), TimeDelta::zero());
+    }
+    assert!(!given.queue.is_down());
+    given.queue.push(told(1, 1));
+    assert_eq!(given.posts(), [1]);
+}
+
+#[test]
+fn an_endpoint_that_is_down_rests_also_after_a_try_that_was_forgotten() {
+    let mut given = down();
+    given.passes(DOWN_PAUSE_MAX * 2);
+    let tried = given.posts();
+    assert_eq!(tried.len(), 1);
+    given.queue.forget();
+    given.fails(tried[0].cast_signed());
+    given.queue.push(told(9, 9));
+    assert!(given.posts().is_empty());
+    assert!(given.queue.next_due().unwrap() > given.now);
+}
+
+#[test]
+fn what_others_are_told_does_not_shorten_how_long_one_has_failed() {
+    let mut given = given(&[]);
+    given.queue = Queue::new(RETRY, Some((7, given.at - TimeDelta::days(2))));
+    given.queue.push(told(7, 1));
+    given.queue.push(told(8, 2));
+    assert_eq!(given.posts(), [7, 8]);
+    given.arrives(2);
+    assert_eq!(given.fails(1), TimeDelta::days(2));
+}
+
+#[test]
+fn what_was_given_up_is_posted_again_and_is_no_failure() {
+    let mut given = given(&[(1, 1), (2, 1)]);
+    assert_eq!(given.posts(), [1]);
+    given.queue.given_up(account(1));
+    let due = given.queue.next(given.now).unwrap();
+    assert_eq!((due.notification.position, due.attempt), (1, 1));
+}
+
+#[test]
+fn while_memory_is_tight_it_takes_less_and_least_while_it_is_down() {
+    let well = given(&[]);
+    assert_eq!((well.queue.room(false), well.queue.room(true)), (QUEUE_MAX, QUEUE_TIGHT_MAX));
+    let mut down = down();
+    down.queue.forget();
+    assert_eq!((down.queue.room(false), down.queue.room(true)), (QUEUE_DOWN_MAX, QUEUE_DOWN_TIGHT_MAX));
+    assert!(down.queue.wants_more(true));
+    down.queue.push(told(1, 1));
+    assert!(!down.queue.wants_more(true));
 }

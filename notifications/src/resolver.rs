@@ -1,7 +1,7 @@
 //! Names to addresses, those of the public internet alone.
 //!
-//! Looked up anew for every connection and checked then: what a name meant when its webhook was registered says nothing about now. The
-//! connection goes to one of the addresses that were checked.
+//! Looked up for every connection and checked then: what a name meant when its webhook was registered says nothing about now. The connection
+//! goes to one of the addresses that were checked.
 
 use std::future::Future;
 use std::io;
@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 
 use hyper_util::client::legacy::connect::dns::Name;
 use ledger_core::webhook::address::is_public;
+use name_lookup::Names;
 use tower::Service;
 
 /// An address, or all of a name's, is not one to call.
@@ -18,9 +19,10 @@ use tower::Service;
 #[error("{0} is not an address of the public internet")]
 pub(crate) struct NotPublic(pub(crate) String);
 
-/// Resolves names by the system's resolver.
-#[derive(Clone, Copy, Debug)]
+/// Resolves names for the HTTP client.
+#[derive(Clone)]
 pub(crate) struct Resolver {
+    pub(crate) names: Names,
     pub(crate) allow_private: bool,
 }
 
@@ -34,11 +36,11 @@ impl Service<Name> for Resolver {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let allow_private = self.allow_private;
+        let Self { names, allow_private } = self.clone();
         Box::pin(async move {
-            let found: Vec<_> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let public: Vec<_> =
-                found.iter().copied().filter(|address| allow_private || is_public(address.ip())).collect();
+            let found = names.addresses(name.as_str()).await.map_err(io::Error::other)?;
+            let public = found.iter().filter(|address| allow_private || is_public(**address));
+            let public: Vec<_> = public.map(|address| SocketAddr::new(*address, 0)).collect();
             if public.is_empty() && !found.is_empty() {
                 return Err(io::Error::other(NotPublic(name.as_str().to_owned())));
             }
@@ -52,16 +54,21 @@ mod tests {
     use std::str::FromStr;
 
     use hyper_util::client::legacy::connect::dns::Name;
+    use name_lookup::Names;
     use tower::Service;
 
     use super::Resolver;
 
+    fn resolver(allow_private: bool) -> Resolver {
+        Resolver { names: Names::of_system(), allow_private }
+    }
+
     #[tokio::test]
     async fn a_name_of_this_machine_is_found_only_when_that_is_allowed() {
         let name = Name::from_str("localhost").unwrap();
-        let allowed = Resolver { allow_private: true }.call(name.clone()).await.unwrap();
+        let allowed = resolver(true).call(name.clone()).await.unwrap();
         assert!(allowed.count() > 0);
-        let refused = Resolver { allow_private: false }.call(name).await.unwrap_err();
+        let refused = resolver(false).call(name).await.unwrap_err();
         assert_eq!(refused.to_string(), "localhost is not an address of the public internet");
     }
 
@@ -70,7 +77,7 @@ mod tests {
     async fn other_spellings_of_an_address_are_no_way_in() {
         for spelling in ["2130706433", "0x7f.1", "127.1"] {
             let name = Name::from_str(spelling).unwrap();
-            assert!(Resolver { allow_private: false }.call(name).await.is_err(), "{spelling}");
+            assert!(resolver(false).call(name).await.is_err(), "{spelling}");
         }
     }
 }

@@ -8,11 +8,12 @@ use std::process::Command;
 const ALLOWED: &[(&str, &[&str])] = &[
     ("ledger-core", &[]),
     ("eventstore-node", &[]),
+    ("name-lookup", &[]),
     ("ledger-streams", &["ledger-core", "eventstore-node"]),
-    ("command-api", &["ledger-core", "ledger-streams"]),
+    ("command-api", &["ledger-core", "ledger-streams", "name-lookup"]),
     ("projector", &["ledger-core", "ledger-streams"]),
     ("query-api", &["ledger-core", "ledger-streams"]),
-    ("notifications", &["ledger-core", "ledger-streams"]),
+    ("notifications", &["ledger-core", "ledger-streams", "name-lookup"]),
     (
         "daybook",
         &[
@@ -30,6 +31,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 /// Libraries that only some crates may name.
 const RESERVED: &[(&str, &[&str])] = &[
     ("sqlx", &["projector", "query-api", "notifications", "daybook"]),
+    ("hickory-resolver", &["name-lookup"]),
     ("fjall", &["eventstore-node"]),
     ("kurrentdb", &["ledger-streams"]),
     ("axum", &["eventstore-node", "command-api", "query-api", "daybook"]),

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use chrono::Utc;
@@ -13,7 +14,10 @@ use ledger_core::webhook::{NotificationType, Settings, WebhookCommand};
 use ledger_core::{AccountId, Currency, Event, Metadata, Money, TransferId, WebhookId, stream};
 use ledger_streams::{Context, EventStore, KeyStore, Ledger, LedgerOptions};
 use notifications::{NotificationOptions, QUEUE_MAX};
+use parking_lot::Mutex;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -76,6 +80,7 @@ impl Bank {
             allow_private: true,
             retry_min: Duration::from_millis(20),
             retry_max: Duration::from_millis(200),
+            disable_keyless_after: Duration::from_millis(500),
             ..NotificationOptions::default()
         };
         let (ready, is_ready) = tokio::sync::oneshot::channel();
@@ -88,10 +93,14 @@ impl Bank {
     }
 
     async fn register(&self, endpoint: &Endpoint) -> WebhookId {
+        self.register_url(endpoint.url()).await
+    }
+
+    async fn register_url(&self, url: String) -> WebhookId {
         let webhook_id = self.ledger.new_webhook_id().unwrap();
         let (_, secret) = self.keys.create_secret(webhook_id).unwrap();
         let types = vec![NotificationType::MoneyReceived, NotificationType::StatementIssued];
-        let settings = Settings { url: endpoint.url(), types, accounts: vec![], threshold: None };
+        let settings = Settings { url, types, accounts: vec![], threshold: None };
         let register = WebhookCommand::Register { webhook_id, user_id: None, settings, secret };
         self.command(webhook_id, &register).await;
         webhook_id
@@ -301,4 +310,105 @@ async fn a_webhook_whose_key_is_gone_is_disabled() {
     assert_eq!(reason, "its signing key is gone");
     assert!(endpoint.posts().is_empty(), "nothing leaves unsigned");
     teller.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_that_is_late_is_waited_for() {
+    let (bank, endpoint) = (Bank::new().await, Endpoint::start().await);
+    let id = bank.register(&endpoint).await;
+    let (keys, elsewhere) = (bank.dir.path().join("keys/webhooks"), bank.dir.path().join("not mounted yet"));
+    std::fs::rename(&keys, &elsewhere).unwrap();
+    let teller = bank.teller().await;
+    bank.credits(1, 0, 1).await;
+    let head = bank.node.head();
+    until("everybody else is further on, as saved", PATIENCE, async || {
+        (bank.ledger.load_checkpoint("notifications").await.unwrap() >= head).then_some(())
+    })
+    .await;
+    std::fs::rename(&elsewhere, &keys).unwrap();
+    endpoint.told(1).await;
+    let webhook = bank.ledger.view_webhook(id).await.unwrap().webhook.unwrap();
+    assert_eq!(webhook.status, ledger_core::webhook::WebhookStatus::Enabled);
+    teller.stop().await;
+}
+
+/// An endpoint by hand: when each connection was made, and when it was given up.
+#[derive(Default)]
+struct Visits {
+    begun: Vec<Instant>,
+    ended: Vec<Instant>,
+}
+
+/// Says this to every post, and no more.
+async fn mute(says: &'static str) -> (String, Arc<Mutex<Visits>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let visits = Arc::<Mutex<Visits>>::default();
+    let noted = Arc::clone(&visits);
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            noted.lock().begun.push(Instant::now());
+            let noted = Arc::clone(&noted);
+            tokio::spawn(async move {
+                let mut buffer = [0; 4_096];
+                while stream.read(&mut buffer).await.is_ok_and(|length| length > 0) {
+                    // A sender that has gone is seen by the next read.
+                    let _ = stream.write_all(says.as_bytes()).await;
+                }
+                noted.lock().ended.push(Instant::now());
+            });
+        }
+    });
+    (url, visits)
+}
+
+#[tokio::test]
+async fn an_answer_without_an_end_is_an_answer() {
+    let bank = Bank::new().await;
+    let (url, visits) = mute("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n").await;
+    bank.register_url(url).await;
+    let teller = bank.teller().await;
+    bank.credits(1, 0, 2).await;
+    until("the second is told", PATIENCE, async || (visits.lock().begun.len() == 2).then_some(())).await;
+    let apart = {
+        let visits = visits.lock();
+        visits.begun[1] - visits.begun[0]
+    };
+    assert!(apart < NotificationOptions::default().timeout, "{apart:?}");
+    teller.stop().await;
+}
+
+/// One whose lease another took gives up what it has under way, before that one begins.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_account_is_told_by_two_at_once() {
+    let bank = Bank::new().await;
+    let (url, visits) = mute("").await;
+    bank.register_url(url).await;
+    let (first, second) = (bank.teller().await, bank.teller().await);
+    bank.credits(1, 0, 1).await;
+    until("it is told", PATIENCE, async || (visits.lock().begun.len() == 1).then_some(())).await;
+    // Somebody takes the lease, and is never heard of again.
+    let lost = Instant::now();
+    let stranger = serde_json::json!({ "holder": Uuid::new_v4() });
+    let event = ProposedEvent {
+        id: Uuid::new_v4(),
+        event_type: Cow::Borrowed("$lease"),
+        is_json: true,
+        data: Bytes::from(stranger.to_string()),
+        metadata: Bytes::from_static(b"{}"),
+    };
+    let stream = "$lease-notifications".into();
+    let taken = StreamAppend { stream, expected: ExpectedRevision::Any, follows: None, events: vec![event] };
+    bank.node.append(vec![taken]).await.unwrap();
+    until("it is told again", PATIENCE, async || (visits.lock().begun.len() == 2).then_some(())).await;
+    let (ended, begun) = {
+        let visits = visits.lock();
+        (visits.ended[0], visits.begun[1])
+    };
+    assert!(ended < begun, "both were under way");
+    let within = ended - lost;
+    assert!(within < Duration::from_secs(5), "{within:?}: longer than any lease");
+    first.kill().await;
+    second.kill().await;
 }

@@ -90,7 +90,7 @@ pub(crate) async fn check(
     settings: &Settings,
     owner: Option<UserId>,
 ) -> Result<(), Problem> {
-    webhook_url::check(&settings.url, api.options.webhooks.allow_private).await?;
+    webhook_url::check(&settings.url, api.options.webhooks.allow_private, &api.names).await?;
     for account in &settings.accounts {
         let found = api.ledger.view(*account).await?;
         let found = found.filter(|account| owner.is_none() || account.user_id == owner);

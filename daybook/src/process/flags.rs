@@ -161,7 +161,7 @@ impl NotificationFlags {
             retry_min: self.webhooks_retry_min,
             retry_max: self.webhooks_retry_max.max(self.webhooks_retry_min),
             disable_after: self.webhooks_disable_after,
-            delivery_log: None,
+            ..NotificationOptions::default()
         }
     }
 }

@@ -200,13 +200,21 @@ impl EventStore {
 
     /// The last event of a stream; that there is none is known in this process without leaving the thread.
     pub(crate) async fn read_last(&self, stream: &Arc<str>) -> Result<Option<RecordedEvent>, StoreError> {
+        Ok(self.read_stream_end(stream, 1).await?.into_iter().next())
+    }
+
+    /// The last events of a stream, newest first.
+    pub(crate) async fn read_stream_end(
+        &self,
+        stream: &Arc<str>,
+        events_max: usize,
+    ) -> Result<Vec<RecordedEvent>, StoreError> {
         if let Self::Embedded(node) = self
             && node.last_revision(stream)?.is_none()
         {
-            return Ok(None);
+            return Ok(Vec::new());
         }
-        let (events, _) = self.stream_page(stream, StreamFrom::End, Direction::Backward, 1).await?;
-        Ok(events.into_iter().next())
+        Ok(self.stream_page(stream, StreamFrom::End, Direction::Backward, events_max).await?.0)
     }
 
     /// The event of a stream at a revision.

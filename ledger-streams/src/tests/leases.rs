@@ -5,13 +5,16 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::{Bank, Engine};
-use crate::{LEASE_HELD_FOR, Lease, Ledger, LedgerOptions};
+use crate::codec::system_append;
+use crate::{LEASE_HELD_FOR, Lease, LeaseTimes, Ledger, LedgerOptions};
 
 on_each_engine! {
     a_lease_has_one_holder_and_is_taken_over_when_that_one_is_gone,
     a_lease_that_was_given_back_is_free_at_once,
     a_lease_that_ran_out_is_taken_up_again_at_once_by_its_last_holder,
     of_many_that_want_a_lease_at_once_one_gets_it,
+    who_lost_a_lease_saves_no_places,
+    a_place_that_is_written_late_does_not_count,
 }
 
 /// Far more than any of this takes.
@@ -88,4 +91,46 @@ async fn of_many_that_want_a_lease_at_once_one_gets_it(engine: Engine) {
     }
     let held = asking.join_all().await;
     assert_eq!(held.iter().filter(|held| **held).count(), 1, "{held:?}");
+}
+
+/// Also when it believes to hold it still: its renewal is refused, and what stands behind it is not written.
+async fn who_lost_a_lease_saves_no_places(engine: Engine) {
+    let bank = Bank::new(engine).await;
+    let sure = LeaseTimes {
+        held_for: Duration::from_secs(3_600),
+        renew_before: Duration::ZERO,
+        free_after: Duration::from_secs(3_600),
+    };
+    let eager = LeaseTimes { free_after: Duration::ZERO, ..sure };
+    let lease = |times| Lease::new(bank.ledger.store().clone(), "places", times, uuid::Uuid::new_v4());
+    let (mut first, mut second) = (lease(sure), lease(eager));
+    let places = |position: u64| [("one".to_owned(), position), ("other".to_owned(), position)];
+    assert!(first.attend().await.unwrap());
+    assert!(bank.ledger.save_places(&mut first, &places(1)).await.unwrap());
+    taken(&mut second).await;
+    assert!(bank.ledger.save_places(&mut second, &places(3)).await.unwrap());
+    assert!(first.is_held(), "as far as it knows");
+    assert!(!bank.ledger.save_places(&mut first, &places(2)).await.unwrap());
+    assert!(!first.is_held());
+    for (subscriber, place) in places(3) {
+        assert_eq!(bank.ledger.load_place::<u64>(&subscriber).await.unwrap(), Some(place), "{subscriber}");
+    }
+}
+
+/// EventStoreDB writes the parts of a batch one after the other: a process that is stopped in between writes the rest when it wakes up.
+async fn a_place_that_is_written_late_does_not_count(engine: Engine) {
+    let bank = Bank::new(engine).await;
+    let mut lease = bank.ledger.lease("places");
+    let place = |position: u64| [("one".to_owned(), position)];
+    assert!(lease.attend().await.unwrap());
+    assert!(bank.ledger.save_places(&mut lease, &place(1)).await.unwrap());
+    let stream: std::sync::Arc<str> = "$checkpoint-one".into();
+    let late = bank.ledger.store().read_last(&stream).await.unwrap().unwrap();
+    assert!(bank.ledger.save_places(&mut lease, &place(2)).await.unwrap());
+    let again = system_append(uuid::Uuid::new_v4(), &stream, "$checkpoint", late.data.to_vec());
+    bank.ledger.store().append(vec![again]).await.unwrap();
+    assert_eq!(bank.ledger.load_place::<u64>("one").await.unwrap(), Some(2));
+
+    bank.ledger.save_checkpoint("one", 3).await.unwrap();
+    assert_eq!(bank.ledger.load_checkpoint("one").await.unwrap(), 3, "whoever needs no lease says so last");
 }

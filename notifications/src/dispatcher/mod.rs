@@ -7,27 +7,37 @@
 //! Places are saved every second. Where everybody is goes into one checkpoint, after the places of those who have not been told
 //! everything up to there: what was not told is never behind a saved place, so it is told again after a crash.
 
+mod fence;
+mod line;
+mod opening;
 mod places;
 mod posting;
 mod reading;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use ledger_core::{Position, WebhookId};
-use ledger_streams::{KeyStore, Lease, Ledger, StoreError, Subscription, UndecodedBatch};
+use ledger_streams::{KeyStore, Ledger, StoreError, Subscription, UndecodedBatch};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use self::fence::Fence;
+use self::line::Line;
+use self::opening::Opened;
+use self::places::Loaded;
 use crate::endpoint::{Answer, Endpoints};
 use crate::facts::Facts;
 use crate::hook::Hook;
 use crate::index::Index;
 use crate::queue::Due;
-use crate::{BATCH_EVENTS, IN_FLIGHT_MAX, LEASE_LOOK_EVERY, NotificationOptions, READERS_MAX, SAVE_EVERY};
+use crate::{
+    BATCH_EVENTS, IN_FLIGHT_MAX, LEASE_LOOK_EVERY, NotificationOptions, OUTSTANDING_MAX, OUTSTANDING_TIGHT,
+    READERS_MAX, SAVE_EVERY,
+};
 
 const SUBSCRIBER: &str = "notifications";
 
@@ -43,11 +53,13 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), StoreError> {
     let mut ready = Some(ready);
-    let mut lease = ledger.calm_lease(SUBSCRIBER);
+    let mut fence = Fence::new(ledger.calm_lease(SUBSCRIBER));
+    // Whoever was listed once is listed for ever: who waits for the lease need not read that again.
+    let mut is_listed = false;
     loop {
         // What one process knows is out of date when another has been at it: it is loaded anew with the lease in hand.
-        let nobody_to_tell = ledger.listed_webhooks().await?.is_empty();
-        let held = nobody_to_tell || lease.attend().await?;
+        is_listed = is_listed || !ledger.listed_webhooks().await?.is_empty();
+        let held = !is_listed || fence.attend().await?;
         if let Some(ready) = ready.take() {
             ready();
         }
@@ -57,16 +69,17 @@ pub async fn run(
             }
             continue;
         }
-        let mut dispatcher = Dispatcher::load(ledger.clone(), keys.clone(), options.clone(), lease).await?;
+        let Some(loaded) = Loaded::read(&ledger, &options, &mut fence).await? else { continue };
+        let mut dispatcher = Dispatcher::new(ledger.clone(), keys.clone(), options.clone(), fence, loaded)?;
         let ended = dispatcher.follow(&shutdown).await?;
         dispatcher.drain().await;
         // Another process has the lease: its places are newer.
         if ended == Ended::Asked {
             dispatcher.save().await?;
-            return dispatcher.lease.release().await;
+            return dispatcher.fence.release().await;
         }
         tracing::info!("another process sends notifications");
-        lease = dispatcher.lease;
+        fence = dispatcher.fence;
     }
 }
 
@@ -84,7 +97,7 @@ struct Dispatcher {
     keys: KeyStore,
     options: NotificationOptions,
     /// Held by the one process that posts; not needed while there is no webhook.
-    lease: Lease,
+    fence: Fence,
     endpoints: Endpoints,
     facts: Facts,
     hooks: HashMap<WebhookId, Hook>,
@@ -92,14 +105,17 @@ struct Dispatcher {
     /// What the subscription of all has read, and told those who read along.
     along: Position,
     posts: JoinSet<Posted>,
+    openings: JoinSet<Opened>,
     readings: FuturesUnordered<BoxFuture<'static, Alone>>,
     /// Webhooks that may want to read on their own.
-    to_read: VecDeque<WebhookId>,
-    /// Webhooks that may want to post when there is room again.
-    to_post: VecDeque<WebhookId>,
+    to_read: Line,
+    /// Webhooks that may want to post.
+    to_post: Line,
     timers: BTreeSet<(Instant, WebhookId)>,
     /// Notifications in memory.
     outstanding: usize,
+    /// Room for what is being read for those who read on their own.
+    reserved: usize,
     /// True when something happened since places were saved.
     moved: bool,
 }
@@ -108,7 +124,8 @@ struct Dispatcher {
 struct Posted {
     webhook_id: WebhookId,
     due: Due,
-    answer: Answer,
+    /// None when the post was given up because the lease ended.
+    answer: Option<Answer>,
 }
 
 /// What a webhook has read on its own.
@@ -116,6 +133,8 @@ struct Alone {
     webhook_id: WebhookId,
     /// See [`Hook::time`].
     time: u64,
+    /// How many notifications there is room for.
+    room: usize,
     subscription: Subscription,
     batch: Result<UndecodedBatch, StoreError>,
 }
@@ -126,7 +145,7 @@ impl Dispatcher {
         let mut save = tokio::time::interval(SAVE_EVERY);
         save.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            self.use_room().await?;
+            self.use_room();
             let timer = self.timers.first().map(|(due, _)| tokio::time::Instant::from_std(*due));
             tokio::select! {
                 () = shutdown.cancelled() => return Ok(Ended::Asked),
@@ -138,12 +157,16 @@ impl Dispatcher {
                         self.settle(posted).await?;
                     }
                 }
-                () = sleep_until(timer) => self.wake().await?,
+                Some(opened) = self.openings.join_next() => self.opened(opened).await?,
+                () = sleep_until(timer) => self.wake(),
                 _ = save.tick() => {
                     if !self.attend().await? {
                         return Ok(Ended::Elsewhere);
                     }
                     self.save_if_moved().await?;
+                    if self.free() == 0 {
+                        self.forget_what_is_down();
+                    }
                 }
             }
         }
@@ -151,13 +174,13 @@ impl Dispatcher {
 
     /// Keeps the lease, if there is anybody to tell. False when another process has it.
     async fn attend(&mut self) -> Result<bool, StoreError> {
-        if self.hooks.is_empty() || !self.lease.is_due() {
+        if self.hooks.is_empty() || !self.fence.is_due() {
             return Ok(true);
         }
-        let had = self.lease.is_held();
-        match self.lease.attend().await {
+        let had = self.fence.is_held();
+        match self.fence.attend().await {
             Ok(true) if !had => {
-                self.to_post.extend(self.hooks.keys());
+                self.hooks.keys().for_each(|id| self.to_post.push(*id));
                 Ok(true)
             }
             Ok(held) => Ok(held),
@@ -167,19 +190,29 @@ impl Dispatcher {
         }
     }
 
-    /// Uses room that came to be.
-    async fn use_room(&mut self) -> Result<(), StoreError> {
+    /// Uses room that came to be, in turns.
+    fn use_room(&mut self) {
         while self.readings.len() < READERS_MAX
-            && let Some(id) = self.to_read.pop_front()
+            && self.free() > 0
+            && let Some(id) = self.to_read.pop()
         {
             self.read_alone(id, None);
         }
         while self.posts.len() < IN_FLIGHT_MAX
-            && let Some(id) = self.to_post.pop_front()
+            && let Some(id) = self.to_post.pop()
         {
-            self.post(id).await?;
+            self.post(id);
         }
-        Ok(())
+    }
+
+    /// How many more notifications there is memory for.
+    const fn free(&self) -> usize {
+        OUTSTANDING_MAX.saturating_sub(self.outstanding + self.reserved)
+    }
+
+    /// True when memory is to be shared out sparingly.
+    const fn is_tight(&self) -> bool {
+        self.outstanding + self.reserved >= OUTSTANDING_TIGHT
     }
 }
 

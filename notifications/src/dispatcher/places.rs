@@ -1,30 +1,35 @@
 //! Where everybody is: loaded at the start, saved every second.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 
-use futures::stream::FuturesUnordered;
-use ledger_core::WebhookId;
-use ledger_streams::{KeyStore, Lease, Ledger, StoreError};
+use futures::stream::{self, FuturesUnordered, StreamExt};
+use ledger_core::{Position, WebhookId};
+use ledger_streams::{KeyStore, Ledger, StoreError};
 use tokio::task::JoinSet;
 
+use super::fence::Fence;
+use super::line::Line;
 use super::{Dispatcher, SUBSCRIBER};
 use crate::endpoint::Endpoints;
 use crate::facts::Facts;
+use crate::health::Retry;
 use crate::hook::{Hook, Place, Reading};
 use crate::index::Index;
-use crate::queue::Retry;
-use crate::{NotificationOptions, PLACES_PER_APPEND};
+use crate::{LOADS_MAX, NotificationOptions, PLACES_PER_APPEND};
 
-impl Dispatcher {
-    /// Knows all webhooks, and where each of them is.
-    pub(super) async fn load(
-        ledger: Ledger,
-        keys: KeyStore,
-        options: NotificationOptions,
-        lease: Lease,
-    ) -> Result<Self, StoreError> {
-        let endpoints = Endpoints::new(&options)
-            .map_err(|error| StoreError::Unavailable(format!("certificates to trust: {error}").into()))?;
+/// Where everybody is, as it was saved.
+pub(super) struct Loaded {
+    hooks: Vec<Hook>,
+    along: Position,
+}
+
+impl Loaded {
+    /// Reads it, and keeps the lease meanwhile; `None` when another process has it.
+    pub(super) async fn read(
+        ledger: &Ledger,
+        options: &NotificationOptions,
+        fence: &mut Fence,
+    ) -> Result<Option<Self>, StoreError> {
         // Before the list: whoever registers from here on is seen by the subscription.
         let head = ledger.store().head().await?;
         let listed = ledger.listed_webhooks().await?;
@@ -33,33 +38,76 @@ impl Dispatcher {
             None if listed.is_empty() => head,
             None => 0,
         };
-        let retry = Retry { min: options.retry_min, max: options.retry_max };
-        let (mut hooks, mut index, mut to_read) = (HashMap::new(), Index::default(), VecDeque::new());
-        for listed in listed {
-            let history = ledger.webhook_history(listed.webhook_id).await?;
-            let saved: Option<Option<Place>> = ledger.load_place(&subscriber(listed.webhook_id)).await?;
-            let Some(hook) = Hook::new(&history, saved.flatten(), along, retry) else { continue };
+        let retry = retry(options);
+        let is_anybody = !listed.is_empty();
+        let reads = listed.into_iter().map(|listed| load(ledger, listed.webhook_id, along, retry));
+        let mut reads = std::pin::pin!(stream::iter(reads).buffer_unordered(LOADS_MAX));
+        let mut hooks = Vec::new();
+        while let Some(hook) = reads.next().await {
+            hooks.extend(hook?);
+            if is_anybody && fence.is_due() && !fence.attend().await? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(Self { hooks, along }))
+    }
+}
+
+/// One webhook, unless it was deleted.
+async fn load(
+    ledger: &Ledger,
+    id: WebhookId,
+    along: Position,
+    retry: Retry,
+) -> Result<Option<Hook>, StoreError> {
+    let history = ledger.webhook_history(id).await?;
+    if Hook::new(&history, None, along, retry).is_none() {
+        return Ok(None);
+    }
+    let saved: Option<Option<Place>> = ledger.load_place(&subscriber(id)).await?;
+    Ok(Hook::new(&history, saved.flatten(), along, retry))
+}
+
+pub(super) const fn retry(options: &NotificationOptions) -> Retry {
+    Retry { min: options.retry_min, max: options.retry_max }
+}
+
+impl Dispatcher {
+    /// Knows all webhooks, and where each of them is.
+    pub(super) fn new(
+        ledger: Ledger,
+        keys: KeyStore,
+        options: NotificationOptions,
+        fence: Fence,
+        loaded: Loaded,
+    ) -> Result<Self, StoreError> {
+        let endpoints = Endpoints::new(&options)
+            .map_err(|error| StoreError::Unavailable(format!("certificates to trust: {error}").into()))?;
+        let (mut hooks, mut index, mut to_read) = (HashMap::new(), Index::default(), Line::default());
+        for hook in loaded.hooks {
             index.insert(&hook.webhook);
-            to_read.push_back(hook.id());
+            to_read.push(hook.id());
             hooks.insert(hook.id(), hook);
         }
-        tracing::info!(webhooks = hooks.len(), position = along, "notifications go on");
+        tracing::info!(webhooks = hooks.len(), position = loaded.along, "notifications go on");
         Ok(Self {
             facts: Facts::new(ledger.clone()),
             ledger,
             keys,
             options,
-            lease,
+            fence,
             endpoints,
             hooks,
             index,
-            along,
+            along: loaded.along,
             posts: JoinSet::new(),
+            openings: JoinSet::new(),
             readings: FuturesUnordered::new(),
             to_read,
-            to_post: VecDeque::new(),
+            to_post: Line::default(),
             timers: BTreeSet::new(),
             outstanding: 0,
+            reserved: 0,
             moved: false,
         })
     }
@@ -67,7 +115,7 @@ impl Dispatcher {
     pub(super) async fn save_if_moved(&mut self) -> Result<(), StoreError> {
         self.measure();
         // Without the lease, another process's places may be newer.
-        if !self.moved || !(self.hooks.is_empty() || self.lease.is_held()) {
+        if !self.moved || !(self.hooks.is_empty() || self.fence.is_held()) {
             return Ok(());
         }
         match self.save().await {
@@ -88,14 +136,14 @@ impl Dispatcher {
         let changed: Vec<_> = changed.collect();
         for some in changed.chunks(PLACES_PER_APPEND) {
             let places: Vec<_> = some.iter().map(|(id, place)| (subscriber(*id), *place)).collect();
-            if !self.ledger.save_places(&mut self.lease, &places).await? {
+            if !self.fence.save_places(&self.ledger, &places).await? {
                 return Ok(());
             }
         }
         // While there is nobody to tell, any process may say how far it came.
         if self.hooks.is_empty() {
             self.ledger.save_checkpoint(SUBSCRIBER, along).await?;
-        } else if !self.ledger.save_places(&mut self.lease, &[(SUBSCRIBER.to_owned(), along)]).await? {
+        } else if !self.fence.save_places(&self.ledger, &[(SUBSCRIBER.to_owned(), along)]).await? {
             return Ok(());
         }
         for (id, place) in changed {

@@ -1,58 +1,48 @@
 //! From the queues to the endpoints.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{TimeDelta, Utc};
 use ledger_core::webhook::WebhookCommand;
 use ledger_core::{WebhookId, stream};
-use ledger_streams::{Context, KeyStore, StoreError};
+use ledger_streams::{Context, StoreError};
 use tokio::task::JoinError;
 
 use super::{Dispatcher, Posted};
 use crate::delivery_log::Attempt;
-use crate::endpoint::{Answer, Target};
-use crate::hook::{Hook, Reading};
-use crate::{DRAIN_TIME, IN_FLIGHT_MAX, KEY_RETRY_EVERY};
+use crate::endpoint::Answer;
+use crate::hook::Reading;
+use crate::{DRAIN_TIME, IN_FLIGHT_MAX};
 
 impl Dispatcher {
     /// Posts what a webhook has to be told now.
-    pub(super) async fn post(&mut self, id: WebhookId) -> Result<(), StoreError> {
-        let Some(hook) = self.hooks.get_mut(&id).filter(|hook| hook.is_enabled()) else { return Ok(()) };
-        if hook.queue.len() == 0 || !self.lease.is_held() {
-            return Ok(());
+    pub(super) fn post(&mut self, id: WebhookId) {
+        let Some(hook) = self.hooks.get_mut(&id).filter(|hook| hook.is_enabled()) else { return };
+        if hook.queue.len() == 0 || !self.fence.is_held() {
+            return;
         }
+        let Some(target) = hook.target.clone() else { return self.open_target(id) };
         let now = Instant::now();
-        let target = match &hook.target {
-            Some(target) => Arc::clone(target),
-            None => match open_target(hook, &self.keys).await {
-                Ok(Some(target)) => Arc::clone(hook.target.insert(Arc::new(target))),
-                Ok(None) => return self.disable(id, "its signing key is gone".to_owned()).await,
-                Err(error) => {
-                    tracing::error!(%error, webhook.id = %id, "a webhook's secret cannot be opened");
-                    self.look_again(id, now + self.options.retry_max.min(KEY_RETRY_EVERY));
-                    return Ok(());
-                }
-            },
-        };
         while self.posts.len() < IN_FLIGHT_MAX
             && let Some(due) = hook.queue.next(now)
         {
             let (endpoints, target) = (self.endpoints.clone(), Arc::clone(&target));
+            let lapse = self.fence.lapse();
             self.posts.spawn(async move {
-                let answer = endpoints.post(target, &due.notification).await;
+                let answer = tokio::select! {
+                    answer = endpoints.post(target, &due.notification) => Some(answer),
+                    () = lapse => None,
+                };
                 Posted { webhook_id: id, due, answer }
             });
         }
-        let next = hook.queue.next_due();
         if self.posts.len() >= IN_FLIGHT_MAX {
-            self.to_post.push_back(id);
+            self.to_post.push(id);
         }
-        if let Some(next) = next {
+        if let Some(next) = hook.queue.next_due() {
             self.look_again(id, next);
         }
-        Ok(())
     }
 
     pub(super) fn look_again(&mut self, id: WebhookId, due: Instant) {
@@ -64,7 +54,7 @@ impl Dispatcher {
     }
 
     /// What waited for its time.
-    pub(super) async fn wake(&mut self) -> Result<(), StoreError> {
+    pub(super) fn wake(&mut self) {
         // Those that are due now, and not what they make due.
         let now = Instant::now();
         let due: Vec<_> = self.timers.iter().take_while(|(due, _)| *due <= now).copied().collect();
@@ -74,9 +64,8 @@ impl Dispatcher {
             if let Some(hook) = self.hooks.get_mut(&id) {
                 hook.timer = None;
             }
-            self.post(id).await?;
+            self.to_post.push(id);
         }
-        Ok(())
     }
 
     /// A post has ended.
@@ -87,6 +76,14 @@ impl Dispatcher {
             Err(error) => {
                 return Err(StoreError::Unavailable(format!("a post was cut short: {error}").into()));
             }
+        };
+        // The lease is lost, or will be: what the endpoint has heard of it, nobody knows.
+        let Some(answer) = answer else {
+            if let Some(hook) = self.hooks.get_mut(&webhook_id) {
+                hook.queue.given_up(due.notification.account);
+                self.to_post.push(webhook_id);
+            }
+            return Ok(());
         };
         self.moved = true;
         count(&answer);
@@ -114,11 +111,12 @@ impl Dispatcher {
         }
         self.outstanding -= before - hook.queue.len();
         if hook.reading == Reading::Behind {
-            self.to_read.push_back(webhook_id);
+            self.to_read.push(webhook_id);
         }
+        self.to_post.push(webhook_id);
         match give_up {
             Some(reason) => self.disable(webhook_id, reason).await,
-            None => self.post(webhook_id).await,
+            None => Ok(()),
         }
     }
 
@@ -149,9 +147,15 @@ impl Dispatcher {
 
     /// Waits a while for posts under way: what arrives now need not be sent again.
     pub(super) async fn drain(&mut self) {
+        // They end with the lease, and what came of them is saved under it.
+        if self.fence.is_held()
+            && let Err(error) = self.fence.attend().await
+        {
+            tracing::debug!(%error, "the lease was not renewed for the end");
+        }
         let drain = async {
             while let Some(posted) = self.posts.join_next().await {
-                let Ok(Posted { webhook_id, due, answer }) = posted else { continue };
+                let Ok(Posted { webhook_id, due, answer: Some(answer) }) = posted else { continue };
                 count(&answer);
                 if let Some(hook) = self.hooks.get_mut(&webhook_id).filter(|_| answer.is_delivered()) {
                     hook.queue.delivered(due.notification.account, false);
@@ -163,12 +167,6 @@ impl Dispatcher {
         };
         let _ = tokio::time::timeout(DRAIN_TIME, drain).await;
     }
-}
-
-/// Key files are read beside the async threads.
-async fn open_target(hook: &Hook, keys: &KeyStore) -> Result<Option<Target>, Box<dyn Error + Send + Sync>> {
-    let (webhook, keys) = (hook.webhook.clone(), keys.clone());
-    Ok(tokio::task::spawn_blocking(move || Hook::open_target(&webhook, &keys)).await??)
 }
 
 fn count(answer: &Answer) {

@@ -6,12 +6,12 @@ use ledger_core::webhook::{WebhookEvent, WebhookStatus};
 use ledger_core::{Event, WebhookId, stream};
 use ledger_streams::{Recorded, StoreError, Subscription, Undecoded, UndecodedBatch};
 
+use super::places::retry;
 use super::{Alone, Dispatcher};
+use crate::BATCH_EVENTS;
 use crate::facts::Facts;
 use crate::hook::{Effect, Hook, Reading};
-use crate::notification::{Notification, needs_request, notification};
-use crate::queue::Retry;
-use crate::{BATCH_EVENTS, OUTSTANDING_MAX};
+use crate::notification::{Notification, end_told_by, notification};
 
 impl Dispatcher {
     /// What all read.
@@ -35,7 +35,7 @@ impl Dispatcher {
         }
         self.along = batch.position;
         // Not before all were told up to here: what is forgotten is read again from where each of them is.
-        if self.outstanding >= OUTSTANDING_MAX {
+        if self.free() == 0 {
             self.forget_what_is_down();
         }
         Ok(())
@@ -52,78 +52,86 @@ impl Dispatcher {
         let notification = Arc::new(notification);
         let concerned: Vec<_> = self.index.concerned(account, holder).collect();
         for id in concerned {
-            let over = self.outstanding >= OUTSTANDING_MAX;
+            let (free, tight) = (self.free(), self.is_tight());
             let Some(hook) = self.hooks.get_mut(&id) else { continue };
             let behind = hook.reading != Reading::Along || notification.position <= hook.read_to;
             if behind || !hook.wants(&notification, holder) {
                 continue;
             }
-            if over || hook.queue.room() == 0 {
+            if free == 0 || hook.queue.room(tight) == 0 {
                 hook.fall_behind(notification.position.saturating_sub(1));
-                self.to_read.push_back(id);
+                self.to_read.push(id);
                 continue;
             }
             hook.queue.push(Arc::clone(&notification));
             self.outstanding += 1;
-            self.post(id).await?;
+            self.to_post.push(id);
         }
         Ok(())
     }
 
     /// What one has read on its own.
     pub(super) async fn learn_alone(&mut self, alone: Alone) -> Result<(), StoreError> {
-        let Alone { webhook_id, time, subscription, batch } = alone;
+        let Alone { webhook_id, time, mut room, subscription, batch } = alone;
+        self.reserved -= room;
         let batch = batch?;
         let Some(hook) = self.hooks.get_mut(&webhook_id).filter(|hook| hook.time == time) else {
             return Ok(());
         };
+        // As far as there was room.
+        let (mut read_to, mut is_whole) = (hook.read_to, true);
         for event in batch.events {
-            if event.position() > self.along {
+            let position = event.position();
+            if position > self.along {
                 break;
             }
-            if !may_matter(&event) {
-                continue;
-            }
-            let recorded = event.decode()?;
-            self.facts.learn(&recorded);
-            let Some(notification) = notification_of(&mut self.facts, &recorded).await? else { continue };
-            let holder = match hook.webhook.user_id {
-                Some(_) => self.facts.holder(notification.account).await?,
-                None => None,
-            };
-            if hook.wants(&notification, holder) {
+            if let Some(notification) = told_to(hook, event, &mut self.facts).await? {
+                if room == 0 {
+                    is_whole = false;
+                    break;
+                }
+                room -= 1;
                 hook.queue.push(Arc::new(notification));
                 self.outstanding += 1;
             }
+            read_to = position;
+        }
+        if is_whole {
+            read_to = batch.position;
         }
         self.moved = true;
-        hook.read_to = batch.position.min(self.along);
-        if batch.position >= self.along {
+        self.to_post.push(webhook_id);
+        hook.read_to = read_to.min(self.along);
+        if read_to >= self.along {
             tracing::debug!(webhook.id = %webhook_id, "a webhook has caught up");
             hook.reading = Reading::Along;
-        } else {
-            hook.reading = Reading::Behind;
-            self.read_alone(webhook_id, Some(subscription));
+            return Ok(());
         }
-        self.post(webhook_id).await
+        hook.reading = Reading::Behind;
+        // A subscription is worth keeping, but not for as long as others have their turns.
+        if is_whole && self.to_read.is_empty() && self.free() > 0 {
+            self.read_alone(webhook_id, Some(subscription));
+        } else {
+            self.to_read.push(webhook_id);
+        }
+        Ok(())
     }
 
     /// Lets a webhook that is behind read on, if it has room for what it reads.
     pub(super) fn read_alone(&mut self, id: WebhookId, subscription: Option<Subscription>) {
-        let over = self.outstanding >= OUTSTANDING_MAX;
+        let (free, tight) = (self.free(), self.is_tight());
         let Some(hook) = self.hooks.get_mut(&id) else { return };
-        let has_room = hook.queue.wants_more() && (!over || hook.queue.len() == 0);
-        if hook.reading != Reading::Behind || !hook.is_enabled() || !has_room {
+        if hook.reading != Reading::Behind || !hook.is_enabled() || !hook.queue.wants_more(tight) {
             return;
         }
         hook.reading = Reading::Alone;
-        // An event makes at most one notification: whatever is read fits.
-        let (time, max) = (hook.time, hook.queue.room().min(BATCH_EVENTS));
+        let (time, room) = (hook.time, hook.queue.room(tight).min(free).min(BATCH_EVENTS));
         let from = (hook.read_to > 0).then_some(hook.read_to);
         let mut subscription = subscription.unwrap_or_else(|| self.ledger.store().subscribe(from));
+        self.reserved += room;
         self.readings.push(Box::pin(async move {
-            let batch = subscription.next_undecoded(max).await;
-            Alone { webhook_id: id, time, subscription, batch }
+            let batch = subscription.next_undecoded(BATCH_EVENTS).await;
+            Alone { webhook_id: id, time, room, subscription, batch }
         }));
     }
 
@@ -137,7 +145,7 @@ impl Dispatcher {
         self.along = recorded.position;
         let Some(hook) = self.hooks.get_mut(&id) else {
             if let WebhookEvent::Registered(_) = event {
-                let retry = Retry { min: self.options.retry_min, max: self.options.retry_max };
+                let retry = retry(&self.options);
                 if let Some(hook) = Hook::new(std::slice::from_ref(recorded), None, self.along, retry) {
                     self.index.insert(&hook.webhook);
                     self.hooks.insert(id, hook);
@@ -169,16 +177,17 @@ impl Dispatcher {
             return Ok(());
         }
         self.index.insert(&hook.webhook);
-        self.to_read.push_back(id);
-        self.post(id).await
+        self.to_read.push(id);
+        self.to_post.push(id);
+        Ok(())
     }
 
     /// Memory is for those who get somewhere. What is forgotten is read again.
     pub(super) fn forget_what_is_down(&mut self) {
-        for hook in self.hooks.values_mut().filter(|hook| hook.queue.is_down()) {
+        for hook in self.hooks.values_mut().filter(|hook| hook.queue.is_down() && hook.queue.len() > 0) {
             self.outstanding -= hook.queue.len();
-            hook.go_to(hook.told_to(self.along), self.along);
-            self.to_read.push_back(hook.id());
+            hook.forget(self.along);
+            self.to_read.push(hook.id());
         }
     }
 }
@@ -190,7 +199,34 @@ fn may_matter(event: &Undecoded) -> bool {
         .any(|category| event.stream().starts_with(category))
 }
 
+/// What an event is to one webhook, if it is anything.
+async fn told_to(
+    hook: &Hook,
+    event: Undecoded,
+    facts: &mut Facts,
+) -> Result<Option<Notification>, StoreError> {
+    if !may_matter(&event) {
+        return Ok(None);
+    }
+    let recorded = event.decode()?;
+    facts.learn(&recorded);
+    // Nothing is looked up for whom it is not.
+    if end_told_by(&recorded.event).is_some_and(|kind| !hook.wants_type(kind)) {
+        return Ok(None);
+    }
+    let Some(notification) = notification_of(facts, &recorded).await? else { return Ok(None) };
+    if !hook.wants_type(notification.kind) {
+        return Ok(None);
+    }
+    let holder = match hook.webhook.user_id {
+        Some(_) => facts.holder(notification.account).await?,
+        None => None,
+    };
+    Ok(hook.wants(&notification, holder).then_some(notification))
+}
+
 async fn notification_of(facts: &mut Facts, recorded: &Recorded) -> Result<Option<Notification>, StoreError> {
-    let request = if needs_request(&recorded.event) { facts.request(&recorded.stream).await? } else { None };
+    let is_end = end_told_by(&recorded.event).is_some();
+    let request = if is_end { facts.request(&recorded.stream).await? } else { None };
     Ok(notification(recorded, request.as_deref()))
 }

@@ -1,0 +1,114 @@
+//! The lease, and what ends with it.
+
+use ledger_streams::{Lease, Ledger, StoreError};
+use serde::Serialize;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+/// The lease, whose end is also seen by posts under way: no post of ours lasts until another process may begin its own.
+pub(super) struct Fence {
+    lease: Lease,
+    until: watch::Sender<Option<Instant>>,
+}
+
+impl Fence {
+    pub(super) fn new(lease: Lease) -> Self {
+        let until = watch::Sender::new(lease.held_until());
+        Self { lease, until }
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        self.lease.is_held()
+    }
+
+    pub(super) fn is_due(&self) -> bool {
+        self.lease.is_due()
+    }
+
+    /// See [`Lease::attend`].
+    pub(super) async fn attend(&mut self) -> Result<bool, StoreError> {
+        let held = self.lease.attend().await;
+        self.tell();
+        held
+    }
+
+    /// See [`Ledger::save_places`].
+    pub(super) async fn save_places<T: Serialize + Sync>(
+        &mut self,
+        ledger: &Ledger,
+        places: &[(String, T)],
+    ) -> Result<bool, StoreError> {
+        let saved = ledger.save_places(&mut self.lease, places).await;
+        self.tell();
+        saved
+    }
+
+    /// See [`Lease::release`].
+    pub(super) async fn release(&mut self) -> Result<(), StoreError> {
+        self.lease.release().await
+    }
+
+    /// Ends when the lease does, also while nobody attends to it because the store does not answer.
+    pub(super) fn lapse(&self) -> impl Future<Output = ()> + Send + use<> {
+        lapse(self.until.subscribe())
+    }
+
+    fn tell(&self) {
+        self.until.send_if_modified(|until| {
+            *until = self.lease.held_until();
+            // A renewal is seen when it matters; nobody need be woken for it.
+            until.is_none()
+        });
+    }
+}
+
+async fn lapse(mut seen: watch::Receiver<Option<Instant>>) {
+    loop {
+        let until = *seen.borrow_and_update();
+        let Some(until) = until.filter(|until| Instant::now() < *until) else { return };
+        tokio::select! {
+            () = sleep_until(until) => {}
+            changed = seen.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::sync::watch;
+    use tokio::time::{Instant, sleep_until};
+
+    use super::lapse;
+
+    #[tokio::test]
+    async fn it_ends_when_it_was_not_renewed_in_time() {
+        let begun = Instant::now();
+        let (first, second) = (begun + Duration::from_millis(50), begun + Duration::from_millis(300));
+        let until = watch::Sender::new(Some(first));
+        let ended = tokio::spawn(lapse(until.subscribe()));
+        // Seen without being told of.
+        until.send_if_modified(|until| {
+            *until = Some(second);
+            false
+        });
+        sleep_until(first + Duration::from_millis(50)).await;
+        assert!(!ended.is_finished(), "it was renewed");
+        ended.await.unwrap();
+        assert!(Instant::now() >= second);
+        let ended = tokio::spawn(lapse(watch::Sender::new(None).subscribe()));
+        ended.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn it_ends_at_once_when_another_process_has_it() {
+        let begun = Instant::now();
+        let until = watch::Sender::new(Some(begun + Duration::from_secs(3600)));
+        let ended = tokio::spawn(lapse(until.subscribe()));
+        tokio::task::yield_now().await;
+        until.send_replace(None);
+        ended.await.unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(60));
+    }
+}
