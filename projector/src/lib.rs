@@ -11,6 +11,7 @@ mod error;
 mod lag;
 mod options;
 mod outage;
+pub mod partition;
 pub mod projections;
 mod reader;
 pub mod runner;

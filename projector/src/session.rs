@@ -11,7 +11,7 @@ use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
 
 use crate::checkpoint::{Checkpoint, Place};
-use crate::projections::Projection;
+use crate::projections::Part;
 use crate::{
     MIGRATIONS, Phase, ProjectorError, ProjectorOptions, Stopped, checkpoint, projections, runner, status,
 };
@@ -109,19 +109,19 @@ async fn lock(
     }
 }
 
-/// Where each projection goes on, those left out that cannot.
+/// Where each part goes on, those left out that cannot.
 async fn open(
     db: &mut PgConnection,
     store: &EventStore,
     options: &ProjectorOptions,
-) -> Result<Vec<(&'static Projection, Place)>, ProjectorError> {
+) -> Result<Vec<(Part, Place)>, ProjectorError> {
     let checkpoints = checkpoints(db, store).await?;
-    let places: Vec<_> =
-        checkpoints.iter().map(|(projection, checkpoint)| (*projection, checkpoint.place)).collect();
+    let places: Vec<_> = checkpoints.iter().map(|checkpoint| (checkpoint.part, checkpoint.place)).collect();
     status::opened(&options.status, &places);
-    let current = checkpoints.into_iter().filter_map(|(projection, Checkpoint { version, place })| {
+    let current = checkpoints.into_iter().filter_map(|Checkpoint { part, version, place }| {
+        let projection = part.projection;
         if version == projection.version {
-            return Some((projection, place));
+            return Some((part, place));
         }
         let reason = format!(
             "its rows are of version {version}, this program writes version {}: rebuild it",
@@ -133,25 +133,22 @@ async fn open(
     Ok(current.collect())
 }
 
-/// Every projection's checkpoint, which must be a place of this log.
-async fn checkpoints(
-    db: &mut PgConnection,
-    store: &EventStore,
-) -> Result<Vec<(&'static Projection, Checkpoint)>, ProjectorError> {
-    let all = projections::all();
-    let checkpoints = checkpoint::load(db, &all).await?;
-    let checkpoints: Vec<_> = all.into_iter().zip(checkpoints).collect();
+/// Every checkpoint, which must be a place of this log.
+async fn checkpoints(db: &mut PgConnection, store: &EventStore) -> Result<Vec<Checkpoint>, ProjectorError> {
+    let checkpoints = checkpoint::load(db, &projections::all_parts()).await?;
     // After the checkpoints, so that the log cannot seem shorter than it is.
     let head = store.head().await?;
-    for (projection, Checkpoint { place, .. }) in &checkpoints {
-        let (projection, position) = (projection.name, place.position);
+    let mut known: Option<Place> = None;
+    for Checkpoint { part, place, .. } in &checkpoints {
+        let (projection, position) = (part.projection.name, place.position);
         if position > head {
             return Err(ProjectorError::PastTheEnd { projection, position, head });
         }
         // Positions alone would not tell: two logs may well have the same.
-        if store.recorded_at(position).await? != place.recorded_at {
+        if known != Some(*place) && store.recorded_at(position).await? != place.recorded_at {
             return Err(ProjectorError::AnotherLog { projection, position });
         }
+        known = Some(*place);
     }
     Ok(checkpoints)
 }

@@ -12,12 +12,14 @@ use sqlx::postgres::PgBindIterExt;
 use super::entries::{account_of, entries};
 use super::{Events, Projection, add, bigint, expect_rows};
 use crate::ApplyError;
+use crate::partition::Spread;
 
 /// The projection.
 pub(super) static PROJECTION: Projection = Projection {
     name: "accounts",
     version: 1,
     tables: &["accounts"],
+    spread: Spread::Even,
     apply: |events, db| Box::pin(apply(events, db)),
 };
 
@@ -36,18 +38,21 @@ pub(super) struct Change<'a> {
 
 async fn apply(events: &Events<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
     let (opened, changed): (Vec<_>, Vec<_>) =
-        fold(events.events)?.into_iter().partition(|(_, change)| change.opened.is_some());
+        fold(events)?.into_iter().partition(|(_, change)| change.opened.is_some());
     insert(&opened, db).await?;
     update(&changed, db).await
 }
 
-pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<AccountId, Change<'_>>, ApplyError> {
+pub(super) fn fold<'a>(events: &Events<'a>) -> Result<BTreeMap<AccountId, Change<'a>>, ApplyError> {
     let mut changes: BTreeMap<AccountId, Change<'_>> = BTreeMap::new();
-    for entry in entries(events) {
+    for entry in entries(events.events) {
         let entry = entry?;
+        if !events.partitions.hold_account(entry.source()) {
+            continue;
+        }
         add(&mut changes.entry(entry.source()).or_default().in_transit, entry.on_transit())?;
     }
-    for recorded in events {
+    for recorded in events.events {
         let event = match &recorded.event {
             Event::Account(event) => event,
             Event::Transfer(_)
@@ -57,7 +62,11 @@ pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<AccountId, Change<'_>
             | Event::DeadLetter(_)
             | Event::Webhook(_) => continue,
         };
-        let change = changes.entry(account_of(recorded)?).or_default();
+        let account_id = account_of(recorded)?;
+        if !events.partitions.hold_account(account_id) {
+            continue;
+        }
+        let change = changes.entry(account_id).or_default();
         change.follow(recorded)?;
         match event {
             AccountEvent::Opened(opened) => change.opened = Some((opened, recorded.metadata.booked_at)),

@@ -6,17 +6,20 @@ use sqlx::postgres::PgBindIterExt;
 use super::entries::{Entry, entries};
 use super::{Events, Projection};
 use crate::ApplyError;
+use crate::partition::Spread;
 
 /// The projection.
 pub(super) static PROJECTION: Projection = Projection {
     name: "transactions",
     version: 1,
     tables: &["transactions"],
+    spread: Spread::Even,
     apply: |events, db| Box::pin(apply(events, db)),
 };
 
 async fn apply(events: &Events<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
     let mut rows = entries(events.events).collect::<Result<Vec<Entry<'_>>, _>>()?;
+    rows.retain(|entry| events.partitions.hold_account(entry.account_id));
     if rows.is_empty() {
         return Ok(());
     }

@@ -9,12 +9,14 @@ use sqlx::postgres::PgBindIterExt;
 use super::entries::entries;
 use super::{Events, Projection, add};
 use crate::ApplyError;
+use crate::partition::Spread;
 
 /// The projection.
 pub(super) static PROJECTION: Projection = Projection {
     name: "trial_balance",
     version: 1,
     tables: &["trial_balance"],
+    spread: Spread::One,
     apply: |events, db| Box::pin(apply(events, db)),
 };
 

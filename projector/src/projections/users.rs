@@ -11,12 +11,14 @@ use sqlx::postgres::PgBindIterExt;
 
 use super::{Events, Projection, expect_rows};
 use crate::ApplyError;
+use crate::partition::Spread;
 
 /// The projection.
 pub(super) static PROJECTION: Projection = Projection {
     name: "users",
     version: 1,
     tables: &["users"],
+    spread: Spread::One,
     apply: |events, db| Box::pin(apply(events, db)),
 };
 
