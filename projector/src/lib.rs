@@ -7,6 +7,7 @@
 //! One projector writes to a database at a time. A second one waits for its turn; see [`session`].
 
 pub mod checkpoint;
+mod copy;
 mod error;
 mod lag;
 mod options;
@@ -14,6 +15,7 @@ mod outage;
 pub mod partition;
 pub mod projections;
 mod reader;
+pub mod rebuild;
 pub mod runner;
 pub mod session;
 mod status;
@@ -23,6 +25,7 @@ use std::time::Duration;
 use ledger_streams::EventStore;
 use sqlx::PgPool;
 use sqlx::migrate::{MigrateError, Migrator};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 pub use error::{ApplyError, ProjectorError};
@@ -53,8 +56,11 @@ pub async fn run(
     options: ProjectorOptions,
     shutdown: CancellationToken,
 ) -> Result<(), ProjectorError> {
+    let exchanged = Notify::new();
+    let context = rebuild::Context { database_url, store: &store, options: &options, exchanged: &exchanged };
     tokio::select! {
-        result = sessions(database_url, &store, &options, &shutdown) => result,
+        result = sessions(database_url, &store, &options, &exchanged, &shutdown) => result,
+        never = Box::pin(rebuild::attend(&context)) => match never {},
         never = lag::observe(&store, options.status.subscribe()) => match never {},
     }
 }
@@ -64,12 +70,16 @@ async fn sessions(
     database_url: &str,
     store: &EventStore,
     options: &ProjectorOptions,
+    exchanged: &Notify,
     shutdown: &CancellationToken,
 ) -> Result<(), ProjectorError> {
+    let mut first = true;
     let mut outage = outage::Outage::new("Postgres", Duration::from_secs(10));
     loop {
-        match Box::pin(session::run(database_url, store, options, shutdown)).await {
+        match Box::pin(session::run(database_url, store, options, exchanged, first, shutdown)).await {
             Err(error) if error.is_outage() => {
+                // The projections were looked at if it came so far.
+                first = first && options.status.borrow().projections.is_empty();
                 options.status.send_modify(|status| status.phase = Phase::Connecting);
                 if shutdown.run_until_cancelled(outage.wait(&error)).await.is_none() {
                     return Ok(());

@@ -11,6 +11,7 @@ use ledger_core::Position;
 use ledger_core::mutation::{Rule, is_broken};
 use ledger_streams::{Batch, EventStore, Recorded, StoreError};
 use sqlx::{Connection, PgConnection};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -35,14 +36,23 @@ struct Group {
     reader: Reader,
 }
 
+/// Why projecting ended.
+pub(crate) enum Ended {
+    /// It was to.
+    Shutdown,
+    /// Tables and checkpoints were exchanged: where to go on must be looked at again.
+    Exchanged,
+}
+
 /// Projects until `shutdown`. Returns an error only for what is not a projection's fault.
 pub(crate) async fn run(
     db: &mut PgConnection,
     places: Vec<(Part, Place)>,
     store: &EventStore,
     options: &ProjectorOptions,
+    exchanged: &Notify,
     shutdown: &CancellationToken,
-) -> Result<(), ProjectorError> {
+) -> Result<Ended, ProjectorError> {
     let mut groups =
         group(places, |place| Reader::start(store.clone(), place.position, options.batch_events_max));
     let mut not_before = Instant::now();
@@ -51,7 +61,12 @@ pub(crate) async fn run(
             sleep_until(not_before).await;
             next(&mut groups).await
         };
-        let Some((index, read)) = shutdown.run_until_cancelled(next).await else { return Ok(()) };
+        let (index, read) = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return Ok(Ended::Shutdown),
+            () = exchanged.notified() => return Ok(Ended::Exchanged),
+            next = next => next,
+        };
         let group = groups.remove(index);
         let batch = match read {
             Ok(batch) => batch,
@@ -131,7 +146,7 @@ async fn step(
 }
 
 /// Every event must come after the one before it: one that comes twice would be counted twice.
-fn check_order(from: Position, batch: &Batch) -> Result<(), ProjectorError> {
+pub(crate) fn check_order(from: Position, batch: &Batch) -> Result<(), ProjectorError> {
     let mut after = from;
     for event in batch.events.iter().filter(|_| !is_broken(Rule::BatchIsInOrder)) {
         if event.position <= after {

@@ -3,15 +3,19 @@
 //! The right to write is a session advisory lock on the very connection that writes: who loses the connection loses the right with it,
 //! and the next one in line reads the checkpoints after it got the lock.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use ledger_streams::EventStore;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::checkpoint::{Checkpoint, Place};
-use crate::projections::Part;
+use crate::projections::{Part, Projection};
+use crate::rebuild::request;
+use crate::runner::Ended;
 use crate::{
     MIGRATIONS, Phase, ProjectorError, ProjectorOptions, Stopped, checkpoint, projections, runner, status,
 };
@@ -45,10 +49,13 @@ const SETTINGS: [(&str, &str); 12] = [
 ];
 
 /// Connects, becomes the writer and projects until `shutdown` or until the connection breaks.
+/// In the `first` session of a program, projections of an older version are asked to be rebuilt.
 pub(crate) async fn run(
     database_url: &str,
     store: &EventStore,
     options: &ProjectorOptions,
+    exchanged: &Notify,
+    mut first: bool,
     shutdown: &CancellationToken,
 ) -> Result<(), ProjectorError> {
     let Some(mut db) = shutdown.run_until_cancelled(connect(database_url)).await.transpose()? else {
@@ -58,9 +65,15 @@ pub(crate) async fn run(
     let Some(locked) = locked else { return Ok(()) };
     locked?;
     MIGRATIONS.run_direct(None, &mut db, false).await?;
-    let places = open(&mut db, store, options).await?;
-    tracing::info!(projections = places.len(), "projecting");
-    runner::run(&mut db, places, store, options, shutdown).await?;
+    loop {
+        let places = open(&mut db, store, options, first).await?;
+        first = false;
+        tracing::info!(partitions = places.len(), "projecting");
+        match runner::run(&mut db, places, store, options, exchanged, shutdown).await? {
+            Ended::Shutdown => break,
+            Ended::Exchanged => tracing::debug!("checkpoints were exchanged"),
+        }
+    }
     // Gives the lock back at once; it would go with the connection anyway.
     let _ = db.close().await;
     Ok(())
@@ -71,10 +84,20 @@ pub(crate) async fn run(
 /// # Errors
 /// The database's.
 pub async fn connect(database_url: &str) -> Result<PgConnection, sqlx::Error> {
+    connect_with(database_url, "daybook-projector", &[]).await
+}
+
+/// As [`connect`], with other settings in place of some.
+pub(crate) async fn connect_with(
+    database_url: &str,
+    name: &str,
+    settings: &[(&str, &str)],
+) -> Result<PgConnection, sqlx::Error> {
     let options = database_url
         .parse::<PgConnectOptions>()?
-        .application_name("daybook-projector")
+        .application_name(name)
         .options(SETTINGS)
+        .options(settings.iter().copied())
         .disable_statement_logging();
     tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options))
         .await
@@ -114,23 +137,53 @@ async fn open(
     db: &mut PgConnection,
     store: &EventStore,
     options: &ProjectorOptions,
+    first: bool,
 ) -> Result<Vec<(Part, Place)>, ProjectorError> {
     let checkpoints = checkpoints(db, store).await?;
     let places: Vec<_> = checkpoints.iter().map(|checkpoint| (checkpoint.part, checkpoint.place)).collect();
     status::opened(&options.status, &places);
+    let rebuilt = rebuilt(db, &checkpoints, first).await?;
     let current = checkpoints.into_iter().filter_map(|Checkpoint { part, version, place }| {
         let projection = part.projection;
-        if version == projection.version {
-            return Some((part, place));
-        }
-        let reason = format!(
-            "its rows are of version {version}, this program writes version {}: rebuild it",
-            projection.version
-        );
+        let (name, ours) = (projection.name, projection.version);
+        let reason = match version.cmp(&ours) {
+            Ordering::Equal => return Some((part, place)),
+            Ordering::Less if rebuilt.iter().any(|rebuilt| rebuilt == name) => {
+                status::rebuilding(&options.status, projection);
+                return None;
+            }
+            Ordering::Less => {
+                format!("its rows are of version {version}, this program writes version {ours}: daybook rebuild {name}")
+            }
+            Ordering::Greater => {
+                format!("its rows are of version {version}, this program is older and writes version {ours}")
+            }
+        };
         status::stopped(&options.status, projection, Stopped { position: place.position, reason });
         None
     });
     Ok(current.collect())
+}
+
+/// The projections that are being rebuilt, if some here have rows of an older version. Readers go on with these rows meanwhile.
+async fn rebuilt(
+    db: &mut PgConnection,
+    checkpoints: &[Checkpoint],
+    first: bool,
+) -> Result<Vec<String>, sqlx::Error> {
+    let mut older: Vec<&'static Projection> = Vec::new();
+    for Checkpoint { part: Part { projection, .. }, version, .. } in checkpoints {
+        if *version < projection.version && older.iter().all(|known| known.name != projection.name) {
+            older.push(projection);
+        }
+    }
+    if older.is_empty() {
+        return Ok(Vec::new());
+    }
+    if first {
+        request::ask_by_itself(db, &older).await?;
+    }
+    request::under_way(db).await
 }
 
 /// Every checkpoint, which must be a place of this log.

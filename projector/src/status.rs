@@ -47,6 +47,8 @@ pub struct ProjectionStatus {
     pub caught_up: bool,
     /// Why it does not go on, if so.
     pub stopped: Option<Stopped>,
+    /// True when its rows are of an older version, and newer ones are on their way.
+    pub rebuilding: bool,
     /// By partition, of those held.
     partitions: [Option<Reached>; PARTITIONS as usize],
 }
@@ -89,8 +91,14 @@ impl ProjectionStatus {
             recorded_at: None,
             caught_up: false,
             stopped: None,
+            rebuilding: false,
             partitions: [None; PARTITIONS as usize],
         }
+    }
+
+    /// True unless it stopped, or waits for its rebuild.
+    pub(crate) const fn goes_on(&self) -> bool {
+        self.stopped.is_none() && !self.rebuilding
     }
 
     /// Takes note of how far some partitions have come.
@@ -144,6 +152,15 @@ pub(crate) fn applied(
             if let Some(found) = status.find(part.projection) {
                 found.reach(part.partitions, Reached { place, caught_up });
             }
+        }
+    });
+}
+
+/// Tells that a projection's rows are being made anew.
+pub(crate) fn rebuilding(status: &watch::Sender<ProjectorStatus>, projection: &Projection) {
+    status.send_modify(|status| {
+        if let Some(found) = status.find(projection) {
+            found.rebuilding = true;
         }
     });
 }

@@ -20,6 +20,7 @@ pub(super) static PROJECTION: Projection = Projection {
     version: 1,
     tables: &["accounts"],
     spread: Spread::Even,
+    insert_only: false,
     apply: |events, db| Box::pin(apply(events, db)),
 };
 

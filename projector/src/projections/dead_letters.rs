@@ -19,6 +19,7 @@ pub(super) static PROJECTION: Projection = Projection {
     version: 1,
     tables: &["dead_letters", "dead_letter_history"],
     spread: Spread::One,
+    insert_only: false,
     apply: |events, db| Box::pin(apply(events, db)),
 };
 

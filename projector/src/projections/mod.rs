@@ -108,6 +108,8 @@ pub struct Projection {
     pub tables: &'static [&'static str],
     /// Which partitions its rows are in.
     pub spread: Spread,
+    /// True when rows are only ever added, so that a rebuild can make the primary key after them.
+    pub insert_only: bool,
     apply: Apply,
 }
 

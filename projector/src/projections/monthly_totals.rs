@@ -18,6 +18,7 @@ pub(super) static PROJECTION: Projection = Projection {
     version: 1,
     tables: &["monthly_totals"],
     spread: Spread::Even,
+    insert_only: false,
     apply: |events, db| Box::pin(apply(events, db)),
 };
 

@@ -13,6 +13,7 @@ use sqlx::postgres::PgBindIterExt;
 use super::entries::{EntryKind, entries};
 use super::{Events, Projection, expect_rows};
 use crate::ApplyError;
+use crate::copy::{COPY_ROWS_MIN, CopyRows};
 use crate::partition::{Partitions, Spread};
 
 /// The projection.
@@ -21,6 +22,7 @@ pub(super) static PROJECTION: Projection = Projection {
     version: 1,
     tables: &["transfers"],
     spread: Spread::Even,
+    insert_only: false,
     apply: |events, db| Box::pin(apply(events, db)),
 };
 
@@ -157,6 +159,9 @@ async fn insert(rows: &[(TransferId, Change<'_>)], db: &mut PgConnection) -> Res
     if requested.is_empty() {
         return Ok(());
     }
+    if requested.len() >= COPY_ROWS_MIN {
+        return copy(&requested, db).await;
+    }
     sqlx::query(
         "insert into transfers (transfer_id, from_account, to_account, amount, currency, status, failure_reason, description,
                                 reference, booked_at, requested_at, debited_at, credited_at, reversed_at, ended_at,
@@ -184,6 +189,36 @@ async fn insert(rows: &[(TransferId, Change<'_>)], db: &mut PgConnection) -> Res
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// The same for many.
+async fn copy(rows: &[(&Change<'_>, Requested<'_>)], db: &mut PgConnection) -> Result<(), ApplyError> {
+    let mut copy = CopyRows::new(18, rows.len());
+    for (row, requested) in rows {
+        copy.row()
+            .bigint(requested.transfer.transfer_id.as_i64())
+            .bigint(requested.transfer.from.as_i64())
+            .bigint(requested.transfer.to.as_i64())
+            .bigint(requested.transfer.amount.minor)
+            .text(requested.transfer.amount.currency.code())
+            .text(row.ended.map_or("pending", |ended| ended.status))
+            .text(row.ended.and_then(|ended| ended.reason))
+            .text(requested.transfer.description.as_deref())
+            .text(requested.transfer.reference.as_deref())
+            .time(requested.booked_at)
+            .time(requested.at)
+            .time(row.debited_at)
+            .time(row.credited_at)
+            .time(row.reversed_at)
+            .time(row.ended.map(|ended| ended.at))
+            .time(row.debit_refused_at)
+            .time(row.credit_refused_at)
+            .time(row.reversal_waived_at);
+    }
+    let statement = "copy transfers (transfer_id, from_account, to_account, amount, currency, status, failure_reason, description,
+                                    reference, booked_at, requested_at, debited_at, credited_at, reversed_at, ended_at,
+                                    debit_refused_at, credit_refused_at, reversal_waived_at) from stdin (format binary)";
+    copy.send("transfers", statement, db).await
 }
 
 async fn update(rows: &[(TransferId, Change<'_>)], db: &mut PgConnection) -> Result<(), ApplyError> {

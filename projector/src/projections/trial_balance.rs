@@ -17,6 +17,7 @@ pub(super) static PROJECTION: Projection = Projection {
     version: 1,
     tables: &["trial_balance"],
     spread: Spread::One,
+    insert_only: false,
     apply: |events, db| Box::pin(apply(events, db)),
 };
 

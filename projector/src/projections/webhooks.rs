@@ -18,6 +18,7 @@ pub(super) static PROJECTION: Projection = Projection {
     version: 1,
     tables: &["webhooks"],
     spread: Spread::One,
+    insert_only: false,
     apply: |events, db| Box::pin(apply(events, db)),
 };
 
