@@ -257,7 +257,8 @@ impl Pace {
 
     fn is_late(&self) -> bool {
         let now = Utc::now();
-        let late = |recorded_at: DateTime<Utc>| (now - recorded_at).to_std().is_ok_and(|lag| lag > LIVE_LAG_MAX);
+        let late =
+            |recorded_at: DateTime<Utc>| (now - recorded_at).to_std().is_ok_and(|lag| lag > LIVE_LAG_MAX);
         self.live.borrow().projections.iter().any(|projection| {
             projection.goes_on() && !projection.caught_up && projection.recorded_at.is_some_and(late)
         })
