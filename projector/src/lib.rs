@@ -4,7 +4,7 @@
 //! [checkpoints](checkpoint). A projection never parks and never skips, since a skipped event is a wrong balance: it stops at the event
 //! that it cannot take and says so in [`ProjectorStatus`], while the others go on.
 //!
-//! One projector writes to a database at a time. A second one waits for its turn; see [`session`].
+//! Several projectors may share a database: each writes its own [partitions](partition).
 
 pub mod checkpoint;
 mod copy;
@@ -18,6 +18,7 @@ mod reader;
 pub mod rebuild;
 pub mod runner;
 pub mod session;
+mod shares;
 mod status;
 
 use std::time::Duration;
@@ -35,7 +36,7 @@ pub use status::{Phase, ProjectionStatus, ProjectorStatus, Stopped};
 /// The read models' tables, as numbered steps.
 pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
-/// Brings the read models' tables up to date. [`run`] does so too, once it is the writer; call this where the tables are needed
+/// Brings the read models' tables up to date. [`run`] does so too; call this where the tables are needed
 /// before that.
 ///
 /// # Errors

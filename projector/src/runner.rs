@@ -12,18 +12,21 @@ use ledger_core::mutation::{Rule, is_broken};
 use ledger_streams::{Batch, EventStore, Recorded, StoreError};
 use sqlx::{Connection, PgConnection};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::checkpoint::{self, Place};
 use crate::projections::{Events, Part};
 use crate::reader::Reader;
+use crate::shares::Shares;
 use crate::{ApplyError, ProjectorError, ProjectorOptions, Stopped, status};
 
 /// What each event of a transaction adds to the wait before the next; see [`interval`].
 const INTERVAL_PER_EVENT: Duration = Duration::from_micros(40);
 /// No transaction takes this long, whatever the database's own time-outs say: its connection is dead.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(120);
+/// Between two looks at who else projects into the database.
+const SHARES_INTERVAL: Duration = Duration::from_secs(1);
 /// A batch of fewer events is no load, and the next may follow at once.
 const LOAD_EVENTS: usize = 100;
 
@@ -40,8 +43,8 @@ struct Group {
 pub(crate) enum Ended {
     /// It was to.
     Shutdown,
-    /// Tables and checkpoints were exchanged: where to go on must be looked at again.
-    Exchanged,
+    /// Tables and checkpoints were exchanged, or partitions came or went: where to go on must be looked at again.
+    Changed,
 }
 
 /// Projects until `shutdown`. Returns an error only for what is not a projection's fault.
@@ -51,11 +54,14 @@ pub(crate) async fn run(
     store: &EventStore,
     options: &ProjectorOptions,
     exchanged: &Notify,
+    shares: &mut Shares,
     shutdown: &CancellationToken,
 ) -> Result<Ended, ProjectorError> {
     let mut groups =
         group(places, |place| Reader::start(store.clone(), place.position, options.batch_events_max));
     let mut not_before = Instant::now();
+    let mut looks = interval_at(not_before + SHARES_INTERVAL, SHARES_INTERVAL);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let next = async {
             sleep_until(not_before).await;
@@ -64,7 +70,13 @@ pub(crate) async fn run(
         let (index, read) = tokio::select! {
             biased;
             () = shutdown.cancelled() => return Ok(Ended::Shutdown),
-            () = exchanged.notified() => return Ok(Ended::Exchanged),
+            () = exchanged.notified() => return Ok(Ended::Changed),
+            _ = looks.tick() => {
+                if shares.settle(db).await? {
+                    return Ok(Ended::Changed);
+                }
+                continue;
+            }
             next = next => next,
         };
         let group = groups.remove(index);

@@ -1,7 +1,6 @@
-//! Being the one writer of a database, for as long as a connection lasts.
+//! Writing to a database, for as long as a connection lasts.
 //!
-//! The right to write is a session advisory lock on the very connection that writes: who loses the connection loses the right with it,
-//! and the next one in line reads the checkpoints after it got the lock.
+//! The right to write is a lock on the very connection that writes, one for each partition: see [`crate::shares`].
 
 use std::cmp::Ordering;
 use std::time::Duration;
@@ -13,16 +12,17 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::checkpoint::{Checkpoint, Place};
+use crate::partition::Partitions;
 use crate::projections::{Part, Projection};
 use crate::rebuild::request;
 use crate::runner::Ended;
+use crate::shares::Shares;
 use crate::{
-    MIGRATIONS, Phase, ProjectorError, ProjectorOptions, Stopped, checkpoint, projections, runner, status,
+    MIGRATIONS, Phase, ProjectorError, ProjectorOptions, ProjectorStatus, Stopped, checkpoint, projections,
+    runner, status,
 };
 
-/// Key of the advisory lock, one per database: "daybook" and a 1.
-const WRITER_LOCK: i64 = 0x6461_7962_6f6f_6b01;
-/// Time between two attempts to get the lock.
+/// Time between two attempts to get a partition.
 const LOCK_RETRY: Duration = Duration::from_millis(500);
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -36,7 +36,7 @@ const SETTINGS: [(&str, &str); 12] = [
     ("statement_timeout", "60s"),
     ("lock_timeout", "30s"),
     ("idle_in_transaction_session_timeout", "60s"),
-    // A projector whose machine vanished must not keep the lock.
+    // A projector whose machine vanished must not keep its partitions.
     ("tcp_keepalives_idle", "10"),
     ("tcp_keepalives_interval", "5"),
     ("tcp_keepalives_count", "3"),
@@ -48,7 +48,7 @@ const SETTINGS: [(&str, &str); 12] = [
     ("enable_mergejoin", "off"),
 ];
 
-/// Connects, becomes the writer and projects until `shutdown` or until the connection breaks.
+/// Connects, takes its share of the partitions and projects until `shutdown` or until the connection breaks.
 /// In the `first` session of a program, projections of an older version are asked to be rebuilt.
 pub(crate) async fn run(
     database_url: &str,
@@ -61,20 +61,26 @@ pub(crate) async fn run(
     let Some(mut db) = shutdown.run_until_cancelled(connect(database_url)).await.transpose()? else {
         return Ok(());
     };
-    let locked = shutdown.run_until_cancelled(Box::pin(lock(&mut db, store, options))).await;
-    let Some(locked) = locked else { return Ok(()) };
-    locked?;
+    let entered = shutdown.run_until_cancelled(Box::pin(enter(&mut db, store, options))).await;
+    let Some(entered) = entered else { return Ok(()) };
+    entered?;
     MIGRATIONS.run_direct(None, &mut db, false).await?;
+    let mut shares = Shares::none();
     loop {
-        let places = open(&mut db, store, options, first).await?;
+        let got = shutdown.run_until_cancelled(Box::pin(wait(&mut db, &mut shares, options))).await;
+        if got.transpose()?.is_none() {
+            break;
+        }
+        let held = shares.held();
+        let places = open(&mut db, store, options, held, first).await?;
         first = false;
-        tracing::info!(partitions = places.len(), "projecting");
-        match runner::run(&mut db, places, store, options, exchanged, shutdown).await? {
+        tracing::info!(partitions = held.count(), "projecting");
+        match runner::run(&mut db, places, store, options, exchanged, &mut shares, shutdown).await? {
             Ended::Shutdown => break,
-            Ended::Exchanged => tracing::debug!("checkpoints were exchanged"),
+            Ended::Changed => tracing::debug!("partitions or checkpoints changed hands"),
         }
     }
-    // Gives the lock back at once; it would go with the connection anyway.
+    // Gives the locks back at once; they would go with the connection anyway.
     let _ = db.close().await;
     Ok(())
 }
@@ -104,31 +110,49 @@ pub(crate) async fn connect_with(
         .map_err(|_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))?
 }
 
-/// Waits until no other projector holds the database. Asks again and again instead of standing in line in the server, where a
-/// projector that went away would keep its place. A database of another log is not worth waiting for.
-async fn lock(
+/// Joins those who project into the database; waits while a program that shares with nobody holds it. A database of another log is not
+/// worth waiting for.
+async fn enter(
     db: &mut PgConnection,
     store: &EventStore,
     options: &ProjectorOptions,
 ) -> Result<(), ProjectorError> {
     loop {
-        let migrated: bool =
-            sqlx::query_scalar("select to_regclass('checkpoints') is not null").fetch_one(&mut *db).await?;
+        // Whether these are checkpoints of partitions yet, or of a program from before.
+        let migrated: bool = sqlx::query_scalar(
+            "select exists (select from pg_attribute where attrelid = to_regclass('checkpoints') and attname = 'partition')",
+        )
+        .fetch_one(&mut *db)
+        .await?;
         if migrated {
             checkpoints(db, store).await?;
         }
-        let locked: bool = sqlx::query_scalar("select pg_try_advisory_lock($1)")
-            .bind(WRITER_LOCK)
-            .fetch_one(&mut *db)
-            .await?;
-        if locked {
+        if Shares::enter(db).await? {
             return Ok(());
         }
-        if options.status.borrow().phase != Phase::Waiting {
-            tracing::info!("another projector holds this database; waiting");
-            options.status.send_modify(|status| status.phase = Phase::Waiting);
-        }
+        waiting(options);
         tokio::time::sleep(LOCK_RETRY).await;
+    }
+}
+
+/// Waits until a partition is to be had. Asks again and again instead of standing in line in the server, where a projector that went away
+/// would keep its place.
+async fn wait(
+    db: &mut PgConnection,
+    shares: &mut Shares,
+    options: &ProjectorOptions,
+) -> Result<(), ProjectorError> {
+    while shares.held().is_empty() && !shares.settle(db).await? {
+        waiting(options);
+        tokio::time::sleep(LOCK_RETRY).await;
+    }
+    Ok(())
+}
+
+fn waiting(options: &ProjectorOptions) {
+    if options.status.borrow().phase != Phase::Waiting {
+        tracing::info!("other projectors hold this database; waiting");
+        options.status.send_replace(ProjectorStatus { phase: Phase::Waiting, projections: Vec::new() });
     }
 }
 
@@ -137,9 +161,11 @@ async fn open(
     db: &mut PgConnection,
     store: &EventStore,
     options: &ProjectorOptions,
+    held: Partitions,
     first: bool,
 ) -> Result<Vec<(Part, Place)>, ProjectorError> {
-    let checkpoints = checkpoints(db, store).await?;
+    let mut checkpoints = checkpoints(db, store).await?;
+    checkpoints.retain(|checkpoint| checkpoint.part.within(held).is_some());
     let places: Vec<_> = checkpoints.iter().map(|checkpoint| (checkpoint.part, checkpoint.place)).collect();
     status::opened(&options.status, &places);
     let rebuilt = rebuilt(db, &checkpoints, first).await?;

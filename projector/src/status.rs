@@ -26,9 +26,9 @@ pub enum Phase {
     /// Not connected to the database.
     #[default]
     Connecting,
-    /// Another projector holds the database.
+    /// Other projectors hold every partition of the database.
     Waiting,
-    /// This projector holds the database and writes to it.
+    /// This projector holds partitions, and writes to them.
     Writing,
 }
 
