@@ -8,6 +8,8 @@ mod accounts;
 mod dead_letters;
 mod entries;
 mod monthly_totals;
+#[cfg(feature = "example")]
+mod openings;
 #[cfg(test)]
 mod tests;
 mod transactions;
@@ -40,6 +42,10 @@ pub fn all() -> [&'static Projection; 8] {
         &webhooks::PROJECTION,
     ]
 }
+
+/// The one that docs/projections.md makes, for the test that runs it. It is not among [`all`].
+#[cfg(feature = "example")]
+pub static EXAMPLE: &Projection = &openings::PROJECTION;
 
 /// Every projection in all its partitions.
 #[must_use]
