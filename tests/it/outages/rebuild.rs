@@ -140,6 +140,7 @@ async fn rows_that_are_wrong_are_found_and_shown_and_made_right_when_wanted() {
     let mut daybook = Daybook::start().await;
     let bank = daybook.operator("wrong").await;
     let (right, wrong) = (bank.open_with_euros("5.00").await, bank.open_with_euros("8.00").await);
+    assert_eq!((bank.balance(&wrong).await, bank.balance(&right).await), ("8.00".into(), "5.00".into()));
     let update = sqlx::query("update accounts set balance = 801 where account_id = $1");
     let id: i64 = wrong.parse().unwrap();
     update.bind(id).execute(&mut database(&daybook).await).await.unwrap();
