@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, Executor, PgConnection};
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::limits::{BATCH_EVENTS, CHUNK_EVENTS, LIVE_LAG_MAX, PAUSE_MAX, WORKERS_MAX};
+use super::limits::{BATCH_EVENTS, CHUNK_EVENTS, LIVE_LAG_MAX, PAUSE, PAUSE_MAX, WORKERS_MAX};
 use super::progress::Meter;
 use super::{Context, RebuildError, close, tables};
 use crate::ProjectorStatus;
@@ -84,7 +84,7 @@ impl Build {
             let work = worker.follow(batches, Arc::clone(&goals));
             tasks.push(AbortOnDropHandle::new(tokio::spawn(work)));
         }
-        let pace = Pace { live: self.live.clone() };
+        let pace = Pace { store: self.store.clone(), live: self.live.clone() };
         let read = read(self.store.clone(), from, to, senders, Arc::clone(&self.meter), pace);
         let reader = AbortOnDropHandle::new(tokio::spawn(read));
         let mut result = Ok(());
@@ -238,29 +238,33 @@ async fn read(
         if is_last {
             return Ok(());
         }
-        pace.wait().await;
+        pace.wait().await?;
     }
 }
 
 /// Lets the live projections of this process go first.
 struct Pace {
+    store: EventStore,
     live: watch::Receiver<ProjectorStatus>,
 }
 
 impl Pace {
-    async fn wait(&self) {
+    async fn wait(&self) -> Result<(), RebuildError> {
         let started = Instant::now();
-        while self.is_late() && started.elapsed() < PAUSE_MAX {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        let head = self.store.head().await?;
+        while self.is_late(head) && started.elapsed() < PAUSE_MAX {
+            tokio::time::sleep(PAUSE).await;
         }
+        Ok(())
     }
 
-    fn is_late(&self) -> bool {
+    /// True when the log has events for a live projection that wait for more than a moment.
+    fn is_late(&self, head: Position) -> bool {
         let now = Utc::now();
         let late =
             |recorded_at: DateTime<Utc>| (now - recorded_at).to_std().is_ok_and(|lag| lag > LIVE_LAG_MAX);
         self.live.borrow().projections.iter().any(|projection| {
-            projection.goes_on() && !projection.caught_up && projection.recorded_at.is_some_and(late)
+            projection.goes_on() && projection.position < head && projection.recorded_at.is_some_and(late)
         })
     }
 }

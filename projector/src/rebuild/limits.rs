@@ -19,6 +19,8 @@ pub(super) const NEAR: Duration = Duration::from_millis(300);
 pub(super) const ROUNDS_MAX: usize = 20;
 /// Live projections further behind the log than this are not held up by a rebuild: it pauses.
 pub(super) const LIVE_LAG_MAX: Duration = Duration::from_secs(1);
+/// Between two looks during such a pause.
+pub(super) const PAUSE: Duration = Duration::from_millis(20);
 /// The longest such pause for one batch, so that a rebuild comes to its end on a machine that is too slow for its load, too.
 pub(super) const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// How long an exchange waits for whoever reads or writes the tables, by attempt; others wait behind it. Every fourth time long enough that
