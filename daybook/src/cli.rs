@@ -4,7 +4,7 @@ use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{deadletter, health, import, serve, token, transfers, up};
+use crate::commands::{deadletter, health, import, rebuild, serve, token, transfers, up};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -38,6 +38,8 @@ pub enum Command {
     Import(import::ImportArgs),
     /// List and show transfers that were parked, have them tried again, or say how they are to end
     Deadletter(deadletter::DeadletterArgs),
+    /// Make projections anew beside the live ones, compare, and exchange them
+    Rebuild(rebuild::RebuildArgs),
     /// List transfers that have not ended for longer than they should
     Transfers(transfers::TransfersArgs),
 }

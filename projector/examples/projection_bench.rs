@@ -16,7 +16,7 @@ use ledger_core::transfer::{TransferCompleted, TransferEvent, TransferRequested}
 use ledger_core::{AccountId, Currency, Event, Metadata, Money, Snowflakes, TransferId, stream};
 use ledger_streams::Recorded;
 use projector::checkpoint::Place;
-use projector::projections::{Events, all};
+use projector::projections::{Events, all_parts};
 use projector::runner::apply_batch;
 
 type Failure = Box<dyn Error>;
@@ -36,8 +36,8 @@ async fn main() -> Result<(), Failure> {
     let pool = sqlx::PgPool::connect(&url).await?;
     projector::migrate(&pool).await?;
     let mut db = projector::session::connect(&url).await?;
-    let projections = all();
-    projector::checkpoint::load(&mut db, &projections).await?;
+    let parts = all_parts();
+    projector::checkpoint::load(&mut db, &parts).await?;
 
     let mut from = 0;
     for opened in [true, false] {
@@ -49,8 +49,8 @@ async fn main() -> Result<(), Failure> {
         for chunk in events.chunks(batch_events) {
             let Some(last) = chunk.last() else { continue };
             let to = Place { position: last.position, recorded_at: Some(last.recorded_at) };
-            let events = Events { events: chunk, time_zone: chrono_tz::Europe::Prague };
-            apply_batch(&mut db, &projections, &events, from, to).await?;
+            let events = Events::new(chunk, chrono_tz::Europe::Prague);
+            apply_batch(&mut db, &parts, &events, from, to).await?;
             from = to.position;
         }
         let seconds = started.elapsed().as_secs_f64();

@@ -116,7 +116,7 @@ impl ProjectorError {
 /// intervention (a time-out too), rollback (deadlock), lock not available, system; and a standby that takes no writes.
 const OUTAGES: [&str; 7] = ["08", "53", "57", "40", "55P03", "58", "25006"];
 
-fn is_outage(error: &sqlx::Error) -> bool {
+pub(crate) fn is_outage(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => {
             true

@@ -4,17 +4,21 @@
 //! [checkpoints](checkpoint). A projection never parks and never skips, since a skipped event is a wrong balance: it stops at the event
 //! that it cannot take and says so in [`ProjectorStatus`], while the others go on.
 //!
-//! One projector writes to a database at a time. A second one waits for its turn; see [`session`].
+//! Several projectors may share a database: each writes its own [partitions](partition).
 
 pub mod checkpoint;
+mod copy;
 mod error;
 mod lag;
 mod options;
 mod outage;
+pub mod partition;
 pub mod projections;
 mod reader;
+pub mod rebuild;
 pub mod runner;
 pub mod session;
+mod shares;
 mod status;
 
 use std::time::Duration;
@@ -22,6 +26,7 @@ use std::time::Duration;
 use ledger_streams::EventStore;
 use sqlx::PgPool;
 use sqlx::migrate::{MigrateError, Migrator};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 pub use error::{ApplyError, ProjectorError};
@@ -31,7 +36,7 @@ pub use status::{Phase, ProjectionStatus, ProjectorStatus, Stopped};
 /// The read models' tables, as numbered steps.
 pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
-/// Brings the read models' tables up to date. [`run`] does so too, once it is the writer; call this where the tables are needed
+/// Brings the read models' tables up to date. [`run`] does so too; call this where the tables are needed
 /// before that.
 ///
 /// # Errors
@@ -52,8 +57,11 @@ pub async fn run(
     options: ProjectorOptions,
     shutdown: CancellationToken,
 ) -> Result<(), ProjectorError> {
+    let exchanged = Notify::new();
+    let context = rebuild::Context { database_url, store: &store, options: &options, exchanged: &exchanged };
     tokio::select! {
-        result = sessions(database_url, &store, &options, &shutdown) => result,
+        result = sessions(database_url, &store, &options, &exchanged, &shutdown) => result,
+        never = Box::pin(rebuild::attend(&context)) => match never {},
         never = lag::observe(&store, options.status.subscribe()) => match never {},
     }
 }
@@ -63,12 +71,16 @@ async fn sessions(
     database_url: &str,
     store: &EventStore,
     options: &ProjectorOptions,
+    exchanged: &Notify,
     shutdown: &CancellationToken,
 ) -> Result<(), ProjectorError> {
+    let mut first = true;
     let mut outage = outage::Outage::new("Postgres", Duration::from_secs(10));
     loop {
-        match Box::pin(session::run(database_url, store, options, shutdown)).await {
+        match Box::pin(session::run(database_url, store, options, exchanged, first, shutdown)).await {
             Err(error) if error.is_outage() => {
+                // The projections were looked at if it came so far.
+                first = first && options.status.borrow().projections.is_empty();
                 options.status.send_modify(|status| status.phase = Phase::Connecting);
                 if shutdown.run_until_cancelled(outage.wait(&error)).await.is_none() {
                     return Ok(());

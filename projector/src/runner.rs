@@ -1,7 +1,7 @@
 //! The loop from events to rows.
 //!
-//! Projections at the same place in the log form a group: one subscription, events decoded once, one transaction per batch. Usually
-//! there is one group. A projection that is new, or was stopped, starts in a group further back, reads on its own, and joins the group
+//! Parts of projections at the same place in the log form a group: one subscription, events decoded once, one transaction per batch. Usually
+//! there is one group. A part that is new, or was stopped, starts in a group further back, reads on its own, and joins the group
 //! ahead of it when it reaches its place.
 
 use std::time::Duration;
@@ -11,47 +11,74 @@ use ledger_core::Position;
 use ledger_core::mutation::{Rule, is_broken};
 use ledger_streams::{Batch, EventStore, Recorded, StoreError};
 use sqlx::{Connection, PgConnection};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::sync::Notify;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::checkpoint::{self, Place};
-use crate::projections::{Events, Projection};
+use crate::projections::{Events, Part};
 use crate::reader::Reader;
+use crate::shares::Shares;
 use crate::{ApplyError, ProjectorError, ProjectorOptions, Stopped, status};
 
 /// What each event of a transaction adds to the wait before the next; see [`interval`].
 const INTERVAL_PER_EVENT: Duration = Duration::from_micros(40);
 /// No transaction takes this long, whatever the database's own time-outs say: its connection is dead.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(120);
+/// Between two looks at who else projects into the database.
+const SHARES_INTERVAL: Duration = Duration::from_secs(1);
 /// A batch of fewer events is no load, and the next may follow at once.
 const LOAD_EVENTS: usize = 100;
 
-/// Projections at the same place.
+/// Parts of projections at the same place.
 struct Group {
-    projections: Vec<&'static Projection>,
+    parts: Vec<Part>,
     place: Place,
     /// True when that was the end of the log.
     caught_up: bool,
     reader: Reader,
 }
 
+/// Why projecting ended.
+pub(crate) enum Ended {
+    /// It was to.
+    Shutdown,
+    /// Tables and checkpoints were exchanged, or partitions came or went: where to go on must be looked at again.
+    Changed,
+}
+
 /// Projects until `shutdown`. Returns an error only for what is not a projection's fault.
 pub(crate) async fn run(
     db: &mut PgConnection,
-    places: Vec<(&'static Projection, Place)>,
+    places: Vec<(Part, Place)>,
     store: &EventStore,
     options: &ProjectorOptions,
+    exchanged: &Notify,
+    shares: &mut Shares,
     shutdown: &CancellationToken,
-) -> Result<(), ProjectorError> {
+) -> Result<Ended, ProjectorError> {
     let mut groups =
         group(places, |place| Reader::start(store.clone(), place.position, options.batch_events_max));
     let mut not_before = Instant::now();
+    let mut looks = interval_at(not_before + SHARES_INTERVAL, SHARES_INTERVAL);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let next = async {
             sleep_until(not_before).await;
             next(&mut groups).await
         };
-        let Some((index, read)) = shutdown.run_until_cancelled(next).await else { return Ok(()) };
+        let (index, read) = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return Ok(Ended::Shutdown),
+            () = exchanged.notified() => return Ok(Ended::Changed),
+            _ = looks.tick() => {
+                if shares.settle(db).await? {
+                    return Ok(Ended::Changed);
+                }
+                continue;
+            }
+            next = next => next,
+        };
         let group = groups.remove(index);
         let batch = match read {
             Ok(batch) => batch,
@@ -81,17 +108,12 @@ fn interval(events: usize, options: &ProjectorOptions) -> Duration {
     for_events.clamp(options.batch_interval_min, options.batch_interval_max)
 }
 
-fn group(places: Vec<(&'static Projection, Place)>, reader: impl Fn(Place) -> Reader) -> Vec<Group> {
+fn group(places: Vec<(Part, Place)>, reader: impl Fn(Place) -> Reader) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
-    for (projection, place) in places {
+    for (part, place) in places {
         match groups.iter_mut().find(|group| group.place.position == place.position) {
-            Some(group) => group.projections.push(projection),
-            None => groups.push(Group {
-                projections: vec![projection],
-                place,
-                caught_up: false,
-                reader: reader(place),
-            }),
+            Some(group) => part.join(&mut group.parts),
+            None => groups.push(Group { parts: vec![part], place, caught_up: false, reader: reader(place) }),
         }
     }
     groups
@@ -128,15 +150,15 @@ async fn step(
     }
     group.write(db, &batch, options).await?;
     match ahead {
-        Some(ahead) => ahead.projections.append(&mut group.projections),
-        None if group.projections.is_empty() => {}
+        Some(ahead) => group.parts.into_iter().for_each(|part| part.join(&mut ahead.parts)),
+        None if group.parts.is_empty() => {}
         None => return Ok(Some(group)),
     }
     Ok(None)
 }
 
 /// Every event must come after the one before it: one that comes twice would be counted twice.
-fn check_order(from: Position, batch: &Batch) -> Result<(), ProjectorError> {
+pub(crate) fn check_order(from: Position, batch: &Batch) -> Result<(), ProjectorError> {
     let mut after = from;
     for event in batch.events.iter().filter(|_| !is_broken(Rule::BatchIsInOrder)) {
         if event.position <= after {
@@ -159,31 +181,31 @@ impl Group {
         options: &ProjectorOptions,
     ) -> Result<(), ApplyError> {
         let from = self.place.position;
-        let events = Events { events: &batch.events, time_zone: options.time_zone };
+        let events = Events::new(&batch.events, options.time_zone);
         let recorded_at = batch.events.last().map(|event| event.recorded_at).or(self.place.recorded_at);
         let to = Place { position: batch.position, recorded_at };
-        match apply_batch(db, &self.projections, &events, from, to).await {
+        match apply_batch(db, &self.parts, &events, from, to).await {
             Ok(()) => {}
             Err(error) if error.is_outage() => return Err(error),
             Err(error) => {
                 tracing::debug!(%error, "batch failed; trying each projection alone");
                 let mut healthy = Vec::new();
-                for projection in &self.projections {
-                    match apply_alone(db, projection, &events, from, to).await? {
-                        None => healthy.push(*projection),
+                for part in &self.parts {
+                    match apply_alone(db, *part, &events, from, to).await? {
+                        None => healthy.push(*part),
                         Some((good, stopped)) => {
                             if let Some(last) = events.first(good).events.last() {
-                                status::applied(&options.status, &[projection], place_of(last), false, good);
+                                status::applied(&options.status, &[*part], place_of(last), false, good);
                             }
-                            status::stopped(&options.status, projection, stopped);
+                            status::stopped(&options.status, part.projection, stopped);
                         }
                     }
                 }
-                self.projections = healthy;
+                self.parts = healthy;
             }
         }
         (self.place, self.caught_up) = (to, batch.caught_up);
-        status::applied(&options.status, &self.projections, to, batch.caught_up, batch.events.len());
+        status::applied(&options.status, &self.parts, to, batch.caught_up, batch.events.len());
         Ok(())
     }
 
@@ -193,48 +215,52 @@ impl Group {
             StoreError::Undecodable { position, .. } => *position,
             _ => self.place.position,
         };
-        for projection in self.projections {
-            status::stopped(&options.status, projection, Stopped { position, reason: error.to_string() });
+        for part in self.parts {
+            status::stopped(
+                &options.status,
+                part.projection,
+                Stopped { position, reason: error.to_string() },
+            );
         }
     }
 }
 
-/// Applies events to projections that are all at `from`, rows and checkpoints in one transaction.
+/// Applies events to parts of projections that are all at `from`, rows and checkpoints in one transaction.
 ///
 /// # Errors
 /// Those of the first projection that fails; then nothing is written.
 pub async fn apply_batch(
     db: &mut PgConnection,
-    projections: &[&Projection],
+    parts: &[Part],
     events: &Events<'_>,
     from: Position,
     to: Place,
 ) -> Result<(), ApplyError> {
     let transaction = async {
         let mut transaction = db.begin().await?;
-        for projection in projections {
-            projection.apply(events, &mut transaction).await?;
-        }
+        checkpoint::advance(&mut transaction, parts, from, to).await?;
         if is_broken(Rule::CheckpointGoesWithRows) {
             transaction.commit().await?;
             transaction = db.begin().await?;
         }
-        checkpoint::advance(&mut transaction, projections, from, to).await?;
+        for part in parts {
+            part.apply(events, &mut transaction).await?;
+        }
         Ok(transaction.commit().await?)
     };
     timeout(TRANSACTION_TIMEOUT, transaction).await.unwrap_or(Err(ApplyError::TimedOut))
 }
 
-/// Applies events to one projection; if it fails, those before the event that makes it fail. Then returns how many these are, and where
+/// Applies events to one part; if it fails, those before the event that makes it fail. Then returns how many these are, and where
 /// and why it stopped.
 async fn apply_alone(
     db: &mut PgConnection,
-    projection: &Projection,
+    part: Part,
     events: &Events<'_>,
     from: Position,
     to: Place,
 ) -> Result<Option<(usize, Stopped)>, ApplyError> {
-    let mut error = match apply_batch(db, &[projection], events, from, to).await {
+    let mut error = match apply_batch(db, &[part], events, from, to).await {
         Ok(()) => return Ok(None),
         Err(error) if error.is_outage() => return Err(error),
         Err(error) => error,
@@ -243,14 +269,14 @@ async fn apply_alone(
     let (mut good, mut bad) = (0_usize, events.events.len());
     while good.saturating_add(1) < bad {
         let middle = good.midpoint(bad);
-        match try_apply(db, projection, &events.first(middle)).await {
+        match try_apply(db, part, &events.first(middle)).await {
             Ok(()) => good = middle,
             Err(outage) if outage.is_outage() => return Err(outage),
             Err(nearer) => (bad, error) = (middle, nearer),
         }
     }
     if let Some(last) = events.first(good).events.last() {
-        apply_batch(db, &[projection], &events.first(good), from, place_of(last)).await?;
+        apply_batch(db, &[part], &events.first(good), from, place_of(last)).await?;
     }
     let stopped = match events.events.get(good) {
         Some(event) => {
@@ -262,14 +288,10 @@ async fn apply_alone(
     Ok(Some((good, stopped)))
 }
 
-/// Applies events to one projection and takes it back.
-async fn try_apply(
-    db: &mut PgConnection,
-    projection: &Projection,
-    events: &Events<'_>,
-) -> Result<(), ApplyError> {
+/// Applies events to one part and takes it back.
+async fn try_apply(db: &mut PgConnection, part: Part, events: &Events<'_>) -> Result<(), ApplyError> {
     let mut transaction = db.begin().await?;
-    let result = projection.apply(events, &mut transaction).await;
+    let result = part.apply(events, &mut transaction).await;
     transaction.rollback().await?;
     result
 }

@@ -1,24 +1,28 @@
-//! Being the one writer of a database, for as long as a connection lasts.
+//! Writing to a database, for as long as a connection lasts.
 //!
-//! The right to write is a session advisory lock on the very connection that writes: who loses the connection loses the right with it,
-//! and the next one in line reads the checkpoints after it got the lock.
+//! The right to write is a lock on the very connection that writes, one for each partition: see [`crate::shares`].
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use ledger_streams::EventStore;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::checkpoint::{Checkpoint, Place};
-use crate::projections::Projection;
+use crate::partition::Partitions;
+use crate::projections::{Part, Projection};
+use crate::rebuild::request;
+use crate::runner::Ended;
+use crate::shares::Shares;
 use crate::{
-    MIGRATIONS, Phase, ProjectorError, ProjectorOptions, Stopped, checkpoint, projections, runner, status,
+    MIGRATIONS, Phase, ProjectorError, ProjectorOptions, ProjectorStatus, Stopped, checkpoint, projections,
+    runner, status,
 };
 
-/// Key of the advisory lock, one per database: "daybook" and a 1.
-const WRITER_LOCK: i64 = 0x6461_7962_6f6f_6b01;
-/// Time between two attempts to get the lock.
+/// Time between two attempts to get a partition.
 const LOCK_RETRY: Duration = Duration::from_millis(500);
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -32,7 +36,7 @@ const SETTINGS: [(&str, &str); 12] = [
     ("statement_timeout", "60s"),
     ("lock_timeout", "30s"),
     ("idle_in_transaction_session_timeout", "60s"),
-    // A projector whose machine vanished must not keep the lock.
+    // A projector whose machine vanished must not keep its partitions.
     ("tcp_keepalives_idle", "10"),
     ("tcp_keepalives_interval", "5"),
     ("tcp_keepalives_count", "3"),
@@ -44,24 +48,39 @@ const SETTINGS: [(&str, &str); 12] = [
     ("enable_mergejoin", "off"),
 ];
 
-/// Connects, becomes the writer and projects until `shutdown` or until the connection breaks.
+/// Connects, takes its share of the partitions and projects until `shutdown` or until the connection breaks.
+/// In the `first` session of a program, projections of an older version are asked to be rebuilt.
 pub(crate) async fn run(
     database_url: &str,
     store: &EventStore,
     options: &ProjectorOptions,
+    exchanged: &Notify,
+    mut first: bool,
     shutdown: &CancellationToken,
 ) -> Result<(), ProjectorError> {
     let Some(mut db) = shutdown.run_until_cancelled(connect(database_url)).await.transpose()? else {
         return Ok(());
     };
-    let locked = shutdown.run_until_cancelled(Box::pin(lock(&mut db, store, options))).await;
-    let Some(locked) = locked else { return Ok(()) };
-    locked?;
+    let entered = shutdown.run_until_cancelled(Box::pin(enter(&mut db, store, options))).await;
+    let Some(entered) = entered else { return Ok(()) };
+    entered?;
     MIGRATIONS.run_direct(None, &mut db, false).await?;
-    let places = open(&mut db, store, options).await?;
-    tracing::info!(projections = places.len(), "projecting");
-    runner::run(&mut db, places, store, options, shutdown).await?;
-    // Gives the lock back at once; it would go with the connection anyway.
+    let mut shares = Shares::none();
+    loop {
+        let got = shutdown.run_until_cancelled(Box::pin(wait(&mut db, &mut shares, options))).await;
+        if got.transpose()?.is_none() {
+            break;
+        }
+        let held = shares.held();
+        let places = open(&mut db, store, options, held, first).await?;
+        first = false;
+        tracing::info!(partitions = held.count(), "projecting");
+        match runner::run(&mut db, places, store, options, exchanged, &mut shares, shutdown).await? {
+            Ended::Shutdown => break,
+            Ended::Changed => tracing::debug!("partitions or checkpoints changed hands"),
+        }
+    }
+    // Gives the locks back at once; they would go with the connection anyway.
     let _ = db.close().await;
     Ok(())
 }
@@ -71,87 +90,144 @@ pub(crate) async fn run(
 /// # Errors
 /// The database's.
 pub async fn connect(database_url: &str) -> Result<PgConnection, sqlx::Error> {
+    connect_with(database_url, "daybook-projector", &[]).await
+}
+
+/// As [`connect`], with other settings in place of some.
+pub(crate) async fn connect_with(
+    database_url: &str,
+    name: &str,
+    settings: &[(&str, &str)],
+) -> Result<PgConnection, sqlx::Error> {
     let options = database_url
         .parse::<PgConnectOptions>()?
-        .application_name("daybook-projector")
+        .application_name(name)
         .options(SETTINGS)
+        .options(settings.iter().copied())
         .disable_statement_logging();
     tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options))
         .await
         .map_err(|_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))?
 }
 
-/// Waits until no other projector holds the database. Asks again and again instead of standing in line in the server, where a
-/// projector that went away would keep its place. A database of another log is not worth waiting for.
-async fn lock(
+/// Joins those who project into the database; waits while a program that shares with nobody holds it. A database of another log is not
+/// worth waiting for.
+async fn enter(
     db: &mut PgConnection,
     store: &EventStore,
     options: &ProjectorOptions,
 ) -> Result<(), ProjectorError> {
     loop {
-        let migrated: bool =
-            sqlx::query_scalar("select to_regclass('checkpoints') is not null").fetch_one(&mut *db).await?;
+        // Whether these are checkpoints of partitions yet, or of a program from before.
+        let migrated: bool = sqlx::query_scalar(
+            "select exists (select from pg_attribute where attrelid = to_regclass('checkpoints') and attname = 'partition')",
+        )
+        .fetch_one(&mut *db)
+        .await?;
         if migrated {
             checkpoints(db, store).await?;
         }
-        let locked: bool = sqlx::query_scalar("select pg_try_advisory_lock($1)")
-            .bind(WRITER_LOCK)
-            .fetch_one(&mut *db)
-            .await?;
-        if locked {
+        if Shares::enter(db).await? {
             return Ok(());
         }
-        if options.status.borrow().phase != Phase::Waiting {
-            tracing::info!("another projector holds this database; waiting");
-            options.status.send_modify(|status| status.phase = Phase::Waiting);
-        }
+        waiting(options);
         tokio::time::sleep(LOCK_RETRY).await;
     }
 }
 
-/// Where each projection goes on, those left out that cannot.
+/// Waits until a partition is to be had. Asks again and again instead of standing in line in the server, where a projector that went away
+/// would keep its place.
+async fn wait(
+    db: &mut PgConnection,
+    shares: &mut Shares,
+    options: &ProjectorOptions,
+) -> Result<(), ProjectorError> {
+    while shares.held().is_empty() && !shares.settle(db).await? {
+        waiting(options);
+        tokio::time::sleep(LOCK_RETRY).await;
+    }
+    Ok(())
+}
+
+fn waiting(options: &ProjectorOptions) {
+    if options.status.borrow().phase != Phase::Waiting {
+        tracing::info!("other projectors hold this database; waiting");
+        options.status.send_replace(ProjectorStatus { phase: Phase::Waiting, projections: Vec::new() });
+    }
+}
+
+/// Where each part goes on, those left out that cannot.
 async fn open(
     db: &mut PgConnection,
     store: &EventStore,
     options: &ProjectorOptions,
-) -> Result<Vec<(&'static Projection, Place)>, ProjectorError> {
-    let checkpoints = checkpoints(db, store).await?;
-    let places: Vec<_> =
-        checkpoints.iter().map(|(projection, checkpoint)| (*projection, checkpoint.place)).collect();
+    held: Partitions,
+    first: bool,
+) -> Result<Vec<(Part, Place)>, ProjectorError> {
+    let mut checkpoints = checkpoints(db, store).await?;
+    checkpoints.retain(|checkpoint| checkpoint.part.within(held).is_some());
+    let places: Vec<_> = checkpoints.iter().map(|checkpoint| (checkpoint.part, checkpoint.place)).collect();
     status::opened(&options.status, &places);
-    let current = checkpoints.into_iter().filter_map(|(projection, Checkpoint { version, place })| {
-        if version == projection.version {
-            return Some((projection, place));
-        }
-        let reason = format!(
-            "its rows are of version {version}, this program writes version {}: rebuild it",
-            projection.version
-        );
+    let rebuilt = rebuilt(db, &checkpoints, first).await?;
+    let current = checkpoints.into_iter().filter_map(|Checkpoint { part, version, place }| {
+        let projection = part.projection;
+        let (name, ours) = (projection.name, projection.version);
+        let reason = match version.cmp(&ours) {
+            Ordering::Equal => return Some((part, place)),
+            Ordering::Less if rebuilt.iter().any(|rebuilt| rebuilt == name) => {
+                status::rebuilding(&options.status, projection);
+                return None;
+            }
+            Ordering::Less => {
+                format!("its rows are of version {version}, this program writes version {ours}: daybook rebuild {name}")
+            }
+            Ordering::Greater => {
+                format!("its rows are of version {version}, this program is older and writes version {ours}")
+            }
+        };
         status::stopped(&options.status, projection, Stopped { position: place.position, reason });
         None
     });
     Ok(current.collect())
 }
 
-/// Every projection's checkpoint, which must be a place of this log.
-async fn checkpoints(
+/// The projections that are being rebuilt, if some here have rows of an older version. Readers go on with these rows meanwhile.
+async fn rebuilt(
     db: &mut PgConnection,
-    store: &EventStore,
-) -> Result<Vec<(&'static Projection, Checkpoint)>, ProjectorError> {
-    let all = projections::all();
-    let checkpoints = checkpoint::load(db, &all).await?;
-    let checkpoints: Vec<_> = all.into_iter().zip(checkpoints).collect();
+    checkpoints: &[Checkpoint],
+    first: bool,
+) -> Result<Vec<String>, sqlx::Error> {
+    let mut older: Vec<&'static Projection> = Vec::new();
+    for Checkpoint { part: Part { projection, .. }, version, .. } in checkpoints {
+        if *version < projection.version && older.iter().all(|known| known.name != projection.name) {
+            older.push(projection);
+        }
+    }
+    if older.is_empty() {
+        return Ok(Vec::new());
+    }
+    if first {
+        request::ask_by_itself(db, &older).await?;
+    }
+    request::under_way(db).await
+}
+
+/// Every checkpoint, which must be a place of this log.
+async fn checkpoints(db: &mut PgConnection, store: &EventStore) -> Result<Vec<Checkpoint>, ProjectorError> {
+    let checkpoints = checkpoint::load(db, &projections::all_parts()).await?;
     // After the checkpoints, so that the log cannot seem shorter than it is.
     let head = store.head().await?;
-    for (projection, Checkpoint { place, .. }) in &checkpoints {
-        let (projection, position) = (projection.name, place.position);
+    let mut known: Option<Place> = None;
+    for Checkpoint { part, place, .. } in &checkpoints {
+        let (projection, position) = (part.projection.name, place.position);
         if position > head {
             return Err(ProjectorError::PastTheEnd { projection, position, head });
         }
         // Positions alone would not tell: two logs may well have the same.
-        if store.recorded_at(position).await? != place.recorded_at {
+        if known != Some(*place) && store.recorded_at(position).await? != place.recorded_at {
             return Err(ProjectorError::AnotherLog { projection, position });
         }
+        known = Some(*place);
     }
     Ok(checkpoints)
 }

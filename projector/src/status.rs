@@ -8,7 +8,8 @@ use metrics::{counter, gauge, histogram};
 use tokio::sync::watch;
 
 use crate::checkpoint::Place;
-use crate::projections::Projection;
+use crate::partition::{PARTITIONS, Partitions};
+use crate::projections::{Part, Projection};
 
 /// What a projector is doing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,20 +26,20 @@ pub enum Phase {
     /// Not connected to the database.
     #[default]
     Connecting,
-    /// Another projector holds the database.
+    /// Other projectors hold every partition of the database.
     Waiting,
-    /// This projector holds the database and writes to it.
+    /// This projector holds partitions, and writes to them.
     Writing,
 }
 
-/// One projection's progress.
+/// One projection's progress, in the partitions that this projector holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProjectionStatus {
     /// The projection.
     pub name: &'static str,
     /// Its version.
     pub version: i32,
-    /// Position of the last event in its tables.
+    /// Position of the last event in its tables: of the partition that is furthest back.
     pub position: Position,
     /// When the log recorded that event.
     pub recorded_at: Option<DateTime<Utc>>,
@@ -46,6 +47,17 @@ pub struct ProjectionStatus {
     pub caught_up: bool,
     /// Why it does not go on, if so.
     pub stopped: Option<Stopped>,
+    /// True when its rows are of an older version, and newer ones are on their way.
+    pub rebuilding: bool,
+    /// By partition, of those held.
+    partitions: [Option<Reached>; PARTITIONS as usize],
+}
+
+/// How far a partition has come, and whether that was the end of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Reached {
+    place: Place,
+    caught_up: bool,
 }
 
 /// Where and why a projection stopped. It tries again when the projector starts again.
@@ -70,44 +82,85 @@ impl ProjectorStatus {
     }
 }
 
-/// Tells of a new session's start.
-pub(crate) fn opened(status: &watch::Sender<ProjectorStatus>, places: &[(&'static Projection, Place)]) {
-    let projections = places.iter().map(|(projection, place)| {
-        gauge!("daybook_projection_stopped", "projection" => projection.name).set(0.0);
-        position_gauge(projection, place.position);
-        ProjectionStatus {
+impl ProjectionStatus {
+    fn new(projection: &Projection) -> Self {
+        Self {
             name: projection.name,
             version: projection.version,
-            position: place.position,
-            recorded_at: place.recorded_at,
+            position: 0,
+            recorded_at: None,
             caught_up: false,
             stopped: None,
+            rebuilding: false,
+            partitions: [None; PARTITIONS as usize],
         }
-    });
-    let projections = projections.collect();
+    }
+
+    /// True unless it stopped, or waits for its rebuild.
+    pub(crate) const fn goes_on(&self) -> bool {
+        self.stopped.is_none() && !self.rebuilding
+    }
+
+    /// Takes note of how far some partitions have come.
+    fn reach(&mut self, partitions: Partitions, reached: Reached) {
+        for partition in partitions.iter() {
+            if let Some(slot) = self.partitions.get_mut(usize::from(partition)) {
+                *slot = Some(reached);
+            }
+        }
+        let held = || self.partitions.iter().flatten();
+        let back = held().map(|reached| reached.place).min_by_key(|place| place.position).unwrap_or_default();
+        let caught_up = held().all(|reached| reached.caught_up);
+        (self.position, self.recorded_at, self.caught_up) = (back.position, back.recorded_at, caught_up);
+        position_gauge(self.name, self.position);
+    }
+}
+
+/// Tells of a new session's start.
+pub(crate) fn opened(status: &watch::Sender<ProjectorStatus>, places: &[(Part, Place)]) {
+    let mut projections: Vec<ProjectionStatus> = Vec::new();
+    for (part, place) in places {
+        let index = match projections.iter().position(|status| status.name == part.projection.name) {
+            Some(index) => index,
+            None => {
+                gauge!("daybook_projection_stopped", "projection" => part.projection.name).set(0.0);
+                projections.push(ProjectionStatus::new(part.projection));
+                projections.len().saturating_sub(1)
+            }
+        };
+        if let Some(found) = projections.get_mut(index) {
+            found.reach(part.partitions, Reached { place: *place, caught_up: false });
+        }
+    }
     status.send_replace(ProjectorStatus { phase: Phase::Writing, projections });
 }
 
-/// Tells that `events` events more are in the tables of `projections`, up to `place`.
+/// Tells that `events` events more are in the tables of `parts`, up to `place`.
 pub(crate) fn applied(
     status: &watch::Sender<ProjectorStatus>,
-    projections: &[&Projection],
+    parts: &[Part],
     place: Place,
     caught_up: bool,
     events: usize,
 ) {
-    for projection in projections {
-        position_gauge(projection, place.position);
+    for part in parts {
         let events = u64::try_from(events).unwrap_or(u64::MAX);
-        counter!("daybook_projection_events_total", "projection" => projection.name).increment(events);
+        counter!("daybook_projection_events_total", "projection" => part.projection.name).increment(events);
     }
     status.send_modify(|status| {
-        for projection in projections {
-            if let Some(found) = status.find(projection) {
-                found.position = place.position;
-                found.recorded_at = place.recorded_at;
-                found.caught_up = caught_up;
+        for part in parts {
+            if let Some(found) = status.find(part.projection) {
+                found.reach(part.partitions, Reached { place, caught_up });
             }
+        }
+    });
+}
+
+/// Tells that a projection's rows are being made anew.
+pub(crate) fn rebuilding(status: &watch::Sender<ProjectorStatus>, projection: &Projection) {
+    status.send_modify(|status| {
+        if let Some(found) = status.find(projection) {
+            found.rebuilding = true;
         }
     });
 }
@@ -137,6 +190,6 @@ pub(crate) fn batch_took(duration: Duration, events: usize) {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
-fn position_gauge(projection: &Projection, position: Position) {
-    gauge!("daybook_projection_position", "projection" => projection.name).set(position as f64);
+fn position_gauge(projection: &'static str, position: Position) {
+    gauge!("daybook_projection_position", "projection" => projection).set(position as f64);
 }

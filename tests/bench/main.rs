@@ -4,8 +4,8 @@
 //! benchmark, not to a test, and these machines are shared.
 //!
 //! `BENCH_SECONDS` (60), `BENCH_RATE` (13000 transfers/s offered to the whole system), `BENCH_START_EVENTS` (10000000; 0 skips the part),
-//! `BENCH_MILLION` (1000000 transfers on one account) and `BENCH_PARTS` (all of
-//! log,accept,sustain,source,destination,sql,import,notify,takeover,million,cold,start) may be set.
+//! `BENCH_MILLION` (1000000 transfers on one account), `BENCH_REBUILD_EVENTS` (4000000) and `BENCH_PARTS` (all of
+//! log,accept,sustain,source,destination,sql,import,notify,rebuild,takeover,million,cold,start) may be set.
 
 #![allow(
     missing_docs,
@@ -24,6 +24,7 @@ mod long;
 mod machine;
 mod notify;
 mod parts;
+mod rebuild;
 mod server;
 mod takeover;
 mod yardstick;
@@ -36,6 +37,7 @@ pub struct Plan {
     pub rate: u64,
     pub start_events: u64,
     pub million: u64,
+    pub rebuild_events: u64,
     parts: Option<Vec<String>>,
 }
 
@@ -49,6 +51,7 @@ impl Plan {
             rate: number("BENCH_RATE", 13_000),
             start_events: number("BENCH_START_EVENTS", 10_000_000),
             million: number("BENCH_MILLION", 1_000_000),
+            rebuild_events: number("BENCH_REBUILD_EVENTS", 4_000_000),
             parts: std::env::var("BENCH_PARTS")
                 .ok()
                 .map(|parts| parts.split(',').map(str::to_owned).collect()),
@@ -89,6 +92,9 @@ fn main() {
         }
         if plan.includes("notify") {
             notify::run(&plan).await;
+        }
+        if plan.includes("rebuild") {
+            rebuild::run(&plan).await;
         }
         if plan.includes("takeover") {
             takeover::run().await;

@@ -11,6 +11,8 @@ mod journeys;
 mod notifications;
 mod outages;
 mod process_manager;
+#[cfg(feature = "simulation")]
+mod projection_example;
 mod races;
 #[cfg(feature = "simulation")]
 mod simulation;

@@ -3,6 +3,7 @@
 pub mod deadletter;
 pub mod health;
 pub mod import;
+pub mod rebuild;
 pub mod serve;
 pub mod server;
 pub mod token;
@@ -28,6 +29,7 @@ pub async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Token(args) => token::run(&args),
         Command::Import(args) => import::run(args).await,
         Command::Deadletter(args) => deadletter::run(args).await,
+        Command::Rebuild(args) => rebuild::run(args).await,
         Command::Transfers(args) => transfers::run(args).await,
     }
 }

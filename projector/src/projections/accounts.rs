@@ -12,12 +12,15 @@ use sqlx::postgres::PgBindIterExt;
 use super::entries::{account_of, entries};
 use super::{Events, Projection, Sum, bigint, expect_rows};
 use crate::ApplyError;
+use crate::partition::Spread;
 
 /// The projection.
 pub(super) static PROJECTION: Projection = Projection {
     name: "accounts",
     version: 1,
     tables: &["accounts"],
+    spread: Spread::Even,
+    insert_only: false,
     apply: |events, db| Box::pin(apply(events, db)),
 };
 
@@ -36,19 +39,22 @@ pub(super) struct Change<'a> {
 
 async fn apply(events: &Events<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
     let (opened, changed): (Vec<_>, Vec<_>) =
-        fold(events.events)?.into_iter().partition(|(_, change)| change.opened.is_some());
+        fold(events)?.into_iter().partition(|(_, change)| change.opened.is_some());
     insert(&opened, db).await?;
     update(&changed, db).await
 }
 
-pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<AccountId, Change<'_>>, ApplyError> {
+pub(super) fn fold<'a>(events: &Events<'a>) -> Result<BTreeMap<AccountId, Change<'a>>, ApplyError> {
     let mut changes: BTreeMap<AccountId, Change<'_>> = BTreeMap::new();
-    for entry in entries(events) {
+    for entry in entries(events.events) {
         let entry = entry?;
+        if !events.partitions.hold_account(entry.source()) {
+            continue;
+        }
         let change = changes.entry(entry.source()).or_default();
         change.in_transit = change.in_transit.saturating_add(entry.on_transit().into());
     }
-    for recorded in events {
+    for recorded in events.events {
         let event = match &recorded.event {
             Event::Account(event) => event,
             Event::Transfer(_)
@@ -58,7 +64,11 @@ pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<AccountId, Change<'_>
             | Event::DeadLetter(_)
             | Event::Webhook(_) => continue,
         };
-        let change = changes.entry(account_of(recorded)?).or_default();
+        let account_id = account_of(recorded)?;
+        if !events.partitions.hold_account(account_id) {
+            continue;
+        }
+        let change = changes.entry(account_id).or_default();
         change.follow(recorded)?;
         match event {
             AccountEvent::Opened(opened) => change.opened = Some((opened, recorded.metadata.booked_at)),

@@ -11,12 +11,15 @@ use sqlx::postgres::PgBindIterExt;
 
 use super::{Events, Projection, bigint, expect_rows};
 use crate::ApplyError;
+use crate::partition::Spread;
 
 /// The projection.
 pub(super) static PROJECTION: Projection = Projection {
     name: "dead_letters",
     version: 1,
     tables: &["dead_letters", "dead_letter_history"],
+    spread: Spread::One,
+    insert_only: false,
     apply: |events, db| Box::pin(apply(events, db)),
 };
 

@@ -8,6 +8,8 @@ mod accounts;
 mod dead_letters;
 mod entries;
 mod monthly_totals;
+#[cfg(feature = "example")]
+mod openings;
 #[cfg(test)]
 mod tests;
 mod transactions;
@@ -24,6 +26,7 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgQueryResult;
 
 use crate::ApplyError;
+use crate::partition::{Partitions, Spread};
 
 /// Every projection. It fills itself: without a checkpoint it begins at the log's beginning.
 #[must_use]
@@ -40,6 +43,66 @@ pub fn all() -> [&'static Projection; 8] {
     ]
 }
 
+/// The one that docs/projections.md makes, for the test that runs it. It is not among [`all`].
+#[cfg(feature = "example")]
+pub static EXAMPLE: &Projection = &openings::PROJECTION;
+
+/// Every projection in all its partitions.
+#[must_use]
+pub fn all_parts() -> Vec<Part> {
+    all().into_iter().map(Part::whole).collect()
+}
+
+/// A projection in some of its partitions.
+#[derive(Clone, Copy, Debug)]
+pub struct Part {
+    /// The projection.
+    pub projection: &'static Projection,
+    /// The partitions; never others than it has.
+    pub partitions: Partitions,
+}
+
+impl Part {
+    /// The projection in all its partitions.
+    #[must_use]
+    pub const fn whole(projection: &'static Projection) -> Self {
+        Self { projection, partitions: projection.spread.partitions() }
+    }
+
+    /// What of it is in these partitions, if anything.
+    #[must_use]
+    pub fn within(self, partitions: Partitions) -> Option<Self> {
+        let partitions = self.partitions.and(partitions);
+        (!partitions.is_empty()).then_some(Self { partitions, ..self })
+    }
+
+    /// Adds it to others, as one with its projection's if that is among them.
+    pub(crate) fn join(self, parts: &mut Vec<Self>) {
+        match parts.iter_mut().find(|part| part.projection.name == self.projection.name) {
+            Some(part) => part.partitions = part.partitions.with(self.partitions),
+            None => parts.push(self),
+        }
+    }
+
+    /// Each of its partitions.
+    pub(crate) fn shares(parts: &[Self]) -> impl Iterator<Item = (&'static Projection, u8)> + Clone {
+        let shares: Vec<_> = parts
+            .iter()
+            .flat_map(|part| part.partitions.iter().map(|partition| (part.projection, partition)))
+            .collect();
+        shares.into_iter()
+    }
+
+    /// Writes the rows of some events within the connection's transaction.
+    ///
+    /// # Errors
+    /// When an event does not fit what is there, or the database fails.
+    pub(crate) async fn apply(&self, events: &Events<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
+        let events = Events { partitions: self.partitions, ..*events };
+        (self.projection.apply)(&events, db).await
+    }
+}
+
 /// How events become the rows of a read model.
 #[derive(Debug)]
 pub struct Projection {
@@ -49,22 +112,16 @@ pub struct Projection {
     pub version: i32,
     /// The tables it writes, alone.
     pub tables: &'static [&'static str],
+    /// Which partitions its rows are in.
+    pub spread: Spread,
+    /// True when rows are only ever added, so that a rebuild can make the primary key after them.
+    pub insert_only: bool,
     apply: Apply,
 }
 
 /// Writes the rows of some events within the connection's transaction.
 type Apply = for<'a> fn(&'a Events<'a>, &'a mut PgConnection) -> Applying<'a>;
 type Applying<'a> = Pin<Box<dyn Future<Output = Result<(), ApplyError>> + Send + 'a>>;
-
-impl Projection {
-    /// Writes the rows of some events within the connection's transaction.
-    ///
-    /// # Errors
-    /// When an event does not fit what is there, or the database fails.
-    pub(crate) async fn apply(&self, events: &Events<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
-        (self.apply)(events, db).await
-    }
-}
 
 /// Events in the order of the log, and what it takes to understand them.
 #[derive(Clone, Copy, Debug)]
@@ -73,9 +130,17 @@ pub struct Events<'a> {
     pub events: &'a [Recorded],
     /// The bank's time zone.
     pub time_zone: Tz,
+    /// The partitions whose rows are to be written. A projection without accounts or transfers need not ask.
+    pub partitions: Partitions,
 }
 
-impl Events<'_> {
+impl<'a> Events<'a> {
+    /// For all partitions.
+    #[must_use]
+    pub const fn new(events: &'a [Recorded], time_zone: Tz) -> Self {
+        Self { events, time_zone, partitions: Partitions::ALL }
+    }
+
     /// The first `count` of them.
     #[must_use]
     pub(crate) fn first(&self, count: usize) -> Self {

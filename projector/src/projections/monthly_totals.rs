@@ -10,12 +10,15 @@ use sqlx::postgres::PgBindIterExt;
 use super::entries::{EntryKind, entries};
 use super::{Events, Projection, Sum};
 use crate::ApplyError;
+use crate::partition::Spread;
 
 /// The projection.
 pub(super) static PROJECTION: Projection = Projection {
     name: "monthly_totals",
     version: 1,
     tables: &["monthly_totals"],
+    spread: Spread::Even,
+    insert_only: false,
     apply: |events, db| Box::pin(apply(events, db)),
 };
 
@@ -33,6 +36,9 @@ pub(super) fn fold(events: &Events<'_>) -> Result<BTreeMap<(AccountId, NaiveDate
     let mut months: BTreeMap<_, Totals> = BTreeMap::new();
     for entry in entries(events.events) {
         let entry = entry?;
+        if !events.partitions.hold_account(entry.account_id) {
+            continue;
+        }
         let totals = months.entry((entry.account_id, entry.month(events.time_zone))).or_default();
         totals.count = totals.count.saturating_add(1);
         let side = match entry.kind {

@@ -1,5 +1,6 @@
 //! Given these events, then those changes: the folds, without a database.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -30,6 +31,7 @@ use super::monthly_totals::Totals;
 use super::trial_balance::Sums;
 use super::{Events, accounts, all, dead_letters, monthly_totals, transfers, trial_balance, users, webhooks};
 use crate::ApplyError;
+use crate::partition::{PARTITIONS, Partitions};
 
 const ALICE: i64 = 10_000_000_001;
 const BOB: i64 = 10_000_000_002;
@@ -82,6 +84,11 @@ impl Given {
             event: event.into(),
         });
         self
+    }
+
+    /// In UTC.
+    fn all(&self) -> Events<'_> {
+        Events::new(&self.events, Tz::UTC)
     }
 
     fn on(self, account: i64, event: AccountEvent) -> Self {
@@ -202,7 +209,7 @@ impl Given {
     }
 
     fn batch(&self, time_zone: Tz) -> Events<'_> {
-        Events { events: &self.events, time_zone }
+        Events::new(&self.events, time_zone)
     }
 }
 
@@ -219,6 +226,29 @@ fn request() -> TransferRequested {
 }
 
 #[test]
+fn the_partitions_together_make_the_rows_that_one_would() {
+    let mut log = given();
+    for id in 1..40 {
+        let (from, to) = (ALICE + 2 * id, ALICE + 2 * id + 1);
+        log = log.opened(from).opened(to).debited(from, id, -id, to).credited(to, id, id, from);
+    }
+    let whole = log.all();
+    let parts = (0..PARTITIONS).map(|one| Events { partitions: Partitions::one(one), ..whole });
+    let (mut balances, mut totals) = (BTreeMap::new(), BTreeMap::new());
+    for part in parts {
+        let (these, those) = (accounts::fold(&part).unwrap(), monthly_totals::fold(&part).unwrap());
+        assert!(!these.is_empty() && !those.is_empty());
+        let before = balances.len() + totals.len();
+        let came = these.len() + those.len();
+        balances.extend(these);
+        totals.extend(those);
+        assert_eq!(balances.len() + totals.len(), before + came, "a row is in two partitions");
+    }
+    assert_eq!(balances, accounts::fold(&whole).unwrap());
+    assert_eq!(totals, monthly_totals::fold(&whole).unwrap());
+}
+
+#[test]
 fn names_and_tables_are_one_projections_own() {
     let mut names: Vec<_> = all().iter().map(|projection| projection.name).collect();
     let mut tables: Vec<_> = all().iter().flat_map(|projection| projection.tables).collect();
@@ -231,7 +261,7 @@ fn names_and_tables_are_one_projections_own() {
 #[test]
 fn an_account_opened_and_used_in_one_batch_is_one_insert() {
     let log = given().opened(ALICE).credited(ALICE, 100, 100, BOB).debited(ALICE, 30, 70, BOB);
-    let changes = accounts::fold(&log.events).unwrap();
+    let changes = accounts::fold(&log.all()).unwrap();
     let alice = &changes[&account(ALICE)];
     assert_eq!(alice.opened.map(|(_, at)| at), Some(second(0)));
     assert_eq!(alice.revisions, Some((-1, 2)));
@@ -241,11 +271,11 @@ fn an_account_opened_and_used_in_one_batch_is_one_insert() {
 #[test]
 fn a_debit_is_in_transit_until_its_credit() {
     let debit = given().opened(ALICE).opened(BOB).debited(ALICE, 30, -30, BOB).after(2);
-    let changes = accounts::fold(&debit.events).unwrap();
+    let changes = accounts::fold(&debit.all()).unwrap();
     assert_eq!(changes[&account(ALICE)].in_transit, 30);
 
     let credit = given().opened(BOB).credited(BOB, 30, 30, ALICE).after(1);
-    let changes = accounts::fold(&credit.events).unwrap();
+    let changes = accounts::fold(&credit.all()).unwrap();
     let source = &changes[&account(ALICE)];
     assert_eq!((source.in_transit, source.revisions, source.balance), (-30, None, None));
     let destination = &changes[&account(BOB)];
@@ -255,7 +285,7 @@ fn a_debit_is_in_transit_until_its_credit() {
 #[test]
 fn a_debit_is_in_transit_until_its_reversal() {
     let log = given().debited(ALICE, 30, 70, BOB).reversed(ALICE, 30, 100, BOB);
-    let changes = accounts::fold(&log.events).unwrap();
+    let changes = accounts::fold(&log.all()).unwrap();
     assert_eq!(changes.len(), 1);
     let alice = &changes[&account(ALICE)];
     assert_eq!((alice.balance, alice.in_transit), (Some(100), 0));
@@ -269,25 +299,25 @@ fn the_last_status_and_limit_of_a_batch_hold() {
         .on(ALICE, AccountEvent::Frozen(AccountFrozen { reason: None }))
         .on(ALICE, AccountEvent::OverdraftLimitChanged(limit))
         .on(ALICE, AccountEvent::Unfrozen(AccountUnfrozen {}));
-    let changes = accounts::fold(&log.events).unwrap();
+    let changes = accounts::fold(&log.all()).unwrap();
     assert_eq!(changes[&account(ALICE)].status, Some("open"));
     assert_eq!(changes[&account(ALICE)].overdraft_limit, Some(500));
 
     let log = log.on(ALICE, AccountEvent::Closed(AccountClosed {}));
-    assert_eq!(accounts::fold(&log.events).unwrap()[&account(ALICE)].status, Some("closed"));
+    assert_eq!(accounts::fold(&log.all()).unwrap()[&account(ALICE)].status, Some("closed"));
 }
 
 #[test]
 fn a_gap_in_an_accounts_stream_is_not_passed_over() {
     let mut log = given().debited(ALICE, 30, 70, BOB).debited(ALICE, 30, 40, BOB).debited(ALICE, 30, 10, BOB);
     log.events.remove(1);
-    assert!(matches!(accounts::fold(&log.events), Err(ApplyError::Unfit(_))));
+    assert!(matches!(accounts::fold(&log.all()), Err(ApplyError::Unfit(_))));
 }
 
 #[test]
 fn an_accounts_event_in_another_stream_is_not_passed_over() {
     let log = given().event("transfer-1", AccountEvent::Closed(AccountClosed {}));
-    assert!(matches!(accounts::fold(&log.events), Err(ApplyError::Unfit(_))));
+    assert!(matches!(accounts::fold(&log.all()), Err(ApplyError::Unfit(_))));
 }
 
 #[test]
@@ -298,7 +328,7 @@ fn a_whole_transfer_in_one_batch_is_one_insert() {
         .debited(ALICE, 30, 70, BOB)
         .credited(BOB, 30, 30, ALICE)
         .transfer(TransferEvent::Completed(completed));
-    let changes = transfers::fold(&log.events).unwrap();
+    let changes = transfers::fold(&log.all()).unwrap();
     assert_eq!(changes.len(), 1);
     let change = &changes[&transfer()];
     let requested = change.requested.unwrap();
@@ -318,7 +348,7 @@ fn the_rest_of_a_failed_transfer_is_one_update() {
         .reversed(ALICE, 30, 100, BOB)
         .transfer(TransferEvent::Failed(failed))
         .after(2);
-    let change = &transfers::fold(&log.events).unwrap()[&transfer()];
+    let change = &transfers::fold(&log.all()).unwrap()[&transfer()];
     assert_eq!((change.requested, change.debited_at), (None, None));
     assert_eq!(change.reversed_at, Some(second(3)));
     let ended = change.ended.unwrap();
@@ -329,7 +359,7 @@ fn the_rest_of_a_failed_transfer_is_one_update() {
 fn a_rejected_transfer_says_why() {
     let rejected = TransferRejected { transfer_id: transfer(), reason: Rejection::InsufficientFunds };
     let log = given().requested().transfer(TransferEvent::Rejected(rejected));
-    let ended = transfers::fold(&log.events).unwrap()[&transfer()].ended.unwrap();
+    let ended = transfers::fold(&log.all()).unwrap()[&transfer()].ended.unwrap();
     assert_eq!((ended.status, ended.reason), ("rejected", Some("insufficient_funds")));
 }
 
@@ -346,7 +376,7 @@ fn what_accounts_refuse_stands_in_the_timeline() {
         .debited(ALICE, 30, 70, BOB)
         .on(BOB, AccountEvent::CreditRefused(refused))
         .on(ALICE, AccountEvent::ReversalWaived(waived));
-    let changes = transfers::fold(&log.events).unwrap();
+    let changes = transfers::fold(&log.all()).unwrap();
     let change = &changes[&transfer()];
     assert_eq!((change.credit_refused_at, change.reversal_waived_at), (Some(second(2)), Some(second(3))));
     assert_eq!((change.debit_refused_at, change.ended), (None, None));
@@ -431,7 +461,7 @@ fn sums_may_leave_64_bits() {
     let both = 2 * i128::from(i64::MAX);
     let months = monthly_totals::fold(&log.batch(Tz::UTC)).unwrap();
     assert_eq!(months.into_values().map(|totals| totals.debits).collect::<Vec<_>>(), [both]);
-    assert_eq!(accounts::fold(&log.events).unwrap()[&account(ALICE)].in_transit, both);
+    assert_eq!(accounts::fold(&log.all()).unwrap()[&account(ALICE)].in_transit, both);
     assert_eq!(
         trial_balance::fold(&log.events).unwrap()["EUR"],
         Sums { customers: -both, settlement: 0, in_transit: both }

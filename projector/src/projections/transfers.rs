@@ -13,12 +13,16 @@ use sqlx::postgres::PgBindIterExt;
 use super::entries::{EntryKind, entries};
 use super::{Events, Projection, expect_rows};
 use crate::ApplyError;
+use crate::copy::{COPY_ROWS_MIN, CopyRows};
+use crate::partition::{Partitions, Spread};
 
 /// The projection.
 pub(super) static PROJECTION: Projection = Projection {
     name: "transfers",
     version: 1,
     tables: &["transfers"],
+    spread: Spread::Even,
+    insert_only: false,
     apply: |events, db| Box::pin(apply(events, db)),
 };
 
@@ -51,16 +55,29 @@ pub(super) struct Ended {
 
 async fn apply(events: &Events<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
     let (requested, changed): (Vec<_>, Vec<_>) =
-        fold(events.events)?.into_iter().partition(|(_, change)| change.requested.is_some());
+        fold(events)?.into_iter().partition(|(_, change)| change.requested.is_some());
     insert(&requested, db).await?;
     update(&changed, db).await
 }
 
-pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<TransferId, Change<'_>>, ApplyError> {
-    let mut changes: BTreeMap<TransferId, Change<'_>> = BTreeMap::new();
-    for entry in entries(events) {
+/// The changes of transfers in some partitions.
+struct Changes<'a> {
+    partitions: Partitions,
+    rows: BTreeMap<TransferId, Change<'a>>,
+}
+
+impl<'a> Changes<'a> {
+    /// The change of a transfer, if that is here.
+    fn of(&mut self, transfer_id: TransferId) -> Option<&mut Change<'a>> {
+        self.partitions.hold_transfer(transfer_id).then(|| self.rows.entry(transfer_id).or_default())
+    }
+}
+
+pub(super) fn fold<'a>(events: &Events<'a>) -> Result<BTreeMap<TransferId, Change<'a>>, ApplyError> {
+    let mut changes = Changes { partitions: events.partitions, rows: BTreeMap::new() };
+    for entry in entries(events.events) {
         let entry = entry?;
-        let change = changes.entry(entry.transfer_id).or_default();
+        let Some(change) = changes.of(entry.transfer_id) else { continue };
         let at = Some(entry.recorded.recorded_at);
         match entry.kind {
             EntryKind::Debit => change.debited_at = at,
@@ -68,7 +85,7 @@ pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<TransferId, Change<'_
             EntryKind::Reversal => change.reversed_at = at,
         }
     }
-    for recorded in events {
+    for recorded in events.events {
         let event = match &recorded.event {
             Event::Transfer(event) => event,
             Event::Account(event) => {
@@ -83,35 +100,41 @@ pub(super) fn fold(events: &[Recorded]) -> Result<BTreeMap<TransferId, Change<'_
         };
         match event {
             TransferEvent::Requested(transfer) => {
+                let Some(change) = changes.of(transfer.transfer_id) else { continue };
                 let booked_at = recorded.metadata.booked_at;
-                let requested = Requested { transfer, booked_at, at: recorded.recorded_at };
-                changes.entry(transfer.transfer_id).or_default().requested = Some(requested);
+                change.requested = Some(Requested { transfer, booked_at, at: recorded.recorded_at });
             }
             TransferEvent::Rejected(end) => {
-                changes.entry(end.transfer_id).or_default().end("rejected", Some(end.reason), recorded);
+                let Some(change) = changes.of(end.transfer_id) else { continue };
+                change.end("rejected", Some(end.reason), recorded);
             }
             TransferEvent::Completed(end) => {
-                changes.entry(end.transfer_id).or_default().end("completed", None, recorded);
+                let Some(change) = changes.of(end.transfer_id) else { continue };
+                change.end("completed", None, recorded);
             }
             TransferEvent::Failed(end) => {
-                changes.entry(end.transfer_id).or_default().end("failed", Some(end.reason), recorded);
+                let Some(change) = changes.of(end.transfer_id) else { continue };
+                change.end("failed", Some(end.reason), recorded);
             }
         }
     }
-    Ok(changes)
+    Ok(changes.rows)
 }
 
 /// Takes note of an account's answer that moves no money.
-fn answered(changes: &mut BTreeMap<TransferId, Change<'_>>, event: &AccountEvent, at: DateTime<Utc>) {
+fn answered(changes: &mut Changes<'_>, event: &AccountEvent, at: DateTime<Utc>) {
     match event {
         AccountEvent::DebitRefused(no) => {
-            changes.entry(no.transfer_id).or_default().debit_refused_at = Some(at);
+            let Some(change) = changes.of(no.transfer_id) else { return };
+            change.debit_refused_at = Some(at);
         }
         AccountEvent::CreditRefused(no) => {
-            changes.entry(no.transfer_id).or_default().credit_refused_at = Some(at);
+            let Some(change) = changes.of(no.transfer_id) else { return };
+            change.credit_refused_at = Some(at);
         }
         AccountEvent::ReversalWaived(waived) => {
-            changes.entry(waived.transfer_id).or_default().reversal_waived_at = Some(at);
+            let Some(change) = changes.of(waived.transfer_id) else { return };
+            change.reversal_waived_at = Some(at);
         }
         AccountEvent::Opened(_)
         | AccountEvent::Debited(_)
@@ -135,6 +158,9 @@ async fn insert(rows: &[(TransferId, Change<'_>)], db: &mut PgConnection) -> Res
         rows.iter().filter_map(|(_, row)| row.requested.map(|requested| (row, requested))).collect();
     if requested.is_empty() {
         return Ok(());
+    }
+    if requested.len() >= COPY_ROWS_MIN {
+        return copy(&requested, db).await;
     }
     sqlx::query(
         "insert into transfers (transfer_id, from_account, to_account, amount, currency, status, failure_reason, description,
@@ -163,6 +189,36 @@ async fn insert(rows: &[(TransferId, Change<'_>)], db: &mut PgConnection) -> Res
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// The same for many.
+async fn copy(rows: &[(&Change<'_>, Requested<'_>)], db: &mut PgConnection) -> Result<(), ApplyError> {
+    let mut copy = CopyRows::new(18, rows.len());
+    for (row, requested) in rows {
+        copy.row()
+            .bigint(requested.transfer.transfer_id.as_i64())
+            .bigint(requested.transfer.from.as_i64())
+            .bigint(requested.transfer.to.as_i64())
+            .bigint(requested.transfer.amount.minor)
+            .text(requested.transfer.amount.currency.code())
+            .text(row.ended.map_or("pending", |ended| ended.status))
+            .text(row.ended.and_then(|ended| ended.reason))
+            .text(requested.transfer.description.as_deref())
+            .text(requested.transfer.reference.as_deref())
+            .time(requested.booked_at)
+            .time(requested.at)
+            .time(row.debited_at)
+            .time(row.credited_at)
+            .time(row.reversed_at)
+            .time(row.ended.map(|ended| ended.at))
+            .time(row.debit_refused_at)
+            .time(row.credit_refused_at)
+            .time(row.reversal_waived_at);
+    }
+    let statement = "copy transfers (transfer_id, from_account, to_account, amount, currency, status, failure_reason, description,
+                                    reference, booked_at, requested_at, debited_at, credited_at, reversed_at, ended_at,
+                                    debit_refused_at, credit_refused_at, reversal_waived_at) from stdin (format binary)";
+    copy.send("transfers", statement, db).await
 }
 
 async fn update(rows: &[(TransferId, Change<'_>)], db: &mut PgConnection) -> Result<(), ApplyError> {

@@ -9,12 +9,15 @@ use sqlx::postgres::PgBindIterExt;
 use super::entries::entries;
 use super::{Events, Projection, Sum};
 use crate::ApplyError;
+use crate::partition::Spread;
 
 /// The projection.
 pub(super) static PROJECTION: Projection = Projection {
     name: "trial_balance",
     version: 1,
     tables: &["trial_balance"],
+    spread: Spread::One,
+    insert_only: false,
     apply: |events, db| Box::pin(apply(events, db)),
 };
 

@@ -11,12 +11,15 @@ use sqlx::postgres::PgBindIterExt;
 
 use super::{Events, Projection, expect_rows};
 use crate::ApplyError;
+use crate::partition::Spread;
 
 /// The projection.
 pub(super) static PROJECTION: Projection = Projection {
     name: "users",
     version: 1,
     tables: &["users"],
+    spread: Spread::One,
+    insert_only: false,
     apply: |events, db| Box::pin(apply(events, db)),
 };
 

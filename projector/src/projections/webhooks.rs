@@ -10,12 +10,15 @@ use sqlx::PgConnection;
 
 use super::{Events, Projection, expect_rows};
 use crate::ApplyError;
+use crate::partition::Spread;
 
 /// The projection.
 pub(super) static PROJECTION: Projection = Projection {
     name: "webhooks",
     version: 1,
     tables: &["webhooks"],
+    spread: Spread::One,
+    insert_only: false,
     apply: |events, db| Box::pin(apply(events, db)),
 };
 

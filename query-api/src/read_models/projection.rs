@@ -5,7 +5,7 @@ use sqlx::{FromRow, PgPool};
 
 use super::ReadError;
 
-/// A projection's place in the log.
+/// A projection's place in the log: where the furthest back of its partitions is.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub(crate) struct ProjectionRow {
     pub(crate) projection: String,
@@ -22,9 +22,12 @@ impl ProjectionRow {
 
 /// Every projection.
 pub(crate) async fn all(pool: &PgPool) -> Result<Vec<ProjectionRow>, ReadError> {
-    let rows = sqlx::query_as("select projection, version, position from checkpoints order by projection")
-        .fetch_all(pool)
-        .await?;
+    let rows = sqlx::query_as(
+        "select projection, min(version) as version, min(position) as position from checkpoints
+         group by projection order by projection",
+    )
+    .fetch_all(pool)
+    .await?;
     Ok(rows)
 }
 

@@ -101,6 +101,13 @@ impl Separate {
         Client::divided(commands, reads, Some(token)).heard_by(&self.witness)
     }
 
+    /// One more projector, not started yet. It is to be stopped before the rest.
+    pub(crate) fn another_projector(&self) -> Program {
+        let url = self.database.database_url();
+        let arguments = ["serve", "projector", "--event-store", &self.log, "--database-url", &url, "--http"];
+        Program::new(&[&arguments[..], &[&free_address()]].concat(), self.dir().join("projector-1.log"))
+    }
+
     /// Compares everything that was ever answered here with the log and with the read models.
     pub(crate) async fn check(&self) {
         check(&self.operator("checker", 0, 0).await, &self.log).await;

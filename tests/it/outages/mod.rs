@@ -9,6 +9,8 @@ mod load;
 mod locks;
 mod node_away;
 mod postgres;
+mod projectors;
+mod rebuild;
 mod roles;
 mod stop;
 mod tail;

@@ -8,7 +8,7 @@ mod counts;
 mod faults;
 mod mutations;
 mod plan;
-mod postgres;
+pub(crate) mod postgres;
 mod projections;
 mod read_models;
 mod upgrade;

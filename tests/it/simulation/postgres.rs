@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::harness::scratch;
 
 /// It runs as long as this is there.
-pub(super) struct Postgres {
+pub(crate) struct Postgres {
     url: String,
     stop: CancellationToken,
     server: Option<JoinHandle<()>>,
@@ -24,7 +24,7 @@ static SHARED: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
 
 impl Postgres {
     /// One for all who need one at the same time.
-    pub(super) fn shared() -> Arc<Self> {
+    pub(crate) fn shared() -> Arc<Self> {
         let mut shared = SHARED.lock();
         if let Some(postgres) = shared.upgrade() {
             return postgres;
@@ -47,7 +47,7 @@ impl Postgres {
     }
 
     /// A database of one's own, with the read models' tables; its URL.
-    pub(super) async fn database(&self, name: &str) -> String {
+    pub(crate) async fn database(&self, name: &str) -> String {
         let url = self.empty_database(name).await;
         let pool = sqlx::PgPool::connect(&url).await.unwrap();
         projector::migrate(&pool).await.unwrap();

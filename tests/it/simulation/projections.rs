@@ -55,7 +55,7 @@ impl Database {
 
     /// Where the projection is that has come least far.
     async fn place(&mut self) -> Place {
-        let checkpoints = checkpoint::load(&mut self.db, &projections::all()).await.unwrap();
+        let checkpoints = checkpoint::load(&mut self.db, &projections::all_parts()).await.unwrap();
         let places = checkpoints.into_iter().map(|checkpoint| checkpoint.place);
         places.min_by_key(|place| place.position).unwrap_or_default()
     }
@@ -285,8 +285,8 @@ fn subscribe(store: &EventStore, place: Place) -> Subscription {
 }
 
 async fn apply(db: &mut PgConnection, batch: &Batch, from: u64, to: Place) -> Result<(), ApplyError> {
-    let events = Events { events: &batch.events, time_zone: Tz::Europe__Prague };
-    let applied = runner::apply_batch(db, &projections::all(), &events, from, to).await;
+    let events = Events::new(&batch.events, Tz::Europe__Prague);
+    let applied = runner::apply_batch(db, &projections::all_parts(), &events, from, to).await;
     if applied.is_err() {
         // What it had begun is taken back with the connection's next word, and locks rows until then.
         db.ping().await?;

@@ -1,0 +1,144 @@
+//! `daybook rebuild`: projections made anew, beside the live ones.
+
+mod database;
+mod show;
+mod watch;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Args;
+use projector::projections;
+use projector::rebuild::request::{self, Ask, Kind, Rebuild};
+use sqlx::PgConnection;
+
+use self::database::DatabasePlace;
+use super::Failure;
+
+const HELP: &str = "\
+The running projector does the work: it makes new tables beside the live ones, fills them from the log,
+compares all rows of both at one position, and exchanges them in one transaction. Readers see no gap. If rows
+differ, the first of them are printed, the live ones stay, and the exit code is 1.
+What was live is kept until it is dropped, or until the next rebuild of the same projection.
+
+After Ctrl-C the rebuild goes on; the same command shows it again. After --stop, or a crash, it goes on from
+where it was.
+
+Examples:
+  daybook rebuild accounts
+  daybook rebuild --all --no-switch        (compares only)
+  daybook rebuild --switch-back accounts
+  daybook rebuild --drop-previous
+  daybook rebuild --all --database-url postgres://bank@db/daybook --json";
+
+/// What `daybook rebuild` needs to know.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub struct RebuildArgs {
+    /// The projections
+    #[arg(value_name = "NAME", value_parser = known_name)]
+    names: Vec<String>,
+    /// Every projection
+    #[arg(long, env = "DAYBOOK_REBUILD_ALL", conflicts_with = "names")]
+    all: bool,
+    /// Compare, and leave the live tables in their place
+    #[arg(long, env = "DAYBOOK_REBUILD_NO_SWITCH")]
+    no_switch: bool,
+    /// Exchange the tables although rows differ
+    #[arg(long, env = "DAYBOOK_REBUILD_ACCEPT_DIFFERENCES")]
+    accept_differences: bool,
+    /// Exchange the live tables with those that were live before; a second time, back again
+    #[arg(long, env = "DAYBOOK_REBUILD_SWITCH_BACK", group = "instead")]
+    switch_back: bool,
+    /// Delete what was live before
+    #[arg(long, env = "DAYBOOK_REBUILD_DROP_PREVIOUS", group = "instead", conflicts_with_all = ["names", "all"])]
+    drop_previous: bool,
+    /// Stop the rebuild that is under way
+    #[arg(long, env = "DAYBOOK_REBUILD_STOP", group = "instead", conflicts_with_all = ["names", "all"])]
+    stop: bool,
+    /// Show the last rebuild, under way or not
+    #[arg(long, env = "DAYBOOK_REBUILD_STATUS", group = "instead", conflicts_with_all = ["names", "all"])]
+    status: bool,
+    /// Ask for it and do not wait for its end
+    #[arg(long, env = "DAYBOOK_REBUILD_NO_WAIT")]
+    no_wait: bool,
+    #[command(flatten)]
+    database: DatabasePlace,
+    /// Print JSON: a line for each step of the progress, the last one with the result
+    #[arg(long, env = "DAYBOOK_JSON")]
+    json: bool,
+}
+
+fn known_name(name: &str) -> Result<String, String> {
+    let names = projections::all().map(|projection| projection.name);
+    if names.contains(&name) {
+        return Ok(name.to_owned());
+    }
+    Err(format!("there are {}", names.join(", ")))
+}
+
+/// Asks for it, and shows how it goes.
+///
+/// # Errors
+/// When the database is not there, or what is asked for cannot be done.
+pub async fn run(args: RebuildArgs) -> Result<ExitCode, Failure> {
+    let mut db = args.database.connect().await?;
+    if args.status {
+        return match request::find(&mut db, None).await? {
+            Some(rebuild) => show::end(&rebuild, args.json),
+            None => Err("nothing was ever rebuilt here".into()),
+        };
+    }
+    if args.stop {
+        let Some(id) = request::stop(&mut db).await? else { return Err("no rebuild is under way".into()) };
+        return watch::until_end(&mut db, id, args.json).await;
+    }
+    let (id, is_new) = ask(&args, &mut db).await?;
+    if !is_new {
+        eprintln!("daybook: it is under way already");
+    }
+    if args.no_wait {
+        let told =
+            if args.json { format!(r#"{{"id":{id}}}"#) } else { format!("Rebuild {id} is asked for.") };
+        writeln!(std::io::stdout(), "{told}")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    watch::until_end(&mut db, id, args.json).await
+}
+
+/// Asks; the request's number, and whether it is a new one.
+async fn ask(args: &RebuildArgs, db: &mut PgConnection) -> Result<(i64, bool), Failure> {
+    let kind = match (args.switch_back, args.drop_previous) {
+        (true, _) => Kind::SwitchBack,
+        (_, true) => Kind::DropPrevious,
+        (false, false) => Kind::Rebuild,
+    };
+    let all = projections::all().map(|projection| projection.name.to_owned());
+    let names = if args.all { all.to_vec() } else { args.names.clone() };
+    if names.is_empty() && kind != Kind::DropPrevious {
+        return Err(format!("name projections, or give --all; there are {}", all.join(", ")).into());
+    }
+    let ask = Ask {
+        kind,
+        projections: names,
+        no_switch: args.no_switch,
+        accept_differences: args.accept_differences,
+        requested_by: "operator".to_owned(),
+    };
+    if let Some(id) = request::ask(db, &ask).await? {
+        return Ok((id, true));
+    }
+    match request::find(db, None).await? {
+        Some(open) if is_the_same(&open, &ask) => Ok((open.id, false)),
+        Some(open) => Err(format!(
+            "another rebuild is under way, of {}: wait for it, or stop it with daybook rebuild --stop",
+            open.projections.join(", ")
+        )
+        .into()),
+        None => Err("another rebuild is under way".into()),
+    }
+}
+
+fn is_the_same(open: &Rebuild, ask: &Ask) -> bool {
+    open.state.is_open() && open.kind == ask.kind && open.projections == ask.projections
+}

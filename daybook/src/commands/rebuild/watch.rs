@@ -1,0 +1,111 @@
+//! Watching a rebuild until its end.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use chrono::Utc;
+use indicatif::{ProgressBar, ProgressStyle};
+use projector::rebuild::request::{self, Rebuild, State};
+use projector::rebuild::{Phase, Progress};
+use sqlx::PgConnection;
+
+use super::show;
+use crate::commands::Failure;
+
+/// Between two looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// After this time without anybody at work, people are told.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Between two lines where there is no terminal.
+const LINE_INTERVAL: Duration = Duration::from_secs(10);
+/// The exit code after Ctrl-C.
+const INTERRUPTED: u8 = 130;
+
+/// Shows how a rebuild goes, and how it ends.
+pub(super) async fn until_end(db: &mut PgConnection, id: i64, json: bool) -> Result<ExitCode, Failure> {
+    let mut shown = Shown::new(json);
+    loop {
+        let rebuild = request::find(db, Some(id)).await?.ok_or("somebody has deleted the rebuild's row")?;
+        if !rebuild.state.is_open() {
+            shown.bar.finish_and_clear();
+            return show::end(&rebuild, json);
+        }
+        shown.goes_on(&rebuild)?;
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_AGAIN) => {}
+            _ = tokio::signal::ctrl_c() => {
+                shown.bar.finish_and_clear();
+                eprintln!("daybook: the rebuild goes on. The same command shows it again; daybook rebuild --stop stops it.");
+                return Ok(ExitCode::from(INTERRUPTED));
+            }
+        }
+    }
+}
+
+/// What was shown last.
+struct Shown {
+    json: bool,
+    bar: ProgressBar,
+    last: Option<Progress>,
+    last_line: Option<(Phase, std::time::Instant)>,
+    told_of_silence: bool,
+}
+
+impl Shown {
+    fn new(json: bool) -> Self {
+        let bar = ProgressBar::new(1_000);
+        let bar = match ProgressStyle::with_template("{prefix} {wide_bar} {msg}") {
+            Ok(style) => bar.with_style(style),
+            Err(_) => bar,
+        };
+        if json {
+            bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
+        }
+        Self { json, bar, last: None, last_line: None, told_of_silence: false }
+    }
+
+    fn goes_on(&mut self, rebuild: &Rebuild) -> std::io::Result<()> {
+        self.tell_of_silence(rebuild);
+        let Some(progress) = rebuild.progress.filter(|progress| self.last != Some(*progress)) else {
+            return Ok(());
+        };
+        self.last = Some(progress);
+        if self.json {
+            let mut out = std::io::stdout();
+            serde_json::to_writer(&out, rebuild)?;
+            return writeln!(out);
+        }
+        let (name, text) = (show::phase(progress.phase), show::figures(&progress));
+        if std::io::stderr().is_terminal() {
+            self.bar.set_prefix(name);
+            self.bar.set_message(text);
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a bar of a thousand steps"
+            )]
+            self.bar.set_position((progress.percent * 10.0) as u64);
+            return Ok(());
+        }
+        let is_news =
+            self.last_line.is_none_or(|(phase, at)| phase != progress.phase || at.elapsed() >= LINE_INTERVAL);
+        if is_news {
+            self.last_line = Some((progress.phase, std::time::Instant::now()));
+            eprintln!("{name}: {text}");
+        }
+        Ok(())
+    }
+
+    fn tell_of_silence(&mut self, rebuild: &Rebuild) {
+        let silent = (Utc::now() - rebuild.updated_at).to_std().is_ok_and(|silence| silence > PATIENCE);
+        if silent && !std::mem::replace(&mut self.told_of_silence, silent) {
+            let what = match rebuild.state {
+                State::Requested => "no projector has taken it yet; is one running?",
+                _ => "nobody works at it now; a projector goes on with it when it is back",
+            };
+            self.bar.suspend(|| eprintln!("daybook: {what}"));
+        }
+        self.told_of_silence = silent;
+    }
+}

@@ -1,0 +1,59 @@
+//! Two projectors share the partitions of a database. Either dies under load; the other has all of them, and gives half back.
+
+use std::time::Duration;
+
+use sqlx::{Connection, PgConnection};
+
+use super::load::Load;
+use super::rounds;
+use crate::harness::{Separate, until};
+
+/// How long a division of the partitions may take.
+const DIVISION_TIME_MAX: Duration = Duration::from_secs(30);
+/// Who holds how many partitions.
+const HELD: &str = "select count(*) from pg_locks where locktype = 'advisory' and granted and mode = 'ExclusiveLock'
+    and classid = (x'64617962')::int and objid between (x'6f6f6b10')::int and (x'6f6f6b1f')::int group by pid order by 1";
+
+async fn are_held(daybook: &Separate, wanted: &[i64]) {
+    let mut database = PgConnection::connect(&daybook.database.database_url()).await.unwrap();
+    until("partitions are divided", DIVISION_TIME_MAX, async || {
+        let held: Vec<i64> = sqlx::query_scalar(HELD).fetch_all(&mut database).await.unwrap();
+        (held == wanted).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whichever_projector_is_killed_under_load_the_other_takes_its_partitions() {
+    let mut daybook = Separate::start(1, 1).await;
+    let mut second = daybook.another_projector();
+    second.start().await;
+    are_held(&daybook, &[2, 2]).await;
+    let banks = [daybook.operator("load", 0, 0).await];
+    let mut load = Load::prepare(&banks[0]).await;
+    for _ in 0..rounds(1) {
+        load.through(&banks, async |acknowledged| {
+            acknowledged.more(60).await;
+            daybook.projector.kill();
+            acknowledged.more(60).await;
+            are_held(&daybook, &[4]).await;
+            // As of what was acknowledged just now.
+            banks[0].trial_balance().await;
+            daybook.projector.start().await;
+            are_held(&daybook, &[2, 2]).await;
+            acknowledged.more(60).await;
+            second.kill();
+            are_held(&daybook, &[4]).await;
+            banks[0].trial_balance().await;
+            second.start().await;
+            are_held(&daybook, &[2, 2]).await;
+            acknowledged.more(60).await;
+        })
+        .await;
+        daybook.check().await;
+    }
+    second.stop().await;
+    are_held(&daybook, &[4]).await;
+    daybook.check().await;
+    daybook.stop().await;
+}
