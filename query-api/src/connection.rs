@@ -161,6 +161,11 @@ pub(crate) struct PageArguments {
 }
 
 impl<C: Cursor> PageRequest<C> {
+    /// The whole list, of which nothing is shown.
+    pub(crate) const fn everything() -> Self {
+        Self { after: None, before: None, limit: 0, backward: false }
+    }
+
     /// Reads what a client sent.
     pub(crate) fn try_new(arguments: &PageArguments) -> Result<Self, PageError> {
         let backward = match (arguments.first, arguments.last) {

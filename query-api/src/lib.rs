@@ -49,11 +49,11 @@ impl QueryApi {
         let models = ReadModels { pool: database.pool().clone() };
         let freshness = Freshness::new(database);
         Self {
+            live: Live::new(store, models.clone(), freshness.clone()),
             models,
             keys,
-            live: Live::new(store, freshness.clone()),
             freshness,
-            graphql: Bounded::new(graphql::build(), options.request_timeout),
+            graphql: Bounded::new(&options),
             options,
         }
     }

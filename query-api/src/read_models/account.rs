@@ -159,15 +159,26 @@ pub(crate) async fn page(
     Ok(Page::from_rows(rows, request.limit, false, request.after.is_some()))
 }
 
-/// An account's balance at an instant of business time.
+/// Which of an entry's two times counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Enum)]
+#[graphql(name = "TimeBasis")]
+pub(crate) enum TimeBasis {
+    /// Business time: what belongs to that day, also if it was known later.
+    Booked,
+    /// The log's time: what was known then, whatever it was booked for.
+    Recorded,
+}
+
+/// An account's balance at an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct BalanceAt {
     pub(crate) account_id: i64,
     pub(crate) time: DateTime<Utc>,
+    pub(crate) by: TimeBasis,
 }
 
 /// Whole earlier months come from their totals, so that at most two months of entries are read however old the account is.
-const BALANCE_AT: &str = "
+const BOOKED_AT: &str = "
     select key.account_id, key.time, (
         (select coalesce(sum(credits - debits), 0) from monthly_totals totals
          where totals.account_id = key.account_id and totals.month < key.first)
@@ -176,25 +187,42 @@ const BALANCE_AT: &str = "
     )::bigint as balance
     from unnest($1::bigint[], $2::timestamptz[], $3::date[], $4::date[]) as key(account_id, time, first, last)";
 
+/// The log's time never decreases: the newest entry until then names the balance.
+const RECORDED_AT: &str = "
+    select key.account_id, key.time, coalesce((
+        select entry.balance_after from transactions entry
+        where entry.account_id = key.account_id and entry.recorded_at <= key.time
+        order by entry.recorded_at desc, entry.revision desc limit 1), 0) as balance
+    from unnest($1::bigint[], $2::timestamptz[]) as key(account_id, time)";
+
 impl Loader<BalanceAt> for ReadModels {
     type Value = i64;
     type Error = ReadError;
 
     async fn load(&self, keys: &[BalanceAt]) -> Result<HashMap<BalanceAt, i64>, ReadError> {
-        let ids: Vec<i64> = keys.iter().map(|key| key.account_id).collect();
-        let times: Vec<DateTime<Utc>> = keys.iter().map(|key| key.time).collect();
-        let months = keys.iter().map(|key| Month::around(key.time));
-        let (first, last): (Vec<NaiveDate>, Vec<NaiveDate>) =
-            months.map(|(first, last)| (first.first_day(), last.first_day())).unzip();
-        let rows: Vec<(i64, DateTime<Utc>, i64)> = sqlx::query_as(BALANCE_AT)
-            .bind(ids)
-            .bind(times)
-            .bind(first)
-            .bind(last)
-            .fetch_all(&self.pool)
-            .await?;
-        let keyed =
-            rows.into_iter().map(|(account_id, time, balance)| (BalanceAt { account_id, time }, balance));
-        Ok(keyed.collect())
+        let mut balances = HashMap::with_capacity(keys.len());
+        for by in [TimeBasis::Booked, TimeBasis::Recorded] {
+            let keys = keys.iter().filter(|key| key.by == by);
+            let (ids, times): (Vec<i64>, Vec<DateTime<Utc>>) =
+                keys.map(|key| (key.account_id, key.time)).unzip();
+            if ids.is_empty() {
+                continue;
+            }
+            let query = match by {
+                TimeBasis::Booked => {
+                    let months = times.iter().map(|time| Month::around(*time));
+                    let (first, last): (Vec<NaiveDate>, Vec<NaiveDate>) =
+                        months.map(|(first, last)| (first.first_day(), last.first_day())).unzip();
+                    sqlx::query_as(BOOKED_AT).bind(ids).bind(times).bind(first).bind(last)
+                }
+                TimeBasis::Recorded => sqlx::query_as(RECORDED_AT).bind(ids).bind(times),
+            };
+            let rows: Vec<(i64, DateTime<Utc>, i64)> = query.fetch_all(&self.pool).await?;
+            balances.extend(
+                rows.into_iter()
+                    .map(|(account_id, time, balance)| (BalanceAt { account_id, time, by }, balance)),
+            );
+        }
+        Ok(balances)
     }
 }

@@ -7,6 +7,7 @@
 pub(crate) mod account;
 mod column;
 pub(crate) mod dead_letter;
+pub(crate) mod entry_filter;
 pub(crate) mod monthly_totals;
 pub(crate) mod projection;
 pub(crate) mod stuck;

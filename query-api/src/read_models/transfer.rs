@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use async_graphql::Enum;
 use async_graphql::dataloader::Loader;
 use chrono::{DateTime, Utc};
+use ledger_core::Position;
 use serde::Serialize;
 use sqlx::{FromRow, PgPool};
 use utoipa::ToSchema;
@@ -111,6 +112,9 @@ pub(crate) struct TransferRow {
     standing: Option<Standing>,
     from_user: Option<i64>,
     to_user: Option<i64>,
+    /// In a live update: everything up to here is in it.
+    #[sqlx(skip)]
+    pub(crate) position: Option<Position>,
 }
 
 impl TransferRow {
@@ -130,6 +134,16 @@ impl TransferRow {
     /// When both legs were booked; nothing for a transfer that ended otherwise.
     pub(crate) fn completed_at(&self) -> Option<DateTime<Utc>> {
         self.ended_at.filter(|_| self.status == TransferStatus::Completed)
+    }
+
+    /// When the log recorded its last step.
+    pub(crate) fn changed_at(&self) -> DateTime<Utc> {
+        self.timeline().map(|(_, at)| at).max().unwrap_or(self.requested_at)
+    }
+
+    /// True when it has changed since `older` was read.
+    pub(crate) fn is_newer_than(&self, older: &Self) -> bool {
+        self.changed_at() >= older.changed_at() && *self != Self { position: self.position, ..older.clone() }
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -225,9 +239,14 @@ impl Loader<TransferById> for ReadModels {
 
     async fn load(&self, keys: &[TransferById]) -> Result<HashMap<TransferById, TransferRow>, ReadError> {
         let ids: Vec<i64> = keys.iter().map(|key| key.0).collect();
-        let rows: Vec<TransferRow> = sqlx::query_as(BY_ID).bind(ids).fetch_all(&self.pool).await?;
+        let rows = by_ids(&self.pool, &ids).await?;
         Ok(rows.into_iter().map(|row| (TransferById(row.transfer_id), row)).collect())
     }
+}
+
+/// Those of the transfers that there are, in any order.
+pub(crate) async fn by_ids(pool: &PgPool, ids: &[i64]) -> Result<Vec<TransferRow>, ReadError> {
+    Ok(sqlx::query_as(BY_ID).bind(ids).fetch_all(pool).await?)
 }
 
 /// One transfer.

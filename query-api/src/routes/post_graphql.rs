@@ -1,4 +1,4 @@
-//! `POST /graphql`: queries.
+//! `POST /graphql`: queries; with `Accept: text/event-stream` also subscriptions.
 
 use async_graphql::{Executor, Request};
 use axum::Json;
@@ -6,8 +6,9 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 
+use super::sse;
 use crate::QueryApi;
 use crate::caller::Caller;
 use crate::freshness::AtPosition;
@@ -19,13 +20,22 @@ pub(crate) async fn handle(
     State(api): State<QueryApi>,
     caller: Caller,
     at: AtPosition,
+    headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let body = body.map_err(|_| Problem::TooLarge)?;
-    let read = || async {
-        let request: Request = serde_json::from_slice(&body).map_err(|error| {
+    let request = || {
+        serde_json::from_slice::<Request>(&body).map_err(|error| {
             Problem::InvalidQuery(format!("The body is not a GraphQL request in JSON: {error}"))
-        })?;
+        })
+    };
+    if sse::is_wanted(&headers) {
+        let request = request()?;
+        api.reach(at).await?;
+        return Ok(api.graphql_events(caller, request));
+    }
+    let read = || async {
+        let request = request()?;
         Ok(api.graphql.execute(request.data(api.scope(caller.clone()))).await)
     };
     Ok(match api.read_at(at, read).await {

@@ -1,0 +1,152 @@
+//! The task that follows the log and tells listeners.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use ledger_core::Position;
+use ledger_streams::{Batch, EventStore};
+use tokio::task::AbortHandle;
+
+use super::LiveError;
+use super::change::Change;
+use super::topics::Topics;
+use crate::freshness::Freshness;
+use crate::limits::{LIVE_BATCH, PROJECTIONS_WAIT_MAX, READ_TRIES_MAX};
+use crate::read_models::transaction::{self, EntryPlace, TransactionRow};
+use crate::read_models::transfer::{self, TransferRow};
+use crate::read_models::{ReadError, ReadModels};
+
+/// A task that runs for as long as somebody holds this.
+pub(super) struct Feed {
+    pub(super) topics: Arc<AllTopics>,
+    task: AbortHandle,
+}
+
+/// Everything that can be listened to.
+pub(super) struct AllTopics {
+    pub(super) accounts: Topics<Arc<TransactionRow>>,
+    pub(super) transfers: Topics<Arc<TransferRow>>,
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Where rows come from.
+#[derive(Clone)]
+pub(super) struct Rows {
+    pub(super) models: ReadModels,
+    pub(super) freshness: Freshness,
+}
+
+impl Feed {
+    /// Tells what comes after `start`.
+    pub(super) fn start(store: &EventStore, rows: Rows, start: Position) -> Self {
+        let topics = Arc::new(AllTopics { accounts: Topics::new(), transfers: Topics::new() });
+        let subscription = store.subscribe((start > 0).then_some(start));
+        let task = tokio::spawn(follow(subscription, rows, Arc::clone(&topics))).abort_handle();
+        Self { topics, task }
+    }
+}
+
+/// Ends the topics however the task ends.
+struct Closing(Arc<AllTopics>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.accounts.close();
+        self.0.transfers.close();
+    }
+}
+
+async fn follow(mut subscription: ledger_streams::Subscription, rows: Rows, topics: Arc<AllTopics>) {
+    let topics = Closing(topics);
+    loop {
+        let told = match subscription.next(LIVE_BATCH).await {
+            Ok(batch) => rows.tell(&batch, &topics.0).await,
+            Err(error) => {
+                tracing::warn!(%error, "live updates stopped");
+                return;
+            }
+        };
+        if told.is_err() {
+            return;
+        }
+    }
+}
+
+impl Rows {
+    /// Tells what a batch changed, with the rows as they are once every projection has handled it: one statement for all entries, and one
+    /// for all transfers, that somebody listens to.
+    async fn tell(&self, batch: &Batch, topics: &AllTopics) -> Result<(), LiveError> {
+        // However far behind the projections are, a change is not told before it can be read.
+        // When they do not get there, subscribers are told so instead of waiting for ever.
+        self.settle(batch.position, || std::future::ready(Ok(()))).await?;
+        let mut places = Vec::new();
+        let mut positions = HashMap::new();
+        let mut transfers = BTreeSet::new();
+        for recorded in &batch.events {
+            let Some(change) = Change::of(recorded) else { continue };
+            if topics.transfers.has(change.transfer_id.as_i64()) {
+                transfers.insert(change.transfer_id.as_i64());
+            }
+            if let Some(entry) = change.entry.filter(|entry| topics.accounts.has(entry.account_id)) {
+                places.push(entry);
+                positions.insert((entry.account_id, entry.revision), recorded.position);
+            }
+        }
+        if !places.is_empty() {
+            for row in self.entries(batch.position, &places, &positions).await? {
+                topics.accounts.tell(row.account_id, &row);
+            }
+        }
+        if !transfers.is_empty() {
+            let ids: Vec<i64> = transfers.into_iter().collect();
+            let rows = self.settle(batch.position, || transfer::by_ids(&self.models.pool, &ids)).await?;
+            for mut row in rows {
+                row.position = Some(batch.position);
+                topics.transfers.tell(row.transfer_id, &Arc::new(row));
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows of entries that lie at or before `position`, in the order of booking.
+    pub(super) async fn entries(
+        &self,
+        position: Position,
+        places: &[EntryPlace],
+        positions: &HashMap<(i64, i64), Position>,
+    ) -> Result<Vec<Arc<TransactionRow>>, LiveError> {
+        let mut rows = self.settle(position, || transaction::by_places(&self.models, places)).await?;
+        for row in &mut rows {
+            row.position = positions.get(&(row.account_id, row.revision)).copied();
+        }
+        rows.sort_by_key(|row| (row.account_id, row.revision));
+        Ok(rows.into_iter().map(Arc::new).collect())
+    }
+
+    /// Reads once every projection has handled everything up to `position`; once more if Postgres may have forgotten that while it was
+    /// read.
+    async fn settle<T, F>(&self, position: Position, read: impl Fn() -> F) -> Result<T, LiveError>
+    where
+        F: Future<Output = Result<T, ReadError>>,
+    {
+        for _ in 0..READ_TRIES_MAX {
+            let Ok(era) = self.freshness.reach(position, PROJECTIONS_WAIT_MAX).await else {
+                tracing::warn!(position, "live updates stopped: the projections do not get there");
+                return Err(LiveError::Interrupted);
+            };
+            let answer = read().await.map_err(|error| {
+                tracing::warn!(%error, "live updates stopped");
+                LiveError::Interrupted
+            })?;
+            if self.freshness.era() == era {
+                return Ok(answer);
+            }
+        }
+        Err(LiveError::Interrupted)
+    }
+}
