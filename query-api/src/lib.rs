@@ -28,6 +28,7 @@ use graphql::Bounded;
 use live::Live;
 pub use options::QueryOptions;
 use read_models::ReadModels;
+pub use read_models::statements;
 pub use routes::{openapi, router};
 
 /// Everything that reads share; clones are cheap.

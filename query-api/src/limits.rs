@@ -62,6 +62,10 @@ pub(crate) const LIVE_BATCH: usize = 2_048;
 pub(crate) const RESUME_EVENTS_MAX: usize = 10_000;
 /// Entries that one statement reads when a subscription catches up.
 pub(crate) const RESUME_PAGE: usize = 200;
+/// Accounts whose newest entries are kept: some 5 KB each.
+pub(crate) const LATEST_ACCOUNTS_MAX: usize = 10_000;
+/// How long a list waits to be worth keeping; it is answered all the same.
+pub(crate) const LATEST_WAIT: Duration = Duration::from_millis(100);
 /// How often a stream of server-sent events says that it is alive.
 pub(crate) const SSE_KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Bytes a WebSocket reads ahead: subscribers say little, and there are thousands.

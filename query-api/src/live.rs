@@ -8,6 +8,7 @@
 mod activity;
 mod change;
 mod feed;
+mod latest;
 mod topics;
 mod updates;
 
@@ -17,14 +18,16 @@ use std::sync::{Arc, Weak};
 pub(crate) use activity::AccountActivity;
 use change::Change;
 use feed::{AllTopics, Feed, Rows};
+use latest::{Latest, Ticket};
 use ledger_core::{AccountId, Position, TransferId, stream};
 use ledger_streams::{EventStore, StoreError};
 use tokio::sync::Mutex;
 use topics::{Inbox, Topics};
 pub(crate) use updates::TransferUpdates;
 
+use crate::database::Era;
 use crate::freshness::Freshness;
-use crate::limits::{LIVE_BATCH, RESUME_EVENTS_MAX, RESUME_PAGE};
+use crate::limits::{LATEST_WAIT, LIVE_BATCH, RESUME_EVENTS_MAX, RESUME_PAGE};
 use crate::problem::Problem;
 use crate::read_models::transaction::TransactionRow;
 use crate::read_models::transfer::TransferRow;
@@ -56,6 +59,16 @@ struct Inner {
     store: EventStore,
     rows: Rows,
     feed: Mutex<Weak<Feed>>,
+    latest: Arc<Latest>,
+    /// The feed goes on for those who look at newest entries, too.
+    looked_at: parking_lot::Mutex<Option<Arc<Feed>>>,
+}
+
+/// Newest entries that somebody is about to read.
+pub(crate) struct Awaited {
+    account_id: i64,
+    era: Era,
+    ticket: Ticket,
 }
 
 /// One subscriber's end. While there is one, the feed runs.
@@ -75,7 +88,13 @@ impl<T: Clone> Drop for Listening<T> {
 
 impl Live {
     pub(crate) fn new(store: EventStore, models: ReadModels, freshness: Freshness) -> Self {
-        Self(Arc::new(Inner { store, rows: Rows { models, freshness }, feed: Mutex::default() }))
+        Self(Arc::new(Inner {
+            store,
+            rows: Rows { models, freshness },
+            feed: Mutex::default(),
+            latest: Arc::new(Latest::new()),
+            looked_at: parking_lot::Mutex::default(),
+        }))
     }
 
     /// Position of the last event in the log.
@@ -95,19 +114,50 @@ impl Live {
         topics: fn(&AllTopics) -> &Topics<T>,
         topic: i64,
     ) -> Result<Listening<T>, ReadError> {
-        let mut running = self.0.feed.lock().await;
-        if let Some(feed) = running.upgrade()
-            && let Some(inbox) = topics(&feed.topics).listen(topic)
-        {
-            return Ok(Listening { inbox, topic, topics, feed });
-        }
         loop {
-            let start = self.0.rows.freshness.checkpoint().await?;
-            let feed = Arc::new(Feed::start(&self.0.store, self.0.rows.clone(), start));
-            *running = Arc::downgrade(&feed);
+            let feed = self.feed().await?;
             if let Some(inbox) = topics(&feed.topics).listen(topic) {
                 return Ok(Listening { inbox, topic, topics, feed });
             }
+        }
+    }
+
+    /// The feed, which runs now.
+    async fn feed(&self) -> Result<Arc<Feed>, ReadError> {
+        let mut running = self.0.feed.lock().await;
+        if let Some(feed) = running.upgrade().filter(|feed| feed.runs()) {
+            return Ok(feed);
+        }
+        let start = self.0.rows.freshness.checkpoint().await?;
+        let latest = Arc::clone(&self.0.latest);
+        let feed = Arc::new(Feed::start(&self.0.store, self.0.rows.clone(), latest, start));
+        *running = Arc::downgrade(&feed);
+        Ok(feed)
+    }
+
+    /// The newest entries of an account, newest last, if they are known without asking Postgres and no older than `at`.
+    pub(crate) fn latest(&self, account_id: i64, at: Position) -> Option<Arc<[TransactionRow]>> {
+        let found = self.0.latest.get(account_id, at);
+        let result = if found.is_some() { "hit" } else { "miss" };
+        metrics::counter!("daybook_query_latest_total", "result" => result).increment(1);
+        found
+    }
+
+    /// Before they are read: what then may be kept.
+    pub(crate) async fn awaits_latest(&self, account_id: i64) -> Option<Awaited> {
+        if self.0.latest.fed().is_none() {
+            let feed = self.feed().await.ok()?;
+            *self.0.looked_at.lock() = Some(feed);
+        }
+        // Postgres may have forgotten what the feed has seen: then a list that is read now is too old, and nothing would say so.
+        let era = self.0.rows.freshness.reach(self.0.latest.fed()?, LATEST_WAIT).await.ok()?;
+        Some(Awaited { account_id, era, ticket: self.0.latest.awaits(account_id)? })
+    }
+
+    /// Keeps newest entries that were read.
+    pub(crate) fn keep_latest(&self, awaited: Awaited, rows: &[TransactionRow]) {
+        if self.0.rows.freshness.era() == awaited.era {
+            self.0.latest.keep(awaited.account_id, awaited.ticket, rows);
         }
     }
 

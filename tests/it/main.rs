@@ -11,6 +11,7 @@ mod journeys;
 mod notifications;
 mod outages;
 mod process_manager;
+mod queries;
 mod races;
 #[cfg(feature = "simulation")]
 mod simulation;

@@ -140,8 +140,18 @@ impl Account {
     /// The 20 newest entries, newest first.
     #[graphql(complexity = "page::of_list(LATEST_TRANSACTIONS, child_complexity)")]
     async fn latest_transactions(&self, context: &Context<'_>) -> Result<Vec<Transaction>, Failure> {
-        let page = self.entries(context, Range::latest()).await?;
-        Ok(page.items.into_iter().rev().collect())
+        let scope = Scope::of(context)?;
+        let account_id = self.0.account_id;
+        if let Some(rows) = scope.live.latest(account_id, scope.at) {
+            return Ok(rows.iter().rev().cloned().map(Transaction).collect());
+        }
+        let awaited = scope.live.awaits_latest(account_id).await;
+        let key = EntriesOf { account_id, range: Range::latest() };
+        let rows = scope.loaders.load_one(key).await?.ok_or(Problem::Internal)?.items;
+        if let Some(awaited) = awaited {
+            scope.live.keep_latest(awaited, &rows);
+        }
+        Ok(rows.into_iter().rev().map(Transaction).collect())
     }
 
     /// Entries in the order of booking: of one month, of a range of time, or of all; those that fit a filter. Cursors stay valid

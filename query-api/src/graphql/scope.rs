@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::Context;
+use ledger_core::Position;
 use ledger_streams::KeyStore;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -20,17 +21,20 @@ pub(crate) struct Scope {
     pub(crate) loaders: Loaders,
     pub(crate) keys: KeyStore,
     pub(crate) live: Live,
+    /// What the read models are known to have reached.
+    pub(crate) at: Position,
     subscriptions: Arc<Semaphore>,
 }
 
 impl Scope {
-    pub(crate) fn new(caller: Caller, models: ReadModels, keys: KeyStore, live: Live) -> Self {
+    pub(crate) fn new(caller: Caller, models: ReadModels, keys: KeyStore, live: Live, at: Position) -> Self {
         Self {
             caller,
             loaders: models.loaders(),
             models,
             keys,
             live,
+            at,
             subscriptions: Arc::new(Semaphore::new(SUBSCRIPTIONS_PER_CONNECTION)),
         }
     }

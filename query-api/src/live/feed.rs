@@ -3,12 +3,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use ledger_core::Position;
-use ledger_streams::{Batch, EventStore};
+use ledger_core::{AccountId, Position, stream};
+use ledger_streams::{EventStore, Subscription, Undecoded, UndecodedBatch};
 use tokio::task::AbortHandle;
 
 use super::LiveError;
 use super::change::Change;
+use super::latest::Latest;
 use super::topics::Topics;
 use crate::freshness::Freshness;
 use crate::limits::{LIVE_BATCH, PROJECTIONS_WAIT_MAX, READ_TRIES_MAX};
@@ -26,6 +27,7 @@ pub(super) struct Feed {
 pub(super) struct AllTopics {
     pub(super) accounts: Topics<Arc<TransactionRow>>,
     pub(super) transfers: Topics<Arc<TransferRow>>,
+    latest: Arc<Latest>,
 }
 
 impl Drop for Feed {
@@ -43,11 +45,16 @@ pub(super) struct Rows {
 
 impl Feed {
     /// Tells what comes after `start`.
-    pub(super) fn start(store: &EventStore, rows: Rows, start: Position) -> Self {
-        let topics = Arc::new(AllTopics { accounts: Topics::new(), transfers: Topics::new() });
+    pub(super) fn start(store: &EventStore, rows: Rows, latest: Arc<Latest>, start: Position) -> Self {
+        latest.begin(start);
+        let topics = Arc::new(AllTopics { accounts: Topics::new(), transfers: Topics::new(), latest });
         let subscription = store.subscribe((start > 0).then_some(start));
         let task = tokio::spawn(follow(subscription, rows, Arc::clone(&topics))).abort_handle();
         Self { topics, task }
+    }
+
+    pub(super) fn runs(&self) -> bool {
+        !self.task.is_finished()
     }
 }
 
@@ -58,14 +65,23 @@ impl Drop for Closing {
     fn drop(&mut self) {
         self.0.accounts.close();
         self.0.transfers.close();
+        self.0.latest.end();
     }
 }
 
-async fn follow(mut subscription: ledger_streams::Subscription, rows: Rows, topics: Arc<AllTopics>) {
+impl AllTopics {
+    /// True when somebody may want to know what the event is: who listens to a transfer may care for any event that names one.
+    fn cares_for(&self, event: &Undecoded) -> bool {
+        let is_listened_to = |account_id: AccountId| self.accounts.has(account_id.as_i64());
+        stream::account_id(event.stream()).is_some_and(is_listened_to) || self.transfers.any()
+    }
+}
+
+async fn follow(mut subscription: Subscription, rows: Rows, topics: Arc<AllTopics>) {
     let topics = Closing(topics);
     loop {
-        let told = match subscription.next(LIVE_BATCH).await {
-            Ok(batch) => rows.tell(&batch, &topics.0).await,
+        let told = match subscription.next_undecoded(LIVE_BATCH).await {
+            Ok(batch) => rows.tell(batch, &topics.0).await,
             Err(error) => {
                 tracing::warn!(%error, "live updates stopped");
                 return;
@@ -80,15 +96,21 @@ async fn follow(mut subscription: ledger_streams::Subscription, rows: Rows, topi
 impl Rows {
     /// Tells what a batch changed, with the rows as they are once every projection has handled it: one statement for all entries, and one
     /// for all transfers, that somebody listens to.
-    async fn tell(&self, batch: &Batch, topics: &AllTopics) -> Result<(), LiveError> {
+    async fn tell(&self, batch: UndecodedBatch, topics: &AllTopics) -> Result<(), LiveError> {
         // However far behind the projections are, a change is not told before it can be read.
         // When they do not get there, subscribers are told so instead of waiting for ever.
         self.settle(batch.position, || std::future::ready(Ok(()))).await?;
+        let accounts = batch.events.iter().filter_map(|event| stream::account_id(event.stream()));
+        topics.latest.feed(batch.position, accounts.map(AccountId::as_i64));
         let mut places = Vec::new();
         let mut positions = HashMap::new();
         let mut transfers = BTreeSet::new();
-        for recorded in &batch.events {
-            let Some(change) = Change::of(recorded) else { continue };
+        for event in batch.events.into_iter().filter(|event| topics.cares_for(event)) {
+            let recorded = event.decode().map_err(|error| {
+                tracing::warn!(%error, "live updates stopped");
+                LiveError::Interrupted
+            })?;
+            let Some(change) = Change::of(&recorded) else { continue };
             if topics.transfers.has(change.transfer_id.as_i64()) {
                 transfers.insert(change.transfer_id.as_i64());
             }

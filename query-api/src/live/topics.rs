@@ -51,6 +51,11 @@ impl<T: Clone> Topics<T> {
         self.listeners.lock().as_ref().is_some_and(|listeners| listeners.contains_key(&topic))
     }
 
+    /// True when somebody listens to anything.
+    pub(super) fn any(&self) -> bool {
+        self.listeners.lock().as_ref().is_some_and(|listeners| !listeners.is_empty())
+    }
+
     /// Tells everybody who listens to it. Waits for nobody: who has no room left is told that it is too slow, after what it has.
     pub(super) fn tell(&self, topic: i64, update: &T) {
         let mut listeners = self.listeners.lock();

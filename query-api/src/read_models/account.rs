@@ -91,6 +91,12 @@ macro_rules! select {
     };
 }
 
+const BY_ID: &str = select!("where account_id = $1");
+const BY_IDS: &str = select!("where account_id = any($1)");
+const BY_REFERENCES: &str = select!("where reference = any($1)");
+const OF_USER: &str = select!("where user_id = $3 and account_id > $1 order by account_id limit $2");
+const OF_ALL: &str = select!("where account_id > $1 order by account_id limit $2");
+
 /// An account by its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct AccountById(pub(crate) i64);
@@ -101,8 +107,7 @@ impl Loader<AccountById> for ReadModels {
 
     async fn load(&self, keys: &[AccountById]) -> Result<HashMap<AccountById, AccountRow>, ReadError> {
         let ids: Vec<i64> = keys.iter().map(|key| key.0).collect();
-        let rows: Vec<AccountRow> =
-            sqlx::query_as(select!("where account_id = any($1)")).bind(ids).fetch_all(&self.pool).await?;
+        let rows: Vec<AccountRow> = sqlx::query_as(BY_IDS).bind(ids).fetch_all(&self.pool).await?;
         Ok(rows.into_iter().map(|row| (AccountById(row.account_id), row)).collect())
     }
 }
@@ -120,10 +125,8 @@ impl Loader<AccountByReference> for ReadModels {
         keys: &[AccountByReference],
     ) -> Result<HashMap<AccountByReference, AccountRow>, ReadError> {
         let references: Vec<&str> = keys.iter().map(|key| key.0.as_str()).collect();
-        let rows: Vec<AccountRow> = sqlx::query_as(select!("where reference = any($1)"))
-            .bind(references)
-            .fetch_all(&self.pool)
-            .await?;
+        let rows: Vec<AccountRow> =
+            sqlx::query_as(BY_REFERENCES).bind(references).fetch_all(&self.pool).await?;
         let keyed =
             rows.into_iter().filter_map(|row| Some((AccountByReference(row.reference.clone()?), row)));
         Ok(keyed.collect())
@@ -132,7 +135,7 @@ impl Loader<AccountByReference> for ReadModels {
 
 /// One account.
 pub(crate) async fn by_id(pool: &PgPool, account_id: i64) -> Result<Option<AccountRow>, ReadError> {
-    let row = sqlx::query_as(select!("where account_id = $1")).bind(account_id).fetch_optional(pool).await?;
+    let row = sqlx::query_as(BY_ID).bind(account_id).fetch_optional(pool).await?;
     Ok(row)
 }
 
@@ -145,15 +148,8 @@ pub(crate) async fn page(
     let after = request.after.map_or(0, |cursor| cursor.0);
     let one_more = i64::try_from(request.limit).unwrap_or(0).saturating_add(1);
     let query = match user_id {
-        Some(user_id) => {
-            sqlx::query_as(select!("where user_id = $3 and account_id > $1 order by account_id limit $2"))
-                .bind(after)
-                .bind(one_more)
-                .bind(user_id)
-        }
-        None => sqlx::query_as(select!("where account_id > $1 order by account_id limit $2"))
-            .bind(after)
-            .bind(one_more),
+        Some(user_id) => sqlx::query_as(OF_USER).bind(after).bind(one_more).bind(user_id),
+        None => sqlx::query_as(OF_ALL).bind(after).bind(one_more),
     };
     let rows = query.fetch_all(pool).await?;
     Ok(Page::from_rows(rows, request.limit, false, request.after.is_some()))
@@ -194,6 +190,16 @@ const RECORDED_AT: &str = "
         where entry.account_id = key.account_id and entry.recorded_at <= key.time
         order by entry.recorded_at desc, entry.revision desc limit 1), 0) as balance
     from unnest($1::bigint[], $2::timestamptz[]) as key(account_id, time)";
+
+pub(super) const STATEMENTS: super::Statements = &[
+    ("account by id", BY_ID),
+    ("accounts by id", BY_IDS),
+    ("accounts by reference", BY_REFERENCES),
+    ("accounts of a user", OF_USER),
+    ("accounts", OF_ALL),
+    ("balance by booked time", BOOKED_AT),
+    ("balance by recorded time", RECORDED_AT),
+];
 
 impl Loader<BalanceAt> for ReadModels {
     type Value = i64;

@@ -134,6 +134,8 @@ const COUNT: &str = concat!(
                order by month, revision limit $6) entry) part"
 );
 
+pub(super) const STATEMENTS: super::Statements = &[("count of what fits", COUNT)];
+
 impl Loader<FilteredCountOf> for ReadModels {
     type Value = FilteredCount;
     type Error = ReadError;

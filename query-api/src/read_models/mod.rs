@@ -42,6 +42,23 @@ impl ReadModels {
     }
 }
 
+/// The statements that read tables which grow with the log, by name: for whoever looks at their plans.
+#[must_use]
+pub fn statements() -> Vec<(&'static str, &'static str)> {
+    [
+        account::STATEMENTS,
+        transaction::STATEMENTS,
+        entry_filter::STATEMENTS,
+        monthly_totals::STATEMENTS,
+        transfer::STATEMENTS,
+        user::STATEMENTS,
+    ]
+    .concat()
+}
+
+/// Names of statements and their texts.
+type Statements = &'static [(&'static str, &'static str)];
+
 /// A read model could not be read: Postgres failed, or holds what no projection writes. Never the caller's fault.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]

@@ -103,6 +103,11 @@ impl TransactionRow {
     pub(crate) fn status(&self) -> TransactionStatus {
         status(self.kind, self.transfer_status)
     }
+
+    /// True when nothing of it changes any more.
+    pub(crate) fn is_final(&self) -> bool {
+        self.status() != TransactionStatus::Pending
+    }
 }
 
 /// Money that came is final. A debit is, once its transfer completed; a debit whose transfer no read model knows yet is pending.
@@ -293,6 +298,14 @@ const BY_PLACES: &str = concat!(
          from transactions \
          where account_id = key.account_id and month = key.month and revision = key.revision limit 1) entry"
 );
+
+pub(super) const STATEMENTS: super::Statements = &[
+    ("page", ASCENDING),
+    ("page from the end", DESCENDING),
+    ("page that fits", ASCENDING_FITTING),
+    ("page that fits, from the end", DESCENDING_FITTING),
+    ("entries by place", BY_PLACES),
+];
 
 /// Those of the entries that the read models have, in any order.
 pub(crate) async fn by_places(

@@ -229,6 +229,8 @@ pub(super) use select_transfers;
 
 const BY_ID: &str = select_transfers!("where transfer_id = any($1)");
 
+pub(super) const STATEMENTS: super::Statements = &[("transfers by id", BY_ID)];
+
 /// A transfer by its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TransferById(pub(crate) i64);

@@ -32,14 +32,14 @@ pub(crate) async fn handle(
             Problem::InvalidQuery(format!("The path's query is not a GraphQL request: {error}"))
         })?;
         api.reach(at).await?;
-        return Ok(api.graphql_events(caller, request));
+        return Ok(api.graphql_events(caller, at, request));
     }
     let (Ok(protocol), Ok(upgrade)) = (protocol, upgrade) else {
         return Err(Problem::UpgradeRequired);
     };
     api.reach(at).await?;
     let mut session = Data::default();
-    session.insert(api.scope(caller));
+    session.insert(api.scope(caller, at));
     let response = upgrade
         .read_buffer_size(SOCKET_READ_BYTES)
         .max_message_size(QUERY_BYTES_MAX)

@@ -32,11 +32,11 @@ pub(crate) async fn handle(
     if sse::is_wanted(&headers) {
         let request = request()?;
         api.reach(at).await?;
-        return Ok(api.graphql_events(caller, request));
+        return Ok(api.graphql_events(caller, at, request));
     }
     let read = || async {
         let request = request()?;
-        Ok(api.graphql.execute(request.data(api.scope(caller.clone()))).await)
+        Ok(api.graphql.execute(request.data(api.scope(caller.clone(), at))).await)
     };
     Ok(match api.read_at(at, read).await {
         Ok(answer) => Json(answer).into_response(),
@@ -49,7 +49,7 @@ pub(crate) async fn handle(
 
 impl QueryApi {
     /// What the resolvers of this caller's request, or connection, share.
-    pub(super) fn scope(&self, caller: Caller) -> Scope {
-        Scope::new(caller, self.models.clone(), self.keys.clone(), self.live.clone())
+    pub(super) fn scope(&self, caller: Caller, AtPosition(at): AtPosition) -> Scope {
+        Scope::new(caller, self.models.clone(), self.keys.clone(), self.live.clone(), at)
     }
 }

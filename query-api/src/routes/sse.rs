@@ -10,6 +10,7 @@ use http::{HeaderMap, header};
 
 use crate::QueryApi;
 use crate::caller::Caller;
+use crate::freshness::AtPosition;
 use crate::limits::SSE_KEEP_ALIVE;
 
 /// True for a client that wants events instead of one answer.
@@ -30,8 +31,8 @@ impl QueryApi {
 
     /// A GraphQL operation after the protocol "GraphQL over server-sent events", distinct connections: `next` for each answer, then
     /// `complete`.
-    pub(super) fn graphql_events(&self, caller: Caller, request: Request) -> Response {
-        let answers = self.graphql.execute_stream(request.data(self.scope(caller)), None);
+    pub(super) fn graphql_events(&self, caller: Caller, at: AtPosition, request: Request) -> Response {
+        let answers = self.graphql.execute_stream(request.data(self.scope(caller, at)), None);
         let next = answers.map(|answer| {
             let event = Event::default().event("next");
             // An answer is JSON, whose line breaks are escaped.
