@@ -126,9 +126,9 @@ impl Rows {
         }
         if !transfers.is_empty() {
             let ids: Vec<i64> = transfers.into_iter().collect();
-            let rows = self.settle(batch.position, || transfer::by_ids(&self.models.pool, &ids)).await?;
-            for mut row in rows {
-                row.position = Some(batch.position);
+            let rows =
+                self.settle(batch.position, || transfer::by_ids_placed(&self.models.pool, &ids)).await?;
+            for row in rows {
                 topics.transfers.tell(row.transfer_id, &Arc::new(row));
             }
         }

@@ -89,15 +89,12 @@ impl TransferUpdates {
 
     /// A transfer that was asked for just now may not have reached the read models: it gets a moment to appear.
     async fn first(&mut self) -> Result<Option<TransferRow>, Problem> {
-        let rows = &self.live.0.rows;
-        // The row is read after it, so it holds everything up to here.
-        let position = rows.freshness.checkpoint().await?;
-        let found = transfer::by_id(&rows.models.pool, self.transfer_id.as_i64()).await?;
-        let Some(mut row) = found.filter(|row| self.caller.may_read_transfer(row)) else {
+        let pool = &self.live.0.rows.models.pool;
+        let found = transfer::by_ids_placed(pool, &[self.transfer_id.as_i64()]).await?.pop();
+        let Some(row) = found.filter(|row| self.caller.may_read_transfer(row)) else {
             let appeared = timeout(UNKNOWN_TRANSFER_WAIT, self.changed()).await;
             return appeared.unwrap_or(Err(Problem::TransferNotFound)).map(Some);
         };
-        row.position = Some(position);
         let Some(after) = self.after else { return Ok(Some(row)) };
         if self.live.changed_after(&row, after).await? {
             return Ok(Some(row));

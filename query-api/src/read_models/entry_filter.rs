@@ -129,7 +129,7 @@ const COUNT: &str = concat!(
     fits!(),
     ") as fitting, count(*) as seen \
          from (select * from transactions \
-               where account_id = key.account_id and month between $2 and $4 \
+               where account_id = key.account_id and month between $2 and $4::date - ($5 < 0)::integer \
                  and (month, revision) > ($2, $3) and (month, revision) < ($4, $5) \
                order by month, revision limit $6) entry) part"
 );

@@ -207,7 +207,7 @@ macro_rules! page {
                  select account_id, month, revision, transfer_id, kind, amount, balance_after, currency, \
                         counterparty, description, reference, booked_at, recorded_at \
                  from transactions entry \
-                 where account_id = key.account_id and month between $2 and $4 \
+                 where account_id = key.account_id and month between $2 and $4::date - ($5 < 0)::integer \
                    and (month, revision) > ($2, $3) and (month, revision) < ($4, $5) and ",
             $fits,
             " order by ",
@@ -218,7 +218,8 @@ macro_rules! page {
     };
 }
 
-/// Index ranges of the primary key, read from either end.
+/// Index ranges of the primary key, read from either end. The months are said once more by themselves: partitions are known by them. An
+/// end before a month's first entry leaves that month out.
 const ASCENDING: &str = page!("month, revision", "true");
 const DESCENDING: &str = page!("month desc, revision desc", "true");
 /// The same, passing over what does not fit.

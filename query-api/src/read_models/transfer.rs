@@ -229,7 +229,8 @@ pub(super) use select_transfers;
 
 const BY_ID: &str = select_transfers!("where transfer_id = any($1)");
 
-pub(super) const STATEMENTS: super::Statements = &[("transfers by id", BY_ID)];
+pub(super) const STATEMENTS: super::Statements =
+    &[("transfers by id", BY_ID), ("transfers by id with their place", BY_ID_PLACED)];
 
 /// A transfer by its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -241,14 +242,31 @@ impl Loader<TransferById> for ReadModels {
 
     async fn load(&self, keys: &[TransferById]) -> Result<HashMap<TransferById, TransferRow>, ReadError> {
         let ids: Vec<i64> = keys.iter().map(|key| key.0).collect();
-        let rows = by_ids(&self.pool, &ids).await?;
+        let rows: Vec<TransferRow> = sqlx::query_as(BY_ID).bind(ids).fetch_all(&self.pool).await?;
         Ok(rows.into_iter().map(|row| (TransferById(row.transfer_id), row)).collect())
     }
 }
 
-/// Those of the transfers that there are, in any order.
-pub(crate) async fn by_ids(pool: &PgPool, ids: &[i64]) -> Result<Vec<TransferRow>, ReadError> {
-    Ok(sqlx::query_as(BY_ID).bind(ids).fetch_all(pool).await?)
+/// With the place up to which the rows hold everything, as of the same instant: rows and checkpoints are committed together.
+const BY_ID_PLACED: &str = concat!(
+    "select placed.*, (select min(position) from checkpoints where projection in ('transfers', 'dead_letters')) as reached from (",
+    select_transfers!("where transfer_id = any($1)"),
+    ") placed"
+);
+
+#[derive(FromRow)]
+struct Placed {
+    #[sqlx(flatten)]
+    row: TransferRow,
+    reached: Option<i64>,
+}
+
+/// Those of the transfers that there are, in any order, each with its `position`.
+pub(crate) async fn by_ids_placed(pool: &PgPool, ids: &[i64]) -> Result<Vec<TransferRow>, ReadError> {
+    let rows: Vec<Placed> = sqlx::query_as(BY_ID_PLACED).bind(ids).fetch_all(pool).await?;
+    let with_position =
+        |Placed { row, reached }: Placed| TransferRow { position: reached.map(i64::unsigned_abs), ..row };
+    Ok(rows.into_iter().map(with_position).collect())
 }
 
 /// One transfer.

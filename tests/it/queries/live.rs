@@ -173,6 +173,7 @@ async fn many_subscribers_hear_the_same() {
     let daybook = shared().await;
     let bank = daybook.operator("many").await;
     let (account, other) = (bank.open_with_euros("100.00").await, bank.open("EUR").await);
+    bank.balance(&other).await;
     let listeners = (0..50).map(|number| {
         let (bank, other) = (bank.clone(), other.clone());
         async move {

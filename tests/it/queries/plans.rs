@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use crate::harness::{Daybook, shared, text, until};
 
@@ -11,6 +11,7 @@ use crate::harness::{Daybook, shared, text, until};
 const ROWS: &str = "
     insert into accounts (account_id, user_id, kind, currency, status, balance, in_transit, overdraft_limit, revision, opened_at)
     select id, id, 'checking', 'EUR', 'open', 0, 0, 0, 2000, now() from generate_series(1, 20000) id;
+    select transactions_month((date '2025-01-01' + make_interval(months => n))::date) from generate_series(0, 19) n;
     insert into transactions (account_id, month, revision, transfer_id, kind, amount, balance_after, currency, counterparty, booked_at,
                               recorded_at)
     select account_id, date '2025-01-01' + make_interval(months => n / 100), n, account_id * 2000 + n,
@@ -59,6 +60,7 @@ async fn no_statement_scans_a_table() {
             assert!(!plan.lines().any(|line| line.contains("->  Sort")), "{name}:\n{plan}");
         }
     }
+    one_month_is_one_partition(&mut db).await;
     let recorded: Vec<String> = sqlx::query_scalar(
         "explain select balance_after from transactions where account_id = 5 and recorded_at <= now()
          order by recorded_at desc, revision desc limit 1",
@@ -66,22 +68,44 @@ async fn no_statement_scans_a_table() {
     .fetch_all(&mut *db)
     .await
     .unwrap();
-    assert!(recorded.join("\n").contains("transactions_recorded"), "{recorded:?}");
+    let backward = recorded.iter().filter(|line| line.contains("Index Scan Backward using"));
+    assert_eq!(backward.filter(|line| line.contains("recorded_at_revision_idx")).count(), 20, "{recorded:?}");
     drop(db);
     pool.close().await;
     admin.execute("drop database plans").await.unwrap();
 }
 
+async fn one_month_is_one_partition(db: &mut PgConnection) {
+    for (name, sql) in query_api::statements().into_iter().filter(|(name, _)| name.starts_with("page")) {
+        let nulls =
+            if name.contains("fits") { ", null, null, null, null, null, null, null, null" } else { "" };
+        let explain = format!(
+            "prepare month as {sql};
+             explain (analyze, costs off, timing off)
+             execute month('{{5}}', '2025-04-01', -1, '2025-05-01', -1, 51{nulls});
+             deallocate month"
+        );
+        let rows = db.fetch_all(AssertSqlSafe(explain)).await.unwrap();
+        let lines: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        let touched = lines
+            .iter()
+            .filter(|line| line.contains(" on transactions_") && !line.contains("never executed"));
+        let touched: Vec<&String> = touched.collect();
+        assert_eq!(touched.len(), 1, "{name}: {}", lines.join("\n"));
+        assert!(touched[0].contains("on transactions_2025_04"), "{name}: {touched:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_list_costs_as_many_statements_as_one_of_its_elements() {
-    const NESTED: &str = "query($user: ID!) { accounts(userId: $user, first: 100) { edges { node {
+    const NESTED: &str = "query($user: ID!) { accounts(userId: $user, first: 12) { edges { node {
         id balanceAt(time: \"2030-01-01T00:00:00Z\") { amount }
         monthlyTotals(month: \"2026-11\") { closing }
         transactions(first: 5) { totalCount edges { node {
             amount counterpartyAccount { id } transfer { status } } } }
         debits: transactions(first: 5, filter: { type: DEBIT }) { totalCount totalCountExact edges { node { amount } } }
     } } } }";
-    let daybook = Daybook::start_with(&["--log", "info,sqlx::query=debug"]).await;
+    let daybook = Daybook::start_with(&LOGGED).await;
     let bank = daybook.operator("statements").await;
     let mut costs = Vec::new();
     for accounts in [1, 12] {
@@ -105,7 +129,7 @@ async fn a_list_costs_as_many_statements_as_one_of_its_elements() {
 async fn newest_entries_are_kept_and_never_older_than_asked_for() {
     const LATEST: &str =
         "query($id: ID!) { account(id: $id) { latestTransactions { amount balanceAfter status } } }";
-    let daybook = Daybook::start_with(&["--log", "info,sqlx::query=debug"]).await;
+    let daybook = Daybook::start_with(&LOGGED).await;
     let bank = daybook.operator("latest").await;
     let (account, other) = (bank.open("EUR").await, bank.open("EUR").await);
     let latest = async || {
@@ -117,6 +141,7 @@ async fn newest_entries_are_kept_and_never_older_than_asked_for() {
         assert_eq!(rows[0]["balanceAfter"], format!("{number}.00"));
         assert_eq!(rows.as_array().unwrap().len(), number.min(20));
     }
+    assert!(entries_read(&daybook) > 0);
     // A debit is told as it stands, from pending to completed.
     let transfer = bank.transfer("latest-1", &account, &other, "5.00").await.transfer_id();
     assert_eq!(latest().await[0]["amount"], "5.00");
@@ -131,6 +156,9 @@ async fn newest_entries_are_kept_and_never_older_than_asked_for() {
     })
     .await;
 }
+
+/// Every statement is a line of the log.
+const LOGGED: [&str; 4] = ["--log", "info,sqlx::query=debug", "--log-format", "json"];
 
 /// How many statements have read entries, as the log tells.
 fn entries_read(daybook: &Daybook) -> usize {
