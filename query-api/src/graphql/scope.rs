@@ -12,7 +12,7 @@ use crate::caller::Caller;
 use crate::limits::SUBSCRIPTIONS_PER_CONNECTION;
 use crate::live::Live;
 use crate::problem::Problem;
-use crate::read_models::{Loaders, ReadModels};
+use crate::read_models::{Gathered, Loaders, ReadModels};
 
 /// One request's, or one WebSocket connection's, view of the ledger.
 pub(crate) struct Scope {
@@ -37,6 +37,11 @@ impl Scope {
             at,
             subscriptions: Arc::new(Semaphore::new(SUBSCRIPTIONS_PER_CONNECTION)),
         }
+    }
+
+    /// The same, with loads that begin when `gathered` is run.
+    pub(crate) fn gathering(self, gathered: &Gathered) -> Self {
+        Self { loaders: gathered.loaders(&self.models), ..self }
     }
 
     /// The scope that the router put into the request.

@@ -8,6 +8,7 @@ pub(crate) mod account;
 mod column;
 pub(crate) mod dead_letter;
 pub(crate) mod entry_filter;
+mod gather;
 pub(crate) mod monthly_totals;
 pub(crate) mod projection;
 pub(crate) mod stuck;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 use async_graphql::dataloader::DataLoader;
 pub(crate) use column::CurrencyColumn;
+pub(crate) use gather::Gathered;
 use sqlx::PgPool;
 
 use crate::limits::{BATCH_DELAY, BATCH_KEYS_MAX};
@@ -36,7 +38,7 @@ pub(crate) struct ReadModels {
 pub(crate) type Loaders = DataLoader<ReadModels>;
 
 impl ReadModels {
-    /// A loader for one request.
+    /// A loader for the updates of a subscription, each of which is told by itself.
     pub(crate) fn loaders(&self) -> Loaders {
         DataLoader::new(self.clone(), tokio::spawn).delay(BATCH_DELAY).max_batch_size(BATCH_KEYS_MAX)
     }

@@ -14,6 +14,7 @@ use crate::caller::Caller;
 use crate::freshness::AtPosition;
 use crate::graphql::{Scope, failure_response};
 use crate::problem::Problem;
+use crate::read_models::Gathered;
 
 /// Answers one query with GraphQL's own JSON: what is wrong with the query, or not there yet, is an entry in `errors`.
 pub(crate) async fn handle(
@@ -36,7 +37,9 @@ pub(crate) async fn handle(
     }
     let read = || async {
         let request = request()?;
-        Ok(api.graphql.execute(request.data(api.scope(caller.clone(), at))).await)
+        let gathered = Gathered::default();
+        let scope = api.scope(caller.clone(), at).gathering(&gathered);
+        Ok(gathered.run(api.graphql.execute(request.data(scope))).await)
     };
     Ok(match api.read_at(at, read).await {
         Ok(answer) => Json(answer).into_response(),
