@@ -155,7 +155,7 @@ impl Live {
     }
 
     /// Keeps newest entries that were read.
-    pub(crate) fn keep_latest(&self, awaited: Awaited, rows: &[TransactionRow]) {
+    pub(crate) fn keep_latest(&self, awaited: &Awaited, rows: &[TransactionRow]) {
         if self.0.rows.freshness.era() == awaited.era {
             self.0.latest.keep(awaited.account_id, awaited.ticket, rows);
         }

@@ -149,7 +149,7 @@ impl Account {
         let key = EntriesOf { account_id, range: Range::latest() };
         let rows = scope.loaders.load_one(key).await?.ok_or(Problem::Internal)?.items;
         if let Some(awaited) = awaited {
-            scope.live.keep_latest(awaited, &rows);
+            scope.live.keep_latest(&awaited, &rows);
         }
         Ok(rows.into_iter().rev().map(Transaction).collect())
     }
