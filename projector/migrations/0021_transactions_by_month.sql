@@ -43,7 +43,7 @@ end $$;
 
 -- Makes the partition of a month unless it is there. Attaching does not wait for readers, nor they for it. Where `transactions` is a table without
 -- partitions there is nothing to do.
-create function transactions_month(wanted date) returns void language plpgsql as $$
+create or replace function transactions_month(wanted date) returns void language plpgsql as $$
 declare
     partition_name text := 'transactions_' || to_char(wanted, 'YYYY_MM');
 begin
