@@ -42,6 +42,7 @@ macro_rules! on_each_engine {
 
 mod dead_letters;
 mod gaps;
+mod later;
 mod leases;
 mod personal;
 mod snapshots;

@@ -166,6 +166,11 @@ impl<C: Cursor> PageRequest<C> {
         Self::try_new(&PageArguments { first, after, ..PageArguments::default() })
     }
 
+    /// The whole list, of which nothing is shown.
+    pub(crate) const fn everything() -> Self {
+        Self { after: None, before: None, limit: 0, backward: false }
+    }
+
     /// Reads what a client sent.
     pub(crate) fn try_new(arguments: &PageArguments) -> Result<Self, PageError> {
         let backward = match (arguments.first, arguments.last) {

@@ -28,6 +28,7 @@ use graphql::Bounded;
 use live::Live;
 pub use options::QueryOptions;
 use read_models::ReadModels;
+pub use read_models::statements;
 pub use routes::{openapi, router};
 
 /// Everything that reads share; clones are cheap.
@@ -49,11 +50,11 @@ impl QueryApi {
         let models = ReadModels { pool: database.pool().clone() };
         let freshness = Freshness::new(database);
         Self {
+            live: Live::new(store, models.clone(), freshness.clone()),
             models,
             keys,
-            live: Live::new(store, freshness.clone()),
             freshness,
-            graphql: Bounded::new(graphql::build(), options.request_timeout),
+            graphql: Bounded::new(&options),
             options,
         }
     }

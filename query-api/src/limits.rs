@@ -10,6 +10,13 @@ pub(crate) const PAGE_MAX: usize = 200;
 /// What `latestTransactions` shows.
 pub(crate) const LATEST_TRANSACTIONS: usize = 20;
 
+/// Entries that the total of a filtered list looks at; beyond them it says that it is not exact.
+pub(crate) const FILTERED_COUNT_MAX: usize = 10_000;
+/// What a filter costs beside its page: it passes over entries that do not fit.
+pub(crate) const FILTER_COMPLEXITY: usize = 500;
+/// Characters of a text to search for.
+pub(crate) const FILTER_TEXT_CHARS_MAX: usize = 100;
+
 /// What `history` shows of a dead letter: the newest of what happened to it. The log has all of it.
 pub(crate) const DEAD_LETTER_HISTORY_MAX: usize = 50;
 /// How old a transfer must be to count as stuck when the client does not say.
@@ -32,6 +39,11 @@ pub(crate) const DIRECTIVES_MAX: usize = 4;
 /// Bytes of a GraphQL request, over HTTP and over WebSocket.
 pub(crate) const QUERY_BYTES_MAX: usize = 64 * 1024;
 
+/// Bytes of the queries that are kept to be asked for by their hash; the least used go first.
+pub(crate) const PERSISTED_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// How many queries that may be: what room is made at first. A bank's clients have some dozens.
+pub(crate) const PERSISTED_QUERIES_EXPECTED: usize = 1_000;
+
 /// Keys that one batched SQL query is asked for.
 pub(crate) const BATCH_KEYS_MAX: usize = 500;
 /// How long a loader collects keys. Sibling fields ask within microseconds of each other; this only has to outlast that.
@@ -42,10 +54,22 @@ pub(crate) const CURSOR_BYTES_MAX: usize = 64;
 
 /// Subscriptions of one WebSocket connection at a time.
 pub(crate) const SUBSCRIPTIONS_PER_CONNECTION: usize = 100;
-/// Changes a subscriber may fall behind before its subscription ends with an error.
-pub(crate) const LIVE_BUFFER: usize = 8_192;
+/// Updates a subscriber may fall behind before its subscription ends with an error. They are shared: what waits is a pointer.
+pub(crate) const LIVE_BUFFER: usize = 1_024;
 /// Events the live feed takes from the log at once.
-pub(crate) const LIVE_BATCH: usize = 512;
+pub(crate) const LIVE_BATCH: usize = 2_048;
+/// Events of an account that a subscription which resumes catches up with; who was away for longer asks for transactions.
+pub(crate) const RESUME_EVENTS_MAX: usize = 10_000;
+/// Entries that one statement reads when a subscription catches up.
+pub(crate) const RESUME_PAGE: usize = 200;
+/// Accounts whose newest entries are kept: some 5 KB each.
+pub(crate) const LATEST_ACCOUNTS_MAX: usize = 10_000;
+/// How long a list waits to be worth keeping; it is answered all the same.
+pub(crate) const LATEST_WAIT: Duration = Duration::from_millis(100);
+/// How often a stream of server-sent events says that it is alive.
+pub(crate) const SSE_KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Bytes a WebSocket reads ahead: subscribers say little, and there are thousands.
+pub(crate) const SOCKET_READ_BYTES: usize = 4 * 1024;
 /// How far the projections may be behind a change before subscriptions end with an error.
 pub(crate) const PROJECTIONS_WAIT_MAX: Duration = Duration::from_secs(60);
 /// How long `transferUpdated` waits for a transfer that no read model has yet.

@@ -1,52 +1,54 @@
 //! What changes, as it changes: one subscription to the log per process, fanned out to whoever listens.
 //!
-//! A change is passed on only once every projection has handled its event, so what a subscriber then reads agrees with it. The feed
-//! runs while somebody listens.
+//! A change is passed on only once every projection has handled its event, with the rows as they are then: what a subscriber reads agrees
+//! with it. The rows are read once for all subscribers. The feed runs while somebody listens.
+//!
+//! Every update names a position from which a subscriber that lost its connection goes on: `activity` and `updates` say how.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+mod activity;
+mod change;
+mod feed;
+mod latest;
+mod topics;
+mod updates;
+
+use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
-use chrono::{DateTime, Utc};
-use ledger_core::account::AccountEvent;
-use ledger_core::dead_letter::DeadLetterEvent;
-use ledger_core::transfer::TransferEvent;
-use ledger_core::{AccountId, Event, Position, TransferId, stream};
-use ledger_streams::{EventStore, Recorded, StoreError};
-use tokio::sync::{Mutex, broadcast};
-use tokio::task::AbortHandle;
+pub(crate) use activity::AccountActivity;
+use change::Change;
+use feed::{AllTopics, Feed, Rows};
+use latest::{Latest, Ticket};
+use ledger_core::{AccountId, Position, TransferId, stream};
+use ledger_streams::{EventStore, StoreError};
+use tokio::sync::Mutex;
+use topics::{Inbox, Topics};
+pub(crate) use updates::TransferUpdates;
 
+use crate::database::Era;
 use crate::freshness::Freshness;
-use crate::limits::{LIVE_BATCH, LIVE_BUFFER, PROJECTIONS_WAIT_MAX};
+use crate::limits::{LATEST_WAIT, LIVE_BATCH, RESUME_EVENTS_MAX, RESUME_PAGE};
 use crate::problem::Problem;
-use crate::read_models::ReadError;
-
-/// Something that a transfer did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Change {
-    /// Of its event.
-    pub(crate) position: Position,
-    pub(crate) transfer_id: TransferId,
-    /// The entry it made, if it made one.
-    pub(crate) entry: Option<Entry>,
-}
-
-/// The place of a new entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) account_id: AccountId,
-    pub(crate) revision: u64,
-    pub(crate) booked_at: DateTime<Utc>,
-}
+use crate::read_models::transaction::TransactionRow;
+use crate::read_models::transfer::TransferRow;
+use crate::read_models::{ReadError, ReadModels};
 
 /// Why live updates end before the subscriber wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum LiveError {
     /// More changes are waiting than the buffer holds.
-    #[error("This subscriber is too slow for the changes it asked for; subscribe again.")]
+    #[error(
+        "This subscriber is too slow for the changes it asked for; subscribe again, after the last position it was told."
+    )]
     TooSlow,
     /// The log or the projections cannot be followed now.
-    #[error("Live updates were interrupted; subscribe again.")]
+    #[error("Live updates were interrupted; subscribe again, after the last position that was told.")]
     Interrupted,
+    /// More happened since than a subscription catches up with.
+    #[error(
+        "Too much has happened after that position to be told one by one; read the transactions and subscribe anew."
+    )]
+    TooFar,
 }
 
 /// The source of live updates; clones share one feed.
@@ -55,180 +57,154 @@ pub(crate) struct Live(Arc<Inner>);
 
 struct Inner {
     store: EventStore,
-    freshness: Freshness,
+    rows: Rows,
     feed: Mutex<Weak<Feed>>,
+    latest: Arc<Latest>,
+    /// The feed goes on for those who look at newest entries, too.
+    looked_at: parking_lot::Mutex<Option<Arc<Feed>>>,
 }
 
-/// The task that follows the log; ends when its last subscriber goes.
-struct Feed {
-    /// Weak, so that the channel closes when the task ends.
-    changes: broadcast::WeakSender<Change>,
-    /// Every change up to here was told: who comes later must see it.
-    told: Arc<AtomicU64>,
-    task: AbortHandle,
+/// Newest entries that somebody is about to read.
+pub(crate) struct Awaited {
+    account_id: i64,
+    era: Era,
+    ticket: Ticket,
 }
 
-impl Drop for Feed {
+/// One subscriber's end. While there is one, the feed runs.
+struct Listening<T: Clone> {
+    inbox: Inbox<T>,
+    topic: i64,
+    topics: fn(&AllTopics) -> &Topics<T>,
+    feed: Arc<Feed>,
+}
+
+impl<T: Clone> Drop for Listening<T> {
     fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-/// One subscriber's end.
-pub(crate) struct Changes {
-    receiver: broadcast::Receiver<Change>,
-    /// Changes up to here are not told.
-    start: Position,
-    freshness: Freshness,
-    _feed: Arc<Feed>,
-}
-
-impl Changes {
-    /// Reads what there was before the first change.
-    pub(crate) async fn read_first<T, E, F>(&self, read: impl Fn() -> F) -> Result<T, E>
-    where
-        E: From<Problem>,
-        F: Future<Output = Result<T, E>>,
-    {
-        self.read_at(self.start, read).await
-    }
-
-    /// Reads with the change at `position` in it. It was, when it was told of; but Postgres may have crashed since, and forgotten it.
-    pub(crate) async fn read_at<T, E, F>(&self, position: Position, read: impl Fn() -> F) -> Result<T, E>
-    where
-        E: From<Problem>,
-        F: Future<Output = Result<T, E>>,
-    {
-        self.freshness.read_at(position, PROJECTIONS_WAIT_MAX, read).await
-    }
-
-    /// The next change that is wanted.
-    pub(crate) async fn next(&mut self, wanted: impl Fn(&Change) -> bool) -> Result<Change, LiveError> {
-        loop {
-            match self.receiver.recv().await {
-                Ok(change) if wanted(&change) => return Ok(change),
-                Ok(_) => {}
-                Err(broadcast::error::RecvError::Lagged(_)) => return Err(LiveError::TooSlow),
-                Err(broadcast::error::RecvError::Closed) => return Err(LiveError::Interrupted),
-            }
-        }
+        self.inbox.close();
+        (self.topics)(&self.feed.topics).sweep(self.topic);
     }
 }
 
 impl Live {
-    pub(crate) fn new(store: EventStore, freshness: Freshness) -> Self {
-        Self(Arc::new(Inner { store, freshness, feed: Mutex::default() }))
-    }
-
-    /// Every change whose event lies after what the read models hold when this returns: read them after it, and nothing is missed
-    /// between the two.
-    pub(crate) async fn subscribe(&self) -> Result<Changes, ReadError> {
-        let mut running = self.0.feed.lock().await;
-        if let Some(feed) = running.upgrade()
-            && let Some(changes) = feed.changes.upgrade()
-        {
-            // In this order: what is told from now on is received.
-            let receiver = changes.subscribe();
-            let start = feed.told.load(Ordering::SeqCst);
-            return Ok(Changes { receiver, start, freshness: self.0.freshness.clone(), _feed: feed });
-        }
-        let start = self.0.freshness.checkpoint().await?;
-        let told = Arc::new(AtomicU64::new(start));
-        let (changes, receiver) = broadcast::channel(LIVE_BUFFER);
-        let feed = Arc::new(Feed {
-            changes: changes.downgrade(),
-            task: tokio::spawn(follow(
-                self.0.store.clone(),
-                self.0.freshness.clone(),
-                Arc::clone(&told),
-                changes,
-            ))
-            .abort_handle(),
-            told,
-        });
-        *running = Arc::downgrade(&feed);
-        Ok(Changes { receiver, start, freshness: self.0.freshness.clone(), _feed: feed })
+    pub(crate) fn new(store: EventStore, models: ReadModels, freshness: Freshness) -> Self {
+        Self(Arc::new(Inner {
+            store,
+            rows: Rows { models, freshness },
+            feed: Mutex::default(),
+            latest: Arc::new(Latest::new()),
+            looked_at: parking_lot::Mutex::default(),
+        }))
     }
 
     /// Position of the last event in the log.
     pub(crate) async fn head(&self) -> Result<Position, StoreError> {
         self.0.store.head().await
     }
-}
 
-/// Position 0 lies before the first event.
-fn after(position: Position) -> Option<Position> {
-    (position > 0).then_some(position)
-}
+    /// The position up to which everything can be read.
+    pub(crate) async fn readable(&self) -> Result<Position, ReadError> {
+        self.0.rows.freshness.checkpoint().await
+    }
 
-async fn follow(
-    store: EventStore,
-    freshness: Freshness,
-    told: Arc<AtomicU64>,
-    changes: broadcast::Sender<Change>,
-) {
-    let mut subscription = store.subscribe(after(told.load(Ordering::SeqCst)));
-    loop {
-        let batch = match subscription.next(LIVE_BATCH).await {
-            Ok(batch) => batch,
-            Err(error) => {
-                tracing::warn!(%error, "live updates stopped");
-                return;
+    /// Every change whose event lies after what the read models hold when this returns: read them after it, and nothing is missed
+    /// between the two.
+    async fn listen<T: Clone>(
+        &self,
+        topics: fn(&AllTopics) -> &Topics<T>,
+        topic: i64,
+    ) -> Result<Listening<T>, ReadError> {
+        loop {
+            let feed = self.feed().await?;
+            if let Some(inbox) = topics(&feed.topics).listen(topic) {
+                return Ok(Listening { inbox, topic, topics, feed });
             }
-        };
-        // However far behind the projections are, a change is not told before it can be read.
-        // When they do not get there, subscribers are told so instead of waiting for ever.
-        if freshness.reach(batch.position, PROJECTIONS_WAIT_MAX).await.is_err() {
-            tracing::warn!(
-                position = batch.position,
-                "live updates stopped: the projections do not get there"
-            );
-            return;
-        }
-        told.store(batch.position, Ordering::SeqCst);
-        for change in batch.events.iter().filter_map(change_of) {
-            // Nobody listening is not an error: this task is about to be aborted.
-            changes.send(change).ok();
         }
     }
-}
 
-/// What an event changes that subscribers may want to know.
-fn change_of(recorded: &Recorded) -> Option<Change> {
-    let (transfer_id, is_entry) = match &recorded.event {
-        Event::Account(AccountEvent::Debited(event)) => (event.transfer_id, true),
-        Event::Account(AccountEvent::Credited(event)) => (event.transfer_id, true),
-        Event::Account(AccountEvent::DebitReversed(event)) => (event.transfer_id, true),
-        Event::Transfer(TransferEvent::Requested(event)) => (event.transfer_id, false),
-        Event::Transfer(TransferEvent::Rejected(event)) => (event.transfer_id, false),
-        Event::Transfer(TransferEvent::Completed(event)) => (event.transfer_id, false),
-        Event::Transfer(TransferEvent::Failed(event)) => (event.transfer_id, false),
-        Event::DeadLetter(DeadLetterEvent::Parked(event)) => (event.transfer_id, false),
-        Event::DeadLetter(DeadLetterEvent::Retried(event)) => (event.transfer_id, false),
-        Event::DeadLetter(DeadLetterEvent::Resolved(event)) => (event.transfer_id, false),
-        Event::Account(
-            AccountEvent::Opened(_)
-            | AccountEvent::DebitRefused(_)
-            | AccountEvent::CreditRefused(_)
-            | AccountEvent::ReversalWaived(_)
-            | AccountEvent::OverdraftLimitChanged(_)
-            | AccountEvent::Frozen(_)
-            | AccountEvent::Unfrozen(_)
-            | AccountEvent::Closed(_),
-        )
-        | Event::User(_)
-        | Event::Reference(_)
-        | Event::Statement(_)
-        | Event::Webhook(_) => return None,
-    };
-    let entry = stream::account_id(&recorded.stream).filter(|_| is_entry).map(|account_id| Entry {
-        account_id,
-        revision: recorded.revision,
-        booked_at: recorded.metadata.booked_at,
-    });
-    Some(Change { position: recorded.position, transfer_id, entry })
-}
+    /// The feed, which runs now.
+    async fn feed(&self) -> Result<Arc<Feed>, ReadError> {
+        let mut running = self.0.feed.lock().await;
+        if let Some(feed) = running.upgrade().filter(|feed| feed.runs()) {
+            return Ok(feed);
+        }
+        let start = self.0.rows.freshness.checkpoint().await?;
+        let latest = Arc::clone(&self.0.latest);
+        let feed = Arc::new(Feed::start(&self.0.store, self.0.rows.clone(), latest, start));
+        *running = Arc::downgrade(&feed);
+        Ok(feed)
+    }
 
-#[cfg(test)]
-#[path = "live_tests.rs"]
-mod tests;
+    /// The newest entries of an account, newest last, if they are known without asking Postgres and no older than `at`.
+    pub(crate) fn latest(&self, account_id: i64, at: Position) -> Option<Arc<[TransactionRow]>> {
+        let found = self.0.latest.get(account_id, at);
+        let result = if found.is_some() { "hit" } else { "miss" };
+        metrics::counter!("daybook_query_latest_total", "result" => result).increment(1);
+        found
+    }
+
+    /// Before they are read: what then may be kept.
+    pub(crate) async fn awaits_latest(&self, account_id: i64) -> Option<Awaited> {
+        if self.0.latest.fed().is_none() {
+            let feed = self.feed().await.ok()?;
+            *self.0.looked_at.lock() = Some(feed);
+        }
+        // Postgres may have forgotten what the feed has seen: then a list that is read now is too old, and nothing would say so.
+        let era = self.0.rows.freshness.reach(self.0.latest.fed()?, LATEST_WAIT).await.ok()?;
+        Some(Awaited { account_id, era, ticket: self.0.latest.awaits(account_id)? })
+    }
+
+    /// Keeps newest entries that were read.
+    pub(crate) fn keep_latest(&self, awaited: &Awaited, rows: &[TransactionRow]) {
+        if self.0.rows.freshness.era() == awaited.era {
+            self.0.latest.keep(awaited.account_id, awaited.ticket, rows);
+        }
+    }
+
+    async fn account(&self, account_id: i64) -> Result<Listening<Arc<TransactionRow>>, ReadError> {
+        self.listen(|topics| &topics.accounts, account_id).await
+    }
+
+    async fn transfer(&self, transfer_id: TransferId) -> Result<Listening<Arc<TransferRow>>, ReadError> {
+        self.listen(|topics| &topics.transfers, transfer_id.as_i64()).await
+    }
+
+    /// An account's entries after a position, in the order of booking.
+    async fn entries_after(
+        &self,
+        account_id: AccountId,
+        position: Position,
+    ) -> Result<Vec<Arc<TransactionRow>>, Problem> {
+        let stream: Arc<str> = stream::account(account_id).into();
+        let events = self.0.store.events_after(&stream, position, RESUME_EVENTS_MAX).await?;
+        let events = events.ok_or(LiveError::TooFar)?;
+        let last = events.last().map_or(0, |event| event.position);
+        let places = events.iter().filter_map(|event| Some((event.position, Change::of(event)?.entry?)));
+        let (positions, places): (HashMap<_, _>, Vec<_>) =
+            places.map(|(position, place)| (((place.account_id, place.revision), position), place)).unzip();
+        let mut entries = Vec::with_capacity(places.len());
+        for places in places.chunks(RESUME_PAGE) {
+            entries.extend(self.0.rows.entries(last, places, &positions).await?);
+        }
+        Ok(entries)
+    }
+
+    /// True when a transfer has changed after a position: its row says when it last did, and the log what was recorded at that very
+    /// time.
+    async fn changed_after(&self, row: &TransferRow, position: Position) -> Result<bool, Problem> {
+        let store = &self.0.store;
+        let Some(time) = store.recorded_at(position).await? else { return Ok(true) };
+        let changed_at = row.changed_at();
+        if changed_at != time {
+            return Ok(changed_at > time);
+        }
+        if store.head().await? <= position {
+            return Ok(false);
+        }
+        let batch = store.subscribe((position > 0).then_some(position)).next(LIVE_BATCH).await?;
+        let is_change = |change: Change| change.transfer_id.as_i64() == row.transfer_id;
+        let mut same_time = batch.events.iter().take_while(|event| event.recorded_at == time);
+        Ok(same_time.any(|event| Change::of(event).is_some_and(is_change))
+            || batch.events.last().is_some_and(|last| last.recorded_at == time && !batch.caught_up))
+    }
+}

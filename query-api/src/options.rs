@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 /// Options of the query side.
 #[derive(Clone, Debug)]
 pub struct QueryOptions {
@@ -9,10 +11,19 @@ pub struct QueryOptions {
     pub freshness_timeout: Duration,
     /// How long a GraphQL query may run, waiting for a position not counted.
     pub request_timeout: Duration,
+    /// Whether GraphQL describes its schema to clients.
+    pub introspection: bool,
+    /// Cancelled when the process is about to end: streams of server-sent events end then.
+    pub closing: CancellationToken,
 }
 
 impl Default for QueryOptions {
     fn default() -> Self {
-        Self { freshness_timeout: Duration::from_secs(5), request_timeout: Duration::from_secs(10) }
+        Self {
+            freshness_timeout: Duration::from_secs(5),
+            request_timeout: Duration::from_secs(10),
+            introspection: true,
+            closing: CancellationToken::new(),
+        }
     }
 }

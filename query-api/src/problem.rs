@@ -44,11 +44,22 @@ pub(crate) enum Problem {
     InvalidQuery(String),
     #[error("{0}")]
     InvalidArgument(&'static str),
+    /// In Apollo's words, which its clients look for.
+    #[error("PersistedQueryNotFound")]
+    PersistedQueryNotFound,
+    #[error("This server does not describe its schema; it is in schemas/graphql.")]
+    IntrospectionDisabled,
+    #[error(
+        "The header Last-Event-ID, or 'after', must be a position as the ledger gave it: a decimal number."
+    )]
+    InvalidEventId,
     #[error("The header X-Daybook-Position must be a position as the ledger gave it: a decimal number.")]
     InvalidPosition,
     #[error("A GraphQL request is at most 64 KiB.")]
     TooLarge,
-    #[error("Subscriptions come by WebSocket, protocol graphql-transport-ws; send queries by POST.")]
+    #[error(
+        "Subscriptions come by WebSocket, protocol graphql-transport-ws, or with Accept: text/event-stream; send queries by POST."
+    )]
     UpgradeRequired,
     #[error("{0}")]
     ProjectionBehind(#[from] Behind),
@@ -83,12 +94,16 @@ impl Problem {
             Self::InvalidQuery(_) => (StatusCode::BAD_REQUEST, "invalid_query"),
             Self::InvalidArgument(_) => (StatusCode::BAD_REQUEST, "invalid_argument"),
             Self::InvalidPosition => (StatusCode::BAD_REQUEST, "invalid_position"),
+            Self::PersistedQueryNotFound => (StatusCode::BAD_REQUEST, "PERSISTED_QUERY_NOT_FOUND"),
+            Self::IntrospectionDisabled => (StatusCode::FORBIDDEN, "introspection_disabled"),
+            Self::InvalidEventId => (StatusCode::BAD_REQUEST, "invalid_position"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::UpgradeRequired => (StatusCode::UPGRADE_REQUIRED, "upgrade_required"),
             Self::ProjectionBehind(_) => (StatusCode::SERVICE_UNAVAILABLE, "projection_behind"),
             Self::Timeout => (StatusCode::SERVICE_UNAVAILABLE, "timeout"),
             Self::Live(LiveError::TooSlow) => (StatusCode::SERVICE_UNAVAILABLE, "subscriber_too_slow"),
             Self::Live(LiveError::Interrupted) => (StatusCode::SERVICE_UNAVAILABLE, "interrupted"),
+            Self::Live(LiveError::TooFar) => (StatusCode::BAD_REQUEST, "resume_too_far"),
             Self::TooManySubscriptions => (StatusCode::TOO_MANY_REQUESTS, "too_many_subscriptions"),
             Self::DatabaseUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable"),
             Self::EventStoreUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "event_store_unavailable"),

@@ -13,6 +13,7 @@ mod outages;
 mod process_manager;
 #[cfg(feature = "simulation")]
 mod projection_example;
+mod queries;
 mod races;
 #[cfg(feature = "simulation")]
 mod simulation;

@@ -12,8 +12,8 @@ use clap::Args;
 use super::{DataDir, Failure};
 use crate::data_dir::{self, DataDirLock};
 use crate::process::flags::{
-    EsdbFlags, HostFlags, NotificationFlags, TimeZoneFlags, WebhookSecretFlags, WebhookTargetFlags,
-    WorkerFlags,
+    EsdbFlags, HostFlags, NotificationFlags, QueryFlags, TimeZoneFlags, WebhookSecretFlags,
+    WebhookTargetFlags, WorkerFlags,
 };
 use crate::process::{Database, EventStorePlan, Host, Plan, RoleName, Webhooks};
 
@@ -67,6 +67,8 @@ pub struct UpArgs {
     #[command(flatten)]
     worker: WorkerFlags,
     #[command(flatten)]
+    query: QueryFlags,
+    #[command(flatten)]
     webhook_targets: WebhookTargetFlags,
     #[command(flatten)]
     webhook_secrets: WebhookSecretFlags,
@@ -97,6 +99,7 @@ pub async fn run(args: UpArgs) -> Result<ExitCode, Failure> {
         database,
         keys: Some(data_dir.clone()),
         time_zone: args.time_zone.time_zone,
+        no_introspection: args.query.no_introspection,
         worker: args.worker.worker,
         webhooks: Webhooks {
             allow_private: args.webhook_targets.webhooks_allow_private,

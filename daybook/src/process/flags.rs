@@ -88,6 +88,14 @@ pub(crate) struct WorkerFlags {
     pub(crate) worker: Option<u16>,
 }
 
+/// How queries are answered.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct QueryFlags {
+    /// GraphQL does not describe its schema to clients: no introspection. The schema is committed under schemas/graphql
+    #[arg(long, env = "DAYBOOK_NO_INTROSPECTION")]
+    pub(crate) no_introspection: bool,
+}
+
 /// Where webhooks may be.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct WebhookTargetFlags {

@@ -71,6 +71,8 @@ pub(crate) struct Plan {
     /// Where the issuer's key and the users' keys are; without it nothing is served that needs them.
     pub(crate) keys: Option<PathBuf>,
     pub(crate) time_zone: Tz,
+    /// GraphQL does not describe its schema.
+    pub(crate) no_introspection: bool,
     pub(crate) worker: Option<u16>,
     pub(crate) webhooks: Webhooks,
 }
@@ -136,6 +138,8 @@ impl Host {
             keys,
             database: plan.database,
             time_zone: plan.time_zone,
+            no_introspection: plan.no_introspection,
+            stop: self.stop.clone(),
             worker: plan.worker,
             webhooks: plan.webhooks,
             health: Arc::clone(&health),

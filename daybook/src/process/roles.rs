@@ -44,6 +44,10 @@ pub(super) struct Roles {
     pub(super) keys: Option<KeyStore>,
     pub(super) database: Database,
     pub(super) time_zone: Tz,
+    /// GraphQL does not describe its schema.
+    pub(super) no_introspection: bool,
+    /// The process is about to end.
+    pub(super) stop: CancellationToken,
     pub(super) worker: Option<u16>,
     pub(super) webhooks: Webhooks,
     pub(super) health: Arc<Health>,
@@ -176,8 +180,12 @@ impl Roles {
             descriptions.push(command_api::openapi());
         }
         if let Some(database) = database {
-            let api =
-                QueryApi::new(database.clone(), self.store.clone(), keys.clone(), QueryOptions::default());
+            let options = QueryOptions {
+                introspection: !self.no_introspection,
+                closing: self.stop.clone(),
+                ..QueryOptions::default()
+            };
+            let api = QueryApi::new(database.clone(), self.store.clone(), keys.clone(), options);
             routes = routes.merge(query_api::router(api));
             descriptions.push(query_api::openapi());
         }

@@ -7,8 +7,8 @@ use eventstore_node::{AllFrom, Direction, Node, ReadLimit, RecordedEvent, Stream
 use ledger_core::Position;
 use uuid::Uuid;
 
-use crate::codec::time_of;
-use crate::{STREAM_PAGE_EVENTS, StoreError, Subscription};
+use crate::codec::{decode_all, time_of};
+use crate::{Recorded, STREAM_PAGE_EVENTS, StoreError, Subscription};
 
 mod append;
 mod embedded;
@@ -132,6 +132,38 @@ impl EventStore {
             Self::Simulated(simulated) => simulated.last_at(position).await,
         }
         .map(|last| last.as_ref().map(time_of))
+    }
+
+    /// The events of one of the ledger's streams that lie after a position, oldest first; `None` when there are more than `events_max`.
+    ///
+    /// # Errors
+    /// [`StoreError::Undecodable`], [`StoreError::Unavailable`] and [`StoreError::Broken`].
+    pub async fn events_after(
+        &self,
+        stream: &Arc<str>,
+        position: Position,
+        events_max: usize,
+    ) -> Result<Option<Vec<Recorded>>, StoreError> {
+        let mut newest_first: Vec<RecordedEvent> = Vec::new();
+        let mut from = StreamFrom::End;
+        let mut page_events = BACKWARD_PAGE_EVENTS;
+        loop {
+            let (events, end) = self.stream_page(stream, from, Direction::Backward, page_events).await?;
+            let oldest = events.last().map(|event| (event.revision, event.position));
+            newest_first.extend(events.into_iter().filter(|event| event.position > position));
+            if newest_first.len() > events_max {
+                return Ok(None);
+            }
+            match oldest {
+                Some((revision, oldest)) if !end && oldest > position && revision > 0 => {
+                    from = StreamFrom::Revision(revision.saturating_sub(1));
+                    page_events = STREAM_PAGE_EVENTS;
+                }
+                _ => break,
+            }
+        }
+        newest_first.reverse();
+        decode_all(newest_first).map(Some)
     }
 
     /// Takes a place in the queue of appends; waits while it is full.

@@ -9,6 +9,7 @@ use super::monthly_totals::{MonthlyTotals, Statement};
 use super::page::{self, Connected, connect};
 use super::scope::Scope;
 use super::transaction::{TotalCount, Transaction};
+use super::transaction_filter::TransactionFilter;
 use super::user::{User, user_id};
 use crate::connection::{IdCursor, Page, PageArguments, PageRequest};
 use crate::limits::LATEST_TRANSACTIONS;
@@ -16,7 +17,7 @@ use crate::month::Month;
 use crate::problem::Problem;
 use crate::read_models::CurrencyColumn;
 use crate::read_models::account::{
-    self, AccountById, AccountByReference, AccountKind, AccountRow, AccountStatus, BalanceAt,
+    self, AccountById, AccountByReference, AccountKind, AccountRow, AccountStatus, BalanceAt, TimeBasis,
 };
 use crate::read_models::monthly_totals::{Totals, TotalsOf};
 use crate::read_models::transaction::{EntriesOf, Range};
@@ -130,14 +131,15 @@ impl Account {
         self.0.overdraft_limit().into()
     }
 
-    /// The balance as of an instant of business time: every entry booked for then or before.
+    /// The balance as of an instant: of every entry booked for then or before, or, by the log's time, as it was known then.
     #[graphql(complexity = 100)]
     async fn balance_at(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "RFC 3339, such as 2026-11-30T23:59:59Z")] time: DateTime<Utc>,
+        #[graphql(desc = "Which time of an entry counts", default_with = "TimeBasis::Booked")] by: TimeBasis,
     ) -> Result<Money, Failure> {
-        let key = BalanceAt { account_id: self.0.account_id, time: instant(time)? };
+        let key = BalanceAt { account_id: self.0.account_id, time: instant(time)?, by };
         let minor = Scope::of(context)?.loaders.load_one(key).await?.ok_or(Problem::Internal)?;
         Ok(Money::of(minor, self.0.currency))
     }
@@ -145,16 +147,35 @@ impl Account {
     /// The 20 newest entries, newest first.
     #[graphql(complexity = "page::of_list(LATEST_TRANSACTIONS, child_complexity)")]
     async fn latest_transactions(&self, context: &Context<'_>) -> Result<Vec<Transaction>, Failure> {
-        let page = self.entries(context, Range::latest()).await?;
-        Ok(page.items.into_iter().rev().collect())
+        let scope = Scope::of(context)?;
+        let account_id = self.0.account_id;
+        if let Some(rows) = scope.live.latest(account_id, scope.at) {
+            return Ok(rows.iter().rev().cloned().map(Transaction).collect());
+        }
+        let awaited = scope.live.awaits_latest(account_id).await;
+        let key = EntriesOf { account_id, range: Range::latest() };
+        let rows = scope.loaders.load_one(key).await?.ok_or(Problem::Internal)?.items;
+        if let Some(awaited) = awaited {
+            scope.live.keep_latest(&awaited, &rows);
+        }
+        Ok(rows.into_iter().rev().map(Transaction).collect())
     }
 
-    /// Entries in the order of booking: of one month, or of all. Cursors stay valid whatever is booked meanwhile.
-    #[graphql(complexity = "page::complexity(first, last, child_complexity)")]
+    /// Entries in the order of booking: of one month, of a range of time, or of all; those that fit a filter. Cursors stay valid
+    /// whatever is booked meanwhile.
+    #[graphql(
+        complexity = "page::complexity(first, last, child_complexity) + page::of_filter(filter.is_some() || from.is_some() || to.is_some())"
+    )]
+    #[expect(clippy::too_many_arguments, reason = "they are the field's arguments")]
     async fn transactions(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "YYYY-MM, in the bank's time zone; all months when absent")] month: Option<String>,
+        #[graphql(desc = "Only entries booked for this instant or later, RFC 3339")] from: Option<
+            DateTime<Utc>,
+        >,
+        #[graphql(desc = "Only entries booked for before this instant, RFC 3339")] to: Option<DateTime<Utc>>,
+        #[graphql(desc = "Only entries that fit")] filter: Option<TransactionFilter>,
         #[graphql(desc = "How many from the start: 0 to 200, 50 when absent")] first: Option<i32>,
         #[graphql(desc = "Only entries after this cursor")] after: Option<String>,
         #[graphql(desc = "How many from the end: 0 to 200")] last: Option<i32>,
@@ -162,8 +183,14 @@ impl Account {
     ) -> Result<Connected<Transaction, TotalCount>, Failure> {
         let month: Option<Month> = month.map(|month| month.parse()).transpose()?;
         let request = PageRequest::try_new(&PageArguments { first, after, last, before })?;
-        let page = self.entries(context, Range::new(month, &request)).await?;
-        let count = TotalCount { account_id: self.0.account_id, month };
+        let filter = filter.unwrap_or_default().within(from, to, self.0.currency)?;
+        let count = TotalCount {
+            account_id: self.0.account_id,
+            month,
+            filtered: (!filter.is_empty())
+                .then(|| Range::new(month, filter.clone(), &PageRequest::everything())),
+        };
+        let page = self.entries(context, Range::new(month, filter, &request)).await?;
         Ok(connect(page, count, |entry| entry.0.cursor(), |entry| entry))
     }
 
@@ -237,9 +264,13 @@ impl AccountQuery {
 }
 
 /// Reads an account's id.
+pub(super) fn account_key(id: &ID) -> Result<AccountId, Failure> {
+    Ok(id.parse().map_err(|error| Problem::invalid_id(&error))?)
+}
+
+/// Reads an account's id, as the read models have it.
 pub(super) fn account_id(id: &ID) -> Result<i64, Failure> {
-    let id: AccountId = id.parse().map_err(|error| Problem::invalid_id(&error))?;
-    Ok(id.as_i64())
+    Ok(account_key(id)?.as_i64())
 }
 
 /// An instant that Postgres can hold too.

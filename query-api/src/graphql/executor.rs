@@ -11,28 +11,48 @@ use async_graphql::{Data, Executor, Name, Request, Response};
 use futures::stream::{self, BoxStream, StreamExt};
 use tokio::time::timeout;
 
-use super::Schema;
 use super::failure::{BAD_USER_INPUT, coded, response};
-use super::nesting;
+use super::persisted::Persisted;
+use super::{Schema, build, nesting};
+use crate::QueryOptions;
 use crate::limits::{FRAGMENT_DEPTH_MAX, NESTING_MAX, SELECTIONS_MAX};
 use crate::problem::Problem;
 
-/// The schema, with a time limit for queries, a size limit for documents, and a code on every error.
+/// The schema, with a time limit for queries, a size limit for documents, queries that are known by their hash, and a code on every
+/// error.
 #[derive(Clone)]
 pub(crate) struct Bounded {
     schema: Schema,
     within: Duration,
+    introspection: bool,
+    persisted: Persisted,
 }
 
 impl Bounded {
-    pub(crate) const fn new(schema: Schema, within: Duration) -> Self {
-        Self { schema, within }
+    pub(crate) fn new(options: &QueryOptions) -> Self {
+        Self {
+            schema: build(options.introspection),
+            within: options.request_timeout,
+            introspection: options.introspection,
+            persisted: Persisted::new(),
+        }
+    }
+
+    /// Refuses a request that would blow up, or asks for what is not told; says what kind of operation is asked for.
+    fn admit(&self, request: &mut Request) -> Result<OperationType, Box<Response>> {
+        let refused = |problem| Box::new(response(problem));
+        let hash = self.persisted.find(request).map_err(refused)?;
+        let kind = admit(request, self.introspection)?;
+        if let Some(hash) = hash {
+            self.persisted.keep(hash, &request.query);
+        }
+        Ok(kind)
     }
 }
 
 impl Executor for Bounded {
     async fn execute(&self, mut request: Request) -> Response {
-        if let Err(refused) = admit(&mut request) {
+        if let Err(refused) = self.admit(&mut request) {
             return *refused;
         }
         let answer = timeout(self.within, self.schema.execute(request)).await;
@@ -44,7 +64,7 @@ impl Executor for Bounded {
         mut request: Request,
         session: Option<Arc<Data>>,
     ) -> BoxStream<'static, Response> {
-        let kind = match admit(&mut request) {
+        let kind = match self.admit(&mut request) {
             Ok(kind) => kind,
             Err(refused) => return stream::once(async move { *refused }).boxed(),
         };
@@ -63,7 +83,7 @@ impl Executor for Bounded {
 }
 
 /// Parses the request's document and refuses one that would blow up; says what kind of operation is asked for.
-fn admit(request: &mut Request) -> Result<OperationType, Box<Response>> {
+fn admit(request: &mut Request, introspection: bool) -> Result<OperationType, Box<Response>> {
     if !nesting::is_within(&request.query, NESTING_MAX) {
         let problem =
             Problem::InvalidQuery(format!("The query's brackets are more than {NESTING_MAX} deep."));
@@ -81,6 +101,9 @@ fn admit(request: &mut Request) -> Result<OperationType, Box<Response>> {
         ));
         return Err(Box::new(response(problem)));
     }
+    if !introspection && asks_for_schema(document) {
+        return Err(Box::new(response(Problem::IntrospectionDisabled)));
+    }
     let operation = match &document.operations {
         DocumentOperations::Single(operation) => Some(operation),
         DocumentOperations::Multiple(operations) => match &name {
@@ -89,6 +112,23 @@ fn admit(request: &mut Request) -> Result<OperationType, Box<Response>> {
         },
     };
     Ok(operation.map_or(OperationType::Query, |operation| operation.node.ty))
+}
+
+/// True when a document, which must fit, asks what the schema is.
+fn asks_for_schema(document: &ExecutableDocument) -> bool {
+    fn any(set: &SelectionSet) -> bool {
+        set.items.iter().any(|selection| match &selection.node {
+            Selection::Field(field) => {
+                matches!(field.node.name.node.as_str(), "__schema" | "__type")
+                    || any(&field.node.selection_set.node)
+            }
+            Selection::InlineFragment(inline) => any(&inline.node.selection_set.node),
+            // Looked at by itself.
+            Selection::FragmentSpread(_) => false,
+        })
+    }
+    document.operations.iter().any(|(_, operation)| any(&operation.node.selection_set.node))
+        || document.fragments.values().any(|fragment| any(&fragment.node.selection_set.node))
 }
 
 /// Errors without a code come from async-graphql itself and are about the query.

@@ -27,6 +27,7 @@ impl Failure {
             | Problem::InvalidQuery(_)
             | Problem::InvalidPath
             | Problem::InvalidPosition
+            | Problem::InvalidEventId
             | Problem::InvalidArgument(_) => BAD_USER_INPUT,
             Problem::AccountNotFound
             | Problem::TransferNotFound
@@ -34,6 +35,8 @@ impl Failure {
             | Problem::UserNotFound => "not_found",
             Problem::Unauthenticated
             | Problem::Forbidden(_)
+            | Problem::PersistedQueryNotFound
+            | Problem::IntrospectionDisabled
             | Problem::TooLarge
             | Problem::UpgradeRequired
             | Problem::ProjectionBehind(_)

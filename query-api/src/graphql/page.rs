@@ -6,7 +6,7 @@ use async_graphql::connection::{
 };
 
 use crate::connection::{Cursor, Page};
-use crate::limits::{PAGE_DEFAULT, PAGE_MAX};
+use crate::limits::{FILTER_COMPLEXITY, PAGE_DEFAULT, PAGE_MAX};
 
 /// A Relay connection: `edges` and `pageInfo`, and for some lists more fields.
 pub(super) type Connected<Node, Fields = EmptyFields> =
@@ -37,4 +37,9 @@ pub(super) fn complexity(first: Option<i32>, last: Option<i32>, child: usize) ->
 pub(super) fn of_list(size: usize, child: usize) -> usize {
     const CEILING: usize = 1 << 32;
     size.max(1).saturating_mul(child).saturating_add(1).min(CEILING)
+}
+
+/// What a filter costs beside the page.
+pub(super) const fn of_filter(filtered: bool) -> usize {
+    if filtered { FILTER_COMPLEXITY } else { 0 }
 }

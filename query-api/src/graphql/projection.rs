@@ -26,6 +26,13 @@ pub(super) struct ProjectionQuery;
 
 #[Object]
 impl ProjectionQuery {
+    /// The position up to which everything can be read. Ask for it first, in a request of its own, then read, then subscribe after it:
+    /// nothing is missed.
+    #[graphql(complexity = 10)]
+    async fn position(&self, context: &Context<'_>) -> Result<BigInt, Failure> {
+        Ok(BigInt(Scope::of(context)?.live.readable().await?))
+    }
+
     /// Every projection and its lag, for operators and auditors.
     #[graphql(complexity = "100 + child_complexity")]
     async fn projections(&self, context: &Context<'_>) -> Result<Vec<Projection>, Failure> {

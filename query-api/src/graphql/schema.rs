@@ -29,8 +29,10 @@ pub(crate) struct Query(
 pub(crate) type Schema = async_graphql::Schema<Query, EmptyMutation, Subscription>;
 
 /// Builds the schema with its limits.
-pub(crate) fn build() -> Schema {
-    Schema::build(Query::default(), EmptyMutation, Subscription)
+pub(crate) fn build(introspection: bool) -> Schema {
+    let schema = Schema::build(Query::default(), EmptyMutation, Subscription);
+    let schema = if introspection { schema } else { schema.disable_introspection() };
+    schema
         .limit_depth(DEPTH_MAX)
         .limit_complexity(COMPLEXITY_MAX)
         .limit_recursive_depth(FRAGMENT_DEPTH_MAX)
@@ -40,5 +42,6 @@ pub(crate) fn build() -> Schema {
 
 /// The schema as text, as it is committed under `schemas/`.
 pub(crate) fn sdl() -> String {
-    build().sdl_with_options(SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items())
+    build(true)
+        .sdl_with_options(SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items())
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::Context;
+use ledger_core::Position;
 use ledger_streams::KeyStore;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -11,7 +12,7 @@ use crate::caller::Caller;
 use crate::limits::SUBSCRIPTIONS_PER_CONNECTION;
 use crate::live::Live;
 use crate::problem::Problem;
-use crate::read_models::{Loaders, ReadModels};
+use crate::read_models::{Gathered, Loaders, ReadModels};
 
 /// One request's, or one WebSocket connection's, view of the ledger.
 pub(crate) struct Scope {
@@ -20,19 +21,27 @@ pub(crate) struct Scope {
     pub(crate) loaders: Loaders,
     pub(crate) keys: KeyStore,
     pub(crate) live: Live,
+    /// What the read models are known to have reached.
+    pub(crate) at: Position,
     subscriptions: Arc<Semaphore>,
 }
 
 impl Scope {
-    pub(crate) fn new(caller: Caller, models: ReadModels, keys: KeyStore, live: Live) -> Self {
+    pub(crate) fn new(caller: Caller, models: ReadModels, keys: KeyStore, live: Live, at: Position) -> Self {
         Self {
             caller,
             loaders: models.loaders(),
             models,
             keys,
             live,
+            at,
             subscriptions: Arc::new(Semaphore::new(SUBSCRIPTIONS_PER_CONNECTION)),
         }
+    }
+
+    /// The same, with loads that begin when `gathered` is run.
+    pub(crate) fn gathering(self, gathered: &Gathered) -> Self {
+        Self { loaders: gathered.loaders(&self.models), ..self }
     }
 
     /// The scope that the router put into the request.

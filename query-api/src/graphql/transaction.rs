@@ -4,14 +4,16 @@ use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 
 use super::account::Account;
+use super::big_int::BigInt;
 use super::failure::Failure;
 use super::scope::Scope;
 use super::transfer::Transfer;
 use crate::month::Month;
 use crate::problem::Problem;
 use crate::read_models::account::AccountById;
+use crate::read_models::entry_filter::FilteredCountOf;
 use crate::read_models::monthly_totals::CountOf;
-use crate::read_models::transaction::{TransactionRow, TransactionStatus, TransactionType};
+use crate::read_models::transaction::{Range, TransactionRow, TransactionStatus, TransactionType};
 use crate::read_models::transfer::TransferById;
 
 /// An entry: one transfer as one account saw it.
@@ -96,19 +98,46 @@ impl Transaction {
     async fn revision(&self) -> i64 {
         self.0.revision
     }
+
+    /// Its place in the log, in `accountActivity`: `after` it a subscription goes on. Null elsewhere.
+    async fn position(&self) -> Option<BigInt> {
+        self.0.position.map(BigInt)
+    }
 }
 
 /// How many entries a connection has on all its pages.
 pub(super) struct TotalCount {
     pub(super) account_id: i64,
     pub(super) month: Option<Month>,
+    /// Everything that fits, where not everything does.
+    pub(super) filtered: Option<Range>,
+}
+
+impl TotalCount {
+    /// The count and whether it is exact. What is not filtered is known from the months' totals, however much it is.
+    async fn count(&self, context: &Context<'_>) -> Result<(i64, bool), Failure> {
+        let loaders = &Scope::of(context)?.loaders;
+        let account_id = self.account_id;
+        let Some(range) = self.filtered.clone() else {
+            let key = CountOf { account_id, month: self.month };
+            return Ok((loaders.load_one(key).await?.ok_or(Problem::Internal)?, true));
+        };
+        let count =
+            loaders.load_one(FilteredCountOf { account_id, range }).await?.ok_or(Problem::Internal)?;
+        Ok((count.fitting, count.is_exact()))
+    }
 }
 
 #[Object(name = "TransactionConnectionFields")]
 impl TotalCount {
-    /// How many entries the month, or the account, has on all pages.
+    /// How many entries the month, or the account, has on all pages. With a filter or a range of time only the first 10,000 entries of
+    /// the months in question are looked at; `totalCountExact` tells whether those were all.
     async fn total_count(&self, context: &Context<'_>) -> Result<i64, Failure> {
-        let key = CountOf { account_id: self.account_id, month: self.month };
-        Ok(Scope::of(context)?.loaders.load_one(key).await?.ok_or(Problem::Internal)?)
+        Ok(self.count(context).await?.0)
+    }
+
+    /// False when there may be more than `totalCount` says.
+    async fn total_count_exact(&self, context: &Context<'_>) -> Result<bool, Failure> {
+        Ok(self.count(context).await?.1)
     }
 }

@@ -4,6 +4,7 @@ use async_graphql::{Context, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use ledger_core::TransferId;
 
+use super::big_int::BigInt;
 use super::dead_letter::{self, DeadLetter};
 use super::failure::Failure;
 use super::scope::Scope;
@@ -83,6 +84,11 @@ impl Transfer {
     #[graphql(complexity = "5 * child_complexity")]
     async fn timeline(&self) -> Vec<TimelineStep> {
         self.0.timeline().map(|(step, at)| TimelineStep { step, at }).collect()
+    }
+
+    /// In `transferUpdated`, the place in the log up to which this is what became of it: `after` it a subscription goes on. Null elsewhere.
+    async fn position(&self) -> Option<BigInt> {
+        self.0.position.map(BigInt)
     }
 
     /// What was said of it when it could not go on by itself. Null when it never was parked, and for customers.

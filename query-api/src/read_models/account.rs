@@ -93,6 +93,12 @@ macro_rules! select {
     };
 }
 
+const BY_ID: &str = select!("where account_id = $1");
+const BY_IDS: &str = select!("where account_id = any($1)");
+const BY_REFERENCES: &str = select!("where reference = any($1)");
+const OF_USER: &str = select!("where user_id = $3 and account_id > $1 order by account_id limit $2");
+const OF_ALL: &str = select!("where account_id > $1 order by account_id limit $2");
+
 /// An account by its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct AccountById(pub(crate) i64);
@@ -103,8 +109,7 @@ impl Loader<AccountById> for ReadModels {
 
     async fn load(&self, keys: &[AccountById]) -> Result<HashMap<AccountById, AccountRow>, ReadError> {
         let ids: Vec<i64> = keys.iter().map(|key| key.0).collect();
-        let rows: Vec<AccountRow> =
-            sqlx::query_as(select!("where account_id = any($1)")).bind(ids).fetch_all(&self.pool).await?;
+        let rows: Vec<AccountRow> = sqlx::query_as(BY_IDS).bind(ids).fetch_all(&self.pool).await?;
         Ok(rows.into_iter().map(|row| (AccountById(row.account_id), row)).collect())
     }
 }
@@ -122,10 +127,8 @@ impl Loader<AccountByReference> for ReadModels {
         keys: &[AccountByReference],
     ) -> Result<HashMap<AccountByReference, AccountRow>, ReadError> {
         let references: Vec<&str> = keys.iter().map(|key| key.0.as_str()).collect();
-        let rows: Vec<AccountRow> = sqlx::query_as(select!("where reference = any($1)"))
-            .bind(references)
-            .fetch_all(&self.pool)
-            .await?;
+        let rows: Vec<AccountRow> =
+            sqlx::query_as(BY_REFERENCES).bind(references).fetch_all(&self.pool).await?;
         let keyed =
             rows.into_iter().filter_map(|row| Some((AccountByReference(row.reference.clone()?), row)));
         Ok(keyed.collect())
@@ -134,7 +137,7 @@ impl Loader<AccountByReference> for ReadModels {
 
 /// One account.
 pub(crate) async fn by_id(pool: &PgPool, account_id: i64) -> Result<Option<AccountRow>, ReadError> {
-    let row = sqlx::query_as(select!("where account_id = $1")).bind(account_id).fetch_optional(pool).await?;
+    let row = sqlx::query_as(BY_ID).bind(account_id).fetch_optional(pool).await?;
     Ok(row)
 }
 
@@ -147,25 +150,29 @@ pub(crate) async fn page(
     let after = request.after.map_or(0, |cursor| cursor.0);
     let one_more = i64::try_from(request.limit).unwrap_or(0).saturating_add(1);
     let query = match user_id {
-        Some(user_id) => {
-            sqlx::query_as(select!("where user_id = $3 and account_id > $1 order by account_id limit $2"))
-                .bind(after)
-                .bind(one_more)
-                .bind(user_id)
-        }
-        None => sqlx::query_as(select!("where account_id > $1 order by account_id limit $2"))
-            .bind(after)
-            .bind(one_more),
+        Some(user_id) => sqlx::query_as(OF_USER).bind(after).bind(one_more).bind(user_id),
+        None => sqlx::query_as(OF_ALL).bind(after).bind(one_more),
     };
     let rows = query.fetch_all(pool).await?;
     Ok(Page::from_rows(rows, request.limit, false, request.after.is_some()))
 }
 
-/// An account's balance at an instant of business time.
+/// Which of an entry's two times counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Enum)]
+#[graphql(name = "TimeBasis")]
+pub(crate) enum TimeBasis {
+    /// Business time: what belongs to that day, also if it was known later.
+    Booked,
+    /// The log's time: what was known then, whatever it was booked for.
+    Recorded,
+}
+
+/// An account's balance at an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct BalanceAt {
     pub(crate) account_id: i64,
     pub(crate) time: DateTime<Utc>,
+    pub(crate) by: TimeBasis,
 }
 
 #[derive(FromRow)]
@@ -177,7 +184,7 @@ struct BalanceAtRow {
 }
 
 /// Whole earlier months come from their totals, so that at most two months of entries are read however old the account is.
-const BALANCE_AT: &str = "
+const BOOKED_AT: &str = "
     select key.account_id, key.time, (
         (select coalesce(sum(credits - debits), 0) from monthly_totals totals
          where totals.account_id = key.account_id and totals.month < key.first)
@@ -186,26 +193,52 @@ const BALANCE_AT: &str = "
     )::text as balance
     from unnest($1::bigint[], $2::timestamptz[], $3::date[], $4::date[]) as key(account_id, time, first, last)";
 
+/// The log's time never decreases: the newest entry until then names the balance.
+const RECORDED_AT: &str = "
+    select key.account_id, key.time, coalesce((
+        select entry.balance_after from transactions entry
+        where entry.account_id = key.account_id and entry.recorded_at <= key.time
+        order by entry.recorded_at desc, entry.revision desc limit 1), 0)::text as balance
+    from unnest($1::bigint[], $2::timestamptz[]) as key(account_id, time)";
+
+pub(super) const STATEMENTS: super::Statements = &[
+    ("account by id", BY_ID),
+    ("accounts by id", BY_IDS),
+    ("accounts by reference", BY_REFERENCES),
+    ("accounts of a user", OF_USER),
+    ("accounts", OF_ALL),
+    ("balance by booked time", BOOKED_AT),
+    ("balance by recorded time", RECORDED_AT),
+];
+
 impl Loader<BalanceAt> for ReadModels {
     type Value = SumColumn;
     type Error = ReadError;
 
     async fn load(&self, keys: &[BalanceAt]) -> Result<HashMap<BalanceAt, SumColumn>, ReadError> {
-        let ids: Vec<i64> = keys.iter().map(|key| key.account_id).collect();
-        let times: Vec<DateTime<Utc>> = keys.iter().map(|key| key.time).collect();
-        let months = keys.iter().map(|key| Month::around(key.time));
-        let (first, last): (Vec<NaiveDate>, Vec<NaiveDate>) =
-            months.map(|(first, last)| (first.first_day(), last.first_day())).unzip();
-        let rows: Vec<BalanceAtRow> = sqlx::query_as(BALANCE_AT)
-            .bind(ids)
-            .bind(times)
-            .bind(first)
-            .bind(last)
-            .fetch_all(&self.pool)
-            .await?;
-        let keyed = rows
-            .into_iter()
-            .map(|row| (BalanceAt { account_id: row.account_id, time: row.time }, row.balance));
-        Ok(keyed.collect())
+        let mut balances = HashMap::with_capacity(keys.len());
+        for by in [TimeBasis::Booked, TimeBasis::Recorded] {
+            let keys = keys.iter().filter(|key| key.by == by);
+            let (ids, times): (Vec<i64>, Vec<DateTime<Utc>>) =
+                keys.map(|key| (key.account_id, key.time)).unzip();
+            if ids.is_empty() {
+                continue;
+            }
+            let query = match by {
+                TimeBasis::Booked => {
+                    let months = times.iter().map(|time| Month::around(*time));
+                    let (first, last): (Vec<NaiveDate>, Vec<NaiveDate>) =
+                        months.map(|(first, last)| (first.first_day(), last.first_day())).unzip();
+                    sqlx::query_as(BOOKED_AT).bind(ids).bind(times).bind(first).bind(last)
+                }
+                TimeBasis::Recorded => sqlx::query_as(RECORDED_AT).bind(ids).bind(times),
+            };
+            let rows: Vec<BalanceAtRow> = query.fetch_all(&self.pool).await?;
+            balances.extend(
+                rows.into_iter()
+                    .map(|row| (BalanceAt { account_id: row.account_id, time: row.time, by }, row.balance)),
+            );
+        }
+        Ok(balances)
     }
 }

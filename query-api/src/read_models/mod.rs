@@ -7,6 +7,8 @@
 pub(crate) mod account;
 mod column;
 pub(crate) mod dead_letter;
+pub(crate) mod entry_filter;
+mod gather;
 pub(crate) mod monthly_totals;
 pub(crate) mod projection;
 pub(crate) mod stuck;
@@ -21,6 +23,7 @@ use std::sync::Arc;
 
 use async_graphql::dataloader::DataLoader;
 pub(crate) use column::{CurrencyColumn, SumColumn};
+pub(crate) use gather::Gathered;
 use sqlx::PgPool;
 
 use crate::limits::{BATCH_DELAY, BATCH_KEYS_MAX};
@@ -35,11 +38,28 @@ pub(crate) struct ReadModels {
 pub(crate) type Loaders = DataLoader<ReadModels>;
 
 impl ReadModels {
-    /// A loader for one request.
+    /// A loader for the updates of a subscription, each of which is told by itself.
     pub(crate) fn loaders(&self) -> Loaders {
         DataLoader::new(self.clone(), tokio::spawn).delay(BATCH_DELAY).max_batch_size(BATCH_KEYS_MAX)
     }
 }
+
+/// The statements that read tables which grow with the log, by name: for whoever looks at their plans.
+#[must_use]
+pub fn statements() -> Vec<(&'static str, &'static str)> {
+    [
+        account::STATEMENTS,
+        transaction::STATEMENTS,
+        entry_filter::STATEMENTS,
+        monthly_totals::STATEMENTS,
+        transfer::STATEMENTS,
+        user::STATEMENTS,
+    ]
+    .concat()
+}
+
+/// Names of statements and their texts.
+type Statements = &'static [(&'static str, &'static str)];
 
 /// A read model could not be read: Postgres failed, or holds what no projection writes. Never the caller's fault.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -110,6 +110,9 @@ const COUNT: &str = "
             where totals.account_id = key.account_id and (key.month is null or totals.month = key.month))
     from unnest($1::bigint[], $2::date[]) as key(account_id, month)";
 
+pub(super) const STATEMENTS: super::Statements =
+    &[("totals of a month", TOTALS), ("count of entries", COUNT)];
+
 impl Loader<CountOf> for ReadModels {
     type Value = i64;
     type Error = ReadError;

@@ -1,14 +1,19 @@
 //! Entries of accounts: who moved what, in the order of booking.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use async_graphql::Enum;
 use async_graphql::dataloader::Loader;
 use chrono::{DateTime, NaiveDate, Utc};
+use ledger_core::Position;
 use serde::Serialize;
-use sqlx::FromRow;
+use sqlx::postgres::PgArguments;
+use sqlx::query::QueryAs;
+use sqlx::{FromRow, Postgres};
 use utoipa::ToSchema;
 
+use super::entry_filter::{EntryFilter, SharedFilter, fits, transfer_status};
 use super::transfer::TransferStatus;
 use super::{CurrencyColumn, ReadError, ReadModels};
 use crate::connection::{EntryCursor, Page, PageRequest};
@@ -16,7 +21,7 @@ use crate::limits::LATEST_TRANSACTIONS;
 use crate::month::Month;
 
 /// Which side of the account an entry stands on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Enum, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum TransactionType {
     /// Money left the account.
@@ -26,7 +31,7 @@ pub(crate) enum TransactionType {
 }
 
 /// How final an entry is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Enum, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum TransactionStatus {
     /// A debit whose money has not arrived yet.
@@ -65,6 +70,9 @@ pub(crate) struct TransactionRow {
     pub(crate) recorded_at: DateTime<Utc>,
     /// Of a debit's transfer; null for other entries.
     transfer_status: Option<TransferStatus>,
+    /// Of its event, in a live update.
+    #[sqlx(skip)]
+    pub(crate) position: Option<Position>,
 }
 
 impl TransactionRow {
@@ -95,6 +103,11 @@ impl TransactionRow {
     pub(crate) fn status(&self) -> TransactionStatus {
         status(self.kind, self.transfer_status)
     }
+
+    /// True when nothing of it changes any more.
+    pub(crate) fn is_final(&self) -> bool {
+        self.status() != TransactionStatus::Pending
+    }
 }
 
 /// Money that came is final. A debit is, once its transfer completed; a debit whose transfer no read model knows yet is pending.
@@ -110,17 +123,18 @@ const fn status(kind: EntryKind, transfer: Option<TransferStatus>) -> Transactio
 }
 
 /// One page of one account's entries. Keys that differ only in the account become one statement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct EntriesOf {
     pub(crate) account_id: i64,
     pub(crate) range: Range,
 }
 
 /// Part of an account's entries, both ends exclusive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Range {
     after: EntryCursor,
     before: EntryCursor,
+    pub(super) filter: Option<SharedFilter>,
     limit: usize,
     backward: bool,
     /// True when the side that the page does not grow towards was cut by a cursor.
@@ -128,13 +142,20 @@ pub(crate) struct Range {
 }
 
 impl Range {
-    /// A page of one month, or of all.
-    pub(crate) fn new(month: Option<Month>, page: &PageRequest<EntryCursor>) -> Self {
-        let first = EntryCursor::before(month.map_or(FIRST_DAY, Month::first_day));
-        let end = EntryCursor::before(month.map_or(LAST_DAY, Month::end));
+    /// A page of one month, or of all; of the entries that fit.
+    pub(crate) fn new(month: Option<Month>, filter: EntryFilter, page: &PageRequest<EntryCursor>) -> Self {
+        let mut first = EntryCursor::before(month.map_or(FIRST_DAY, Month::first_day));
+        let mut end = EntryCursor::before(month.map_or(LAST_DAY, Month::end));
+        if let Some(from) = filter.from {
+            first = first.max(EntryCursor::before(Month::around(from).0.first_day()));
+        }
+        if let Some(to) = filter.to {
+            end = end.min(EntryCursor::before(Month::around(to).1.end()));
+        }
         Self {
             after: page.after.map_or(first, |after| after.max(first)),
             before: page.before.map_or(end, |before| before.min(end)),
+            filter: (!filter.is_empty()).then(|| Arc::new(filter)),
             limit: page.limit,
             backward: page.backward,
             cut_off: if page.backward {
@@ -147,10 +168,20 @@ impl Range {
 
     /// The newest entries.
     pub(crate) fn latest() -> Self {
-        Self::new(
-            None,
-            &PageRequest { after: None, before: None, limit: LATEST_TRANSACTIONS, backward: true },
-        )
+        let page = PageRequest { after: None, before: None, limit: LATEST_TRANSACTIONS, backward: true };
+        Self::new(None, EntryFilter::default(), &page)
+    }
+
+    /// Gives a statement both ends, from `$2` to `$5`.
+    pub(super) fn bind<'q, Row>(
+        &self,
+        query: QueryAs<'q, Postgres, Row, PgArguments>,
+    ) -> QueryAs<'q, Postgres, Row, PgArguments> {
+        query
+            .bind(self.after.month)
+            .bind(self.after.revision)
+            .bind(self.before.month)
+            .bind(self.before.revision)
     }
 }
 
@@ -165,23 +196,21 @@ const fn day(year: i32) -> NaiveDate {
     }
 }
 
-/// The transfer's status is a subquery and not a join: whatever the statistics say of the tables, it is one probe of an index for each
-/// debit on the page. A debit that came back is as good as failed, also in the moment before the transfer says so.
 macro_rules! page {
-    ($order:literal) => {
+    ($order:literal, $fits:expr) => {
         concat!(
-            "select entry.*, case entry.kind when 'debit' then ( \
-                 select case when transfer.reversed_at is null then transfer.status else 'failed' end \
-                 from transfers transfer where transfer.transfer_id = entry.transfer_id \
-             ) end as transfer_status \
+            "select entry.*, ",
+            transfer_status!(),
+            " as transfer_status \
              from unnest($1::bigint[]) as key(account_id) \
              cross join lateral ( \
                  select account_id, month, revision, transfer_id, kind, amount, balance_after, currency, \
                         counterparty, description, reference, booked_at, recorded_at \
-                 from transactions \
-                 where account_id = key.account_id \
-                   and (month, revision) > ($2, $3) and (month, revision) < ($4, $5) \
-                 order by ",
+                 from transactions entry \
+                 where account_id = key.account_id and month between $2 and $4::date - ($5 < 0)::integer \
+                   and (month, revision) > ($2, $3) and (month, revision) < ($4, $5) and ",
+            $fits,
+            " order by ",
             $order,
             " limit $6) entry order by ",
             $order
@@ -189,24 +218,28 @@ macro_rules! page {
     };
 }
 
-/// Index ranges of the primary key, read from either end.
-const ASCENDING: &str = page!("month, revision");
-const DESCENDING: &str = page!("month desc, revision desc");
+/// Index ranges of the primary key, read from either end. The months are said once more by themselves: partitions are known by them. An
+/// end before a month's first entry leaves that month out.
+const ASCENDING: &str = page!("month, revision", "true");
+const DESCENDING: &str = page!("month desc, revision desc", "true");
+/// The same, passing over what does not fit.
+const ASCENDING_FITTING: &str = page!("month, revision", fits!());
+const DESCENDING_FITTING: &str = page!("month desc, revision desc", fits!());
 
 impl ReadModels {
     async fn entries(&self, accounts: &[i64], range: &Range) -> Result<Vec<TransactionRow>, ReadError> {
-        let statement = if range.backward { DESCENDING } else { ASCENDING };
+        let statement = match (range.backward, &range.filter) {
+            (false, None) => ASCENDING,
+            (true, None) => DESCENDING,
+            (false, Some(_)) => ASCENDING_FITTING,
+            (true, Some(_)) => DESCENDING_FITTING,
+        };
         let one_more = i64::try_from(range.limit).unwrap_or(0).saturating_add(1);
-        let rows = sqlx::query_as(statement)
-            .bind(accounts)
-            .bind(range.after.month)
-            .bind(range.after.revision)
-            .bind(range.before.month)
-            .bind(range.before.revision)
-            .bind(one_more)
-            .fetch_all(&self.pool)
-            .await?;
-        Ok(rows)
+        let mut query = range.bind(sqlx::query_as(statement).bind(accounts)).bind(one_more);
+        if let Some(filter) = &range.filter {
+            query = filter.bind(query);
+        }
+        Ok(query.fetch_all(&self.pool).await?)
     }
 
     /// A page of one account's entries, oldest first.
@@ -225,48 +258,72 @@ impl Loader<EntriesOf> for ReadModels {
     type Error = ReadError;
 
     async fn load(&self, keys: &[EntriesOf]) -> Result<HashMap<EntriesOf, Page<TransactionRow>>, ReadError> {
-        let mut accounts_by_range: HashMap<Range, Vec<i64>> = HashMap::new();
+        let mut accounts_by_range: HashMap<&Range, Vec<i64>> = HashMap::new();
         for key in keys {
-            accounts_by_range.entry(key.range).or_default().push(key.account_id);
+            accounts_by_range.entry(&key.range).or_default().push(key.account_id);
         }
         let mut pages = HashMap::with_capacity(keys.len());
         for (range, accounts) in accounts_by_range {
             let mut rows_by_account: HashMap<i64, Vec<TransactionRow>> =
                 HashMap::with_capacity(accounts.len());
-            for row in self.entries(&accounts, &range).await? {
+            for row in self.entries(&accounts, range).await? {
                 rows_by_account.entry(row.account_id).or_default().push(row);
             }
             pages.extend(accounts.into_iter().map(|account_id| {
                 let rows = rows_by_account.remove(&account_id).unwrap_or_default();
                 let page = Page::from_rows(rows, range.limit, range.backward, range.cut_off);
-                (EntriesOf { account_id, range }, page)
+                (EntriesOf { account_id, range: range.clone() }, page)
             }));
         }
         Ok(pages)
     }
 }
 
-/// One entry by its event: its stream's account, its revision and the time it was booked for.
-pub(crate) async fn by_event(
+/// The place of an entry: its event's revision in the account's stream, and the time it was booked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EntryPlace {
+    pub(crate) account_id: i64,
+    pub(crate) revision: i64,
+    pub(crate) booked_at: DateTime<Utc>,
+}
+
+/// Probes of the primary key: one for each place and month that it may be in.
+const BY_PLACES: &str = concat!(
+    "select entry.*, ",
+    transfer_status!(),
+    " as transfer_status \
+     from unnest($1::bigint[], $2::date[], $3::bigint[]) as key(account_id, month, revision) \
+     cross join lateral ( \
+         select account_id, month, revision, transfer_id, kind, amount, balance_after, currency, \
+                counterparty, description, reference, booked_at, recorded_at \
+         from transactions \
+         where account_id = key.account_id and month = key.month and revision = key.revision limit 1) entry"
+);
+
+pub(super) const STATEMENTS: super::Statements = &[
+    ("page", ASCENDING),
+    ("page from the end", DESCENDING),
+    ("page that fits", ASCENDING_FITTING),
+    ("page that fits, from the end", DESCENDING_FITTING),
+    ("entries by place", BY_PLACES),
+];
+
+/// Those of the entries that the read models have, in any order.
+pub(crate) async fn by_places(
     models: &ReadModels,
-    account_id: i64,
-    revision: i64,
-    booked_at: DateTime<Utc>,
-) -> Result<Option<TransactionRow>, ReadError> {
-    let (first, last) = Month::around(booked_at);
-    for month in [Some(first), (last != first).then_some(last)].into_iter().flatten() {
-        let range = Range {
-            after: EntryCursor { month: month.first_day(), revision: revision.saturating_sub(1) },
-            before: EntryCursor { month: month.first_day(), revision: revision.saturating_add(1) },
-            limit: 1,
-            backward: false,
-            cut_off: false,
-        };
-        if let Some(row) = models.entries(&[account_id], &range).await?.pop() {
-            return Ok(Some(row));
+    places: &[EntryPlace],
+) -> Result<Vec<TransactionRow>, ReadError> {
+    let (mut accounts, mut months, mut revisions) = (Vec::new(), Vec::new(), Vec::new());
+    for place in places {
+        let (first, last) = Month::around(place.booked_at);
+        for month in [Some(first), (last != first).then_some(last)].into_iter().flatten() {
+            accounts.push(place.account_id);
+            months.push(month.first_day());
+            revisions.push(place.revision);
         }
     }
-    Ok(None)
+    let query = sqlx::query_as(BY_PLACES).bind(accounts).bind(months).bind(revisions);
+    Ok(query.fetch_all(&models.pool).await?)
 }
 
 #[cfg(test)]

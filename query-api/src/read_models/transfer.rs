@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use async_graphql::Enum;
 use async_graphql::dataloader::Loader;
 use chrono::{DateTime, Utc};
+use ledger_core::Position;
 use serde::Serialize;
 use sqlx::{FromRow, PgPool};
 use utoipa::ToSchema;
@@ -111,6 +112,9 @@ pub(crate) struct TransferRow {
     standing: Option<Standing>,
     from_user: Option<i64>,
     to_user: Option<i64>,
+    /// In a live update: everything up to here is in it.
+    #[sqlx(skip)]
+    pub(crate) position: Option<Position>,
 }
 
 impl TransferRow {
@@ -130,6 +134,16 @@ impl TransferRow {
     /// When both legs were booked; nothing for a transfer that ended otherwise.
     pub(crate) fn completed_at(&self) -> Option<DateTime<Utc>> {
         self.ended_at.filter(|_| self.status == TransferStatus::Completed)
+    }
+
+    /// When the log recorded its last step.
+    pub(crate) fn changed_at(&self) -> DateTime<Utc> {
+        self.timeline().map(|(_, at)| at).max().unwrap_or(self.requested_at)
+    }
+
+    /// True when it has changed since `older` was read.
+    pub(crate) fn is_newer_than(&self, older: &Self) -> bool {
+        self.changed_at() >= older.changed_at() && *self != Self { position: self.position, ..older.clone() }
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -215,6 +229,9 @@ pub(super) use select_transfers;
 
 const BY_ID: &str = select_transfers!("where transfer_id = any($1)");
 
+pub(super) const STATEMENTS: super::Statements =
+    &[("transfers by id", BY_ID), ("transfers by id with their place", BY_ID_PLACED)];
+
 /// A transfer by its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TransferById(pub(crate) i64);
@@ -228,6 +245,28 @@ impl Loader<TransferById> for ReadModels {
         let rows: Vec<TransferRow> = sqlx::query_as(BY_ID).bind(ids).fetch_all(&self.pool).await?;
         Ok(rows.into_iter().map(|row| (TransferById(row.transfer_id), row)).collect())
     }
+}
+
+/// With the place up to which the rows hold everything, as of the same instant: rows and checkpoints are committed together.
+const BY_ID_PLACED: &str = concat!(
+    "select placed.*, (select min(position) from checkpoints where projection in ('transfers', 'dead_letters')) as reached from (",
+    select_transfers!("where transfer_id = any($1)"),
+    ") placed"
+);
+
+#[derive(FromRow)]
+struct Placed {
+    #[sqlx(flatten)]
+    row: TransferRow,
+    reached: Option<i64>,
+}
+
+/// Those of the transfers that there are, in any order, each with its `position`.
+pub(crate) async fn by_ids_placed(pool: &PgPool, ids: &[i64]) -> Result<Vec<TransferRow>, ReadError> {
+    let rows: Vec<Placed> = sqlx::query_as(BY_ID_PLACED).bind(ids).fetch_all(pool).await?;
+    let with_position =
+        |Placed { row, reached }: Placed| TransferRow { position: reached.map(i64::unsigned_abs), ..row };
+    Ok(rows.into_iter().map(with_position).collect())
 }
 
 /// One transfer.

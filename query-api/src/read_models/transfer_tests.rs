@@ -31,6 +31,7 @@ fn requested() -> TransferRow {
         standing: None,
         from_user: None,
         to_user: None,
+        position: None,
     }
 }
 

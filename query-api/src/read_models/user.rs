@@ -63,6 +63,8 @@ impl OpenedUser {
 
 const BY_ID: &str = "select user_id, details, registered_at, erased_at from users where user_id = any($1)";
 
+pub(super) const STATEMENTS: super::Statements = &[("users by id", BY_ID)];
+
 /// A user by its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct UserById(pub(crate) i64);

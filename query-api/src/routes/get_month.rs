@@ -15,6 +15,7 @@ use crate::connection::PageRequest;
 use crate::freshness::AtPosition;
 use crate::month::Month;
 use crate::problem::{Problem, ProblemBody};
+use crate::read_models::entry_filter::EntryFilter;
 use crate::read_models::monthly_totals::TotalsOf;
 use crate::read_models::transaction::{Range, TransactionRow, TransactionStatus, TransactionType};
 
@@ -129,7 +130,7 @@ pub(crate) async fn handle(
     let account_id = get_account::account_id(&id)?;
     let month: Month = month.parse()?;
     let page = PageRequest::onward(query.first, query.after)?;
-    let range = Range::new(Some(month), &page);
+    let range = Range::new(Some(month), EntryFilter::default(), &page);
     let read = || async {
         let account = get_account::visible(&api, &caller, account_id).await?;
         let account_id = account.account_id;

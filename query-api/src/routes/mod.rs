@@ -2,6 +2,7 @@
 
 mod asked;
 mod get_account;
+mod get_activity;
 mod get_dead_letter;
 mod get_dead_letters;
 mod get_graphiql;
@@ -12,6 +13,7 @@ mod get_transfer_status;
 mod get_user;
 mod post_graphql;
 mod segments;
+mod sse;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -28,6 +30,7 @@ pub fn router(api: QueryApi) -> Router {
     Router::new()
         .route("/api/v1/users/{id}", get(get_user::handle))
         .route("/api/v1/accounts/{id}", get(get_account::handle))
+        .route("/api/v1/accounts/{id}/activity", get(get_activity::handle))
         .route("/api/v1/deadletters", get(get_dead_letters::handle))
         .route("/api/v1/deadletters/{id}", get(get_dead_letter::handle))
         .route("/api/v1/transactions/stuck", get(get_stuck::handle))
@@ -44,6 +47,7 @@ pub fn router(api: QueryApi) -> Router {
     paths(
         get_user::handle,
         get_account::handle,
+        get_activity::handle,
         get_transfer_status::handle,
         get_month::handle,
         get_dead_letters::handle,

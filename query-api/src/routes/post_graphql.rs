@@ -1,4 +1,4 @@
-//! `POST /graphql`: queries.
+//! `POST /graphql`: queries; with `Accept: text/event-stream` also subscriptions.
 
 use async_graphql::{Executor, Request};
 use axum::Json;
@@ -6,27 +6,40 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 
+use super::sse;
 use crate::QueryApi;
 use crate::caller::Caller;
 use crate::freshness::AtPosition;
 use crate::graphql::{Scope, failure_response};
 use crate::problem::Problem;
+use crate::read_models::Gathered;
 
 /// Answers one query with GraphQL's own JSON: what is wrong with the query, or not there yet, is an entry in `errors`.
 pub(crate) async fn handle(
     State(api): State<QueryApi>,
     caller: Caller,
     at: AtPosition,
+    headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let body = body.map_err(|_| Problem::TooLarge)?;
-    let read = || async {
-        let request: Request = serde_json::from_slice(&body).map_err(|error| {
+    let request = || {
+        serde_json::from_slice::<Request>(&body).map_err(|error| {
             Problem::InvalidQuery(format!("The body is not a GraphQL request in JSON: {error}"))
-        })?;
-        Ok(api.graphql.execute(request.data(api.scope(caller.clone()))).await)
+        })
+    };
+    if sse::is_wanted(&headers) {
+        let request = request()?;
+        api.reach(at).await?;
+        return Ok(api.graphql_events(caller, at, request));
+    }
+    let read = || async {
+        let request = request()?;
+        let gathered = Gathered::default();
+        let scope = api.scope(caller.clone(), at).gathering(&gathered);
+        Ok(gathered.run(api.graphql.execute(request.data(scope))).await)
     };
     Ok(match api.read_at(at, read).await {
         Ok(answer) => Json(answer).into_response(),
@@ -39,7 +52,7 @@ pub(crate) async fn handle(
 
 impl QueryApi {
     /// What the resolvers of this caller's request, or connection, share.
-    pub(super) fn scope(&self, caller: Caller) -> Scope {
-        Scope::new(caller, self.models.clone(), self.keys.clone(), self.live.clone())
+    pub(super) fn scope(&self, caller: Caller, AtPosition(at): AtPosition) -> Scope {
+        Scope::new(caller, self.models.clone(), self.keys.clone(), self.live.clone(), at)
     }
 }

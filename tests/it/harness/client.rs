@@ -50,6 +50,11 @@ impl Client {
         &self.witness
     }
 
+    /// What says who calls.
+    pub(crate) fn token(&self) -> &str {
+        self.token.as_deref().unwrap()
+    }
+
     /// Reads from now on at this position or later.
     pub(crate) fn reads_at(&self, position: u64) {
         self.position.fetch_max(position, Ordering::Relaxed);

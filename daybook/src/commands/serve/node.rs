@@ -53,6 +53,7 @@ pub(super) async fn run(args: NodeArgs) -> Result<ExitCode, Failure> {
         database: Database::Unneeded,
         keys: None,
         time_zone: chrono_tz::UTC,
+        no_introspection: false,
         worker: None,
         webhooks: Webhooks::default(),
     };

@@ -45,6 +45,7 @@ pub(super) async fn run(args: ProjectorArgs) -> Result<ExitCode, Failure> {
         database: Database::given(&args.database.database_url)?,
         keys: None,
         time_zone: args.time_zone.time_zone,
+        no_introspection: false,
         worker: None,
         webhooks: Webhooks::default(),
     };

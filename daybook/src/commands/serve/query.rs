@@ -8,7 +8,7 @@ use clap::Args;
 use super::listening;
 use crate::commands::Failure;
 use crate::data_dir;
-use crate::process::flags::{DatabaseFlags, EventStoreFlags, HostFlags, KeysFlags};
+use crate::process::flags::{DatabaseFlags, EventStoreFlags, HostFlags, KeysFlags, QueryFlags};
 use crate::process::{Database, EventStorePlan, Host, Plan, RoleName, Webhooks};
 
 const EXAMPLES: &str = "\
@@ -33,6 +33,8 @@ pub(super) struct QueryArgs {
     #[arg(long, value_name = "ADDRESS", env = "DAYBOOK_HTTP", default_value = "127.0.0.1:8082")]
     http: SocketAddr,
     #[command(flatten)]
+    query: QueryFlags,
+    #[command(flatten)]
     host: HostFlags,
 }
 
@@ -45,6 +47,7 @@ pub(super) async fn run(args: QueryArgs) -> Result<ExitCode, Failure> {
         database: Database::given(&args.database.database_url)?,
         keys: Some(data_dir::existing(&args.keys.data_dir)?),
         time_zone: chrono_tz::UTC,
+        no_introspection: args.query.no_introspection,
         worker: None,
         webhooks: Webhooks::default(),
     };

@@ -1,5 +1,8 @@
 //! Contracts are committed files under `schemas/`, compared here. `UPDATE_SCHEMAS=1` writes them anew; the diff is the review.
 
+mod graphql;
+mod openapi;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +14,19 @@ fn schemas() -> PathBuf {
 }
 
 fn compare(file: &str, actual: &str) {
+    compare_for(file, actual, |_, _| Vec::new());
+}
+
+/// As [`compare`], where `breaks` tells what of the difference breaks clients.
+fn compare_for(file: &str, actual: &str, breaks: fn(&str, &str) -> Vec<String>) {
     let path = schemas().join(file);
+    let broken = fs::read_to_string(&path).map(|old| breaks(&old, actual)).unwrap_or_default();
+    assert!(
+        broken.is_empty() || std::env::var_os("BREAK_CLIENTS").is_some(),
+        "schemas/{file}: this change breaks clients:\n  {}\nKeep what they use, and mark it as deprecated. If nobody uses it: \
+         BREAK_CLIENTS=1 UPDATE_SCHEMAS=1 cargo test -p ledger-tests contracts",
+        broken.join("\n  ")
+    );
     if std::env::var_os("UPDATE_SCHEMAS").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, actual).unwrap();
@@ -82,13 +97,13 @@ fn every_old_example_still_decodes() {
 
 #[test]
 fn the_graphql_schema() {
-    compare("graphql/query-api.graphql", &query_api::sdl());
+    compare_for("graphql/query-api.graphql", &query_api::sdl(), graphql::breaks);
 }
 
 #[test]
 fn the_rest_routes() {
     for (file, api) in [("command-api", command_api::openapi()), ("query-api", query_api::openapi())] {
         let value = serde_json::to_value(api).unwrap();
-        compare(&format!("openapi/{file}.json"), &pretty(&value));
+        compare_for(&format!("openapi/{file}.json"), &pretty(&value), openapi::breaks);
     }
 }

@@ -1,0 +1,174 @@
+//! The task that follows the log and tells listeners.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use ledger_core::{AccountId, Position, stream};
+use ledger_streams::{EventStore, Subscription, Undecoded, UndecodedBatch};
+use tokio::task::AbortHandle;
+
+use super::LiveError;
+use super::change::Change;
+use super::latest::Latest;
+use super::topics::Topics;
+use crate::freshness::Freshness;
+use crate::limits::{LIVE_BATCH, PROJECTIONS_WAIT_MAX, READ_TRIES_MAX};
+use crate::read_models::transaction::{self, EntryPlace, TransactionRow};
+use crate::read_models::transfer::{self, TransferRow};
+use crate::read_models::{ReadError, ReadModels};
+
+/// A task that runs for as long as somebody holds this.
+pub(super) struct Feed {
+    pub(super) topics: Arc<AllTopics>,
+    task: AbortHandle,
+}
+
+/// Everything that can be listened to.
+pub(super) struct AllTopics {
+    pub(super) accounts: Topics<Arc<TransactionRow>>,
+    pub(super) transfers: Topics<Arc<TransferRow>>,
+    latest: Arc<Latest>,
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Where rows come from.
+#[derive(Clone)]
+pub(super) struct Rows {
+    pub(super) models: ReadModels,
+    pub(super) freshness: Freshness,
+}
+
+impl Feed {
+    /// Tells what comes after `start`.
+    pub(super) fn start(store: &EventStore, rows: Rows, latest: Arc<Latest>, start: Position) -> Self {
+        latest.begin(start);
+        let topics = Arc::new(AllTopics { accounts: Topics::new(), transfers: Topics::new(), latest });
+        let subscription = store.subscribe((start > 0).then_some(start));
+        let task = tokio::spawn(follow(subscription, rows, Arc::clone(&topics))).abort_handle();
+        Self { topics, task }
+    }
+
+    pub(super) fn runs(&self) -> bool {
+        !self.task.is_finished()
+    }
+}
+
+/// Ends the topics however the task ends.
+struct Closing(Arc<AllTopics>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.accounts.close();
+        self.0.transfers.close();
+        self.0.latest.end();
+    }
+}
+
+impl AllTopics {
+    /// True when somebody may want to know what the event is: who listens to a transfer may care for any event that names one.
+    fn cares_for(&self, event: &Undecoded) -> bool {
+        let is_listened_to = |account_id: AccountId| self.accounts.has(account_id.as_i64());
+        stream::account_id(event.stream()).is_some_and(is_listened_to) || self.transfers.any()
+    }
+}
+
+async fn follow(mut subscription: Subscription, rows: Rows, topics: Arc<AllTopics>) {
+    let topics = Closing(topics);
+    loop {
+        let told = match subscription.next_undecoded(LIVE_BATCH).await {
+            Ok(batch) => rows.tell(batch, &topics.0).await,
+            Err(error) => {
+                tracing::warn!(%error, "live updates stopped");
+                return;
+            }
+        };
+        if told.is_err() {
+            return;
+        }
+    }
+}
+
+impl Rows {
+    /// Tells what a batch changed, with the rows as they are once every projection has handled it: one statement for all entries, and one
+    /// for all transfers, that somebody listens to.
+    async fn tell(&self, batch: UndecodedBatch, topics: &AllTopics) -> Result<(), LiveError> {
+        // However far behind the projections are, a change is not told before it can be read.
+        // When they do not get there, subscribers are told so instead of waiting for ever.
+        self.settle(batch.position, || std::future::ready(Ok(()))).await?;
+        let accounts = batch.events.iter().filter_map(|event| stream::account_id(event.stream()));
+        topics.latest.feed(batch.position, accounts.map(AccountId::as_i64));
+        let mut places = Vec::new();
+        let mut positions = HashMap::new();
+        let mut transfers = BTreeSet::new();
+        for event in batch.events.into_iter().filter(|event| topics.cares_for(event)) {
+            let recorded = event.decode().map_err(|error| {
+                tracing::warn!(%error, "live updates stopped");
+                LiveError::Interrupted
+            })?;
+            let Some(change) = Change::of(&recorded) else { continue };
+            if topics.transfers.has(change.transfer_id.as_i64()) {
+                transfers.insert(change.transfer_id.as_i64());
+            }
+            if let Some(entry) = change.entry.filter(|entry| topics.accounts.has(entry.account_id)) {
+                places.push(entry);
+                positions.insert((entry.account_id, entry.revision), recorded.position);
+            }
+        }
+        if !places.is_empty() {
+            for row in self.entries(batch.position, &places, &positions).await? {
+                topics.accounts.tell(row.account_id, &row);
+            }
+        }
+        if !transfers.is_empty() {
+            let ids: Vec<i64> = transfers.into_iter().collect();
+            let rows =
+                self.settle(batch.position, || transfer::by_ids_placed(&self.models.pool, &ids)).await?;
+            for row in rows {
+                topics.transfers.tell(row.transfer_id, &Arc::new(row));
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows of entries that lie at or before `position`, in the order of booking.
+    pub(super) async fn entries(
+        &self,
+        position: Position,
+        places: &[EntryPlace],
+        positions: &HashMap<(i64, i64), Position>,
+    ) -> Result<Vec<Arc<TransactionRow>>, LiveError> {
+        let mut rows = self.settle(position, || transaction::by_places(&self.models, places)).await?;
+        for row in &mut rows {
+            row.position = positions.get(&(row.account_id, row.revision)).copied();
+        }
+        rows.sort_by_key(|row| (row.account_id, row.revision));
+        Ok(rows.into_iter().map(Arc::new).collect())
+    }
+
+    /// Reads once every projection has handled everything up to `position`; once more if Postgres may have forgotten that while it was
+    /// read.
+    async fn settle<T, F>(&self, position: Position, read: impl Fn() -> F) -> Result<T, LiveError>
+    where
+        F: Future<Output = Result<T, ReadError>>,
+    {
+        for _ in 0..READ_TRIES_MAX {
+            let Ok(era) = self.freshness.reach(position, PROJECTIONS_WAIT_MAX).await else {
+                tracing::warn!(position, "live updates stopped: the projections do not get there");
+                return Err(LiveError::Interrupted);
+            };
+            let answer = read().await.map_err(|error| {
+                tracing::warn!(%error, "live updates stopped");
+                LiveError::Interrupted
+            })?;
+            if self.freshness.era() == era {
+                return Ok(answer);
+            }
+        }
+        Err(LiveError::Interrupted)
+    }
+}

@@ -1,0 +1,167 @@
+//! Which of an account's entries are wanted.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_graphql::dataloader::Loader;
+use chrono::{DateTime, Utc};
+use sqlx::postgres::PgArguments;
+use sqlx::query::QueryAs;
+use sqlx::{FromRow, Postgres};
+
+use super::transaction::{Range, TransactionStatus, TransactionType};
+use super::{ReadError, ReadModels};
+use crate::limits::FILTERED_COUNT_MAX;
+
+/// Entries that fit everything that is given. What is absent does not matter.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct EntryFilter {
+    /// Booked then or later.
+    pub(crate) from: Option<DateTime<Utc>>,
+    /// Booked before.
+    pub(crate) to: Option<DateTime<Utc>>,
+    pub(crate) side: Option<TransactionType>,
+    pub(crate) status: Option<TransactionStatus>,
+    /// Minor units, inclusive.
+    pub(crate) amount_min: Option<i64>,
+    /// Minor units, inclusive.
+    pub(crate) amount_max: Option<i64>,
+    /// The account on the other side.
+    pub(crate) counterparty: Option<i64>,
+    /// Part of the description or reference, in small or capital letters.
+    pub(crate) text: Option<String>,
+}
+
+impl EntryFilter {
+    /// True when every entry fits.
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Gives a statement what [`fits!`] asks for, from `$7` on.
+    pub(super) fn bind<'q, Row>(
+        &'q self,
+        query: QueryAs<'q, Postgres, Row, PgArguments>,
+    ) -> QueryAs<'q, Postgres, Row, PgArguments> {
+        let kinds: Option<&[&str]> = self.side.map(|side| match side {
+            TransactionType::Debit => &["debit"][..],
+            TransactionType::Credit => &["credit", "reversal"][..],
+        });
+        let status = self.status.map(|status| match status {
+            TransactionStatus::Pending => "pending",
+            TransactionStatus::Completed => "completed",
+            TransactionStatus::Reversed => "reversed",
+        });
+        query
+            .bind(self.from)
+            .bind(self.to)
+            .bind(kinds)
+            .bind(self.amount_min)
+            .bind(self.amount_max)
+            .bind(self.counterparty)
+            .bind(self.text.as_deref())
+            .bind(status)
+    }
+}
+
+/// How far an entry's transfer has come. A subquery and not a join: whatever the statistics say of the tables, it is one probe of an index
+/// for each debit that is looked at. A debit that came back is as good as failed, also in the moment before the transfer says so.
+macro_rules! transfer_status {
+    () => {
+        "case entry.kind when 'debit' then ( \
+             select case when transfer.reversed_at is null then transfer.status else 'failed' end \
+             from transfers transfer where transfer.transfer_id = entry.transfer_id \
+         ) end"
+    };
+}
+pub(super) use transfer_status;
+
+/// True for an entry that fits. The status comes last, as it alone needs another table.
+macro_rules! fits {
+    () => {
+        concat!(
+            "($7::timestamptz is null or entry.booked_at >= $7) \
+             and ($8::timestamptz is null or entry.booked_at < $8) \
+             and ($9::text[] is null or entry.kind = any($9)) \
+             and ($10::bigint is null or entry.amount >= $10) \
+             and ($11::bigint is null or entry.amount <= $11) \
+             and ($12::bigint is null or entry.counterparty = $12) \
+             and ($13::text is null or strpos(lower(coalesce(entry.description, '')), lower($13)) > 0 \
+                  or strpos(lower(coalesce(entry.reference, '')), lower($13)) > 0) \
+             and ($14::text is null or $14 = case when entry.kind <> 'debit' then 'completed' else ( \
+                  select case when transfer.reversed_at is not null or transfer.status in ('failed', 'rejected') then 'reversed' \
+                              when transfer.status = 'completed' then 'completed' else 'pending' end \
+                  from transfers transfer where transfer.transfer_id = entry.transfer_id) end)"
+        )
+    };
+}
+pub(super) use fits;
+
+/// How many of an account's entries fit a filter.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct FilteredCountOf {
+    pub(crate) account_id: i64,
+    pub(crate) range: Range,
+}
+
+/// A count, which may have ended before its range did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromRow)]
+pub(crate) struct FilteredCount {
+    account_id: i64,
+    /// How many of those that were looked at.
+    pub(crate) fitting: i64,
+    seen: i64,
+}
+
+impl FilteredCount {
+    /// False when there are entries that were not looked at.
+    pub(crate) fn is_exact(self) -> bool {
+        usize::try_from(self.seen).is_ok_and(|seen| seen <= FILTERED_COUNT_MAX)
+    }
+}
+
+/// Looks at the first entries of the range only: what it costs does not grow with the account.
+const COUNT: &str = concat!(
+    "select key.account_id, part.fitting, part.seen \
+     from unnest($1::bigint[]) as key(account_id) \
+     cross join lateral ( \
+         select count(*) filter (where ",
+    fits!(),
+    ") as fitting, count(*) as seen \
+         from (select * from transactions \
+               where account_id = key.account_id and month between $2 and $4::date - ($5 < 0)::integer \
+                 and (month, revision) > ($2, $3) and (month, revision) < ($4, $5) \
+               order by month, revision limit $6) entry) part"
+);
+
+pub(super) const STATEMENTS: super::Statements = &[("count of what fits", COUNT)];
+
+impl Loader<FilteredCountOf> for ReadModels {
+    type Value = FilteredCount;
+    type Error = ReadError;
+
+    async fn load(
+        &self,
+        keys: &[FilteredCountOf],
+    ) -> Result<HashMap<FilteredCountOf, FilteredCount>, ReadError> {
+        let mut accounts_by_range: HashMap<&Range, Vec<i64>> = HashMap::new();
+        for key in keys {
+            accounts_by_range.entry(&key.range).or_default().push(key.account_id);
+        }
+        let one_more = i64::try_from(FILTERED_COUNT_MAX).unwrap_or(i64::MAX).saturating_add(1);
+        let mut counts = HashMap::with_capacity(keys.len());
+        for (range, accounts) in accounts_by_range {
+            let filter = range.filter.clone().unwrap_or_default();
+            let query = range.bind(sqlx::query_as(COUNT).bind(accounts)).bind(one_more);
+            let rows: Vec<FilteredCount> = filter.bind(query).fetch_all(&self.pool).await?;
+            counts.extend(
+                rows.into_iter()
+                    .map(|row| (FilteredCountOf { account_id: row.account_id, range: range.clone() }, row)),
+            );
+        }
+        Ok(counts)
+    }
+}
+
+/// A filter as ranges share it.
+pub(crate) type SharedFilter = Arc<EntryFilter>;

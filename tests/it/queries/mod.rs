@@ -1,0 +1,8 @@
+//! What the read side answers, and what that costs.
+
+mod clients;
+mod filters;
+mod live;
+mod partitions;
+mod plans;
+mod times;
