@@ -1,8 +1,5 @@
 //! `transactions`: every entry of every account, with the balance it left.
 
-use std::collections::BTreeSet;
-
-use chrono::NaiveDate;
 use chrono_tz::Tz;
 use sqlx::PgConnection;
 use sqlx::postgres::PgBindIterExt;
@@ -29,12 +26,6 @@ async fn apply(events: &Events<'_>, db: &mut PgConnection) -> Result<(), ApplyEr
     if rows.is_empty() {
         return Ok(());
     }
-    // A month's partition is there before its first row.
-    let months: BTreeSet<NaiveDate> = rows.iter().map(|entry| entry.month(events.time_zone)).collect();
-    sqlx::query("select transactions_month(month) from unnest($1::date[]) as new (month)")
-        .bind(months.into_iter().bind_iter())
-        .execute(&mut *db)
-        .await?;
     // Neighbours in the index next to each other; revisions stay in order, as the sort is stable.
     rows.sort_by_key(|entry| entry.account_id);
     if rows.len() >= COPY_ROWS_MIN {

@@ -3,6 +3,5 @@
 mod clients;
 mod filters;
 mod live;
-mod partitions;
 mod plans;
 mod times;

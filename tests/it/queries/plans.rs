@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use serde_json::json;
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use crate::harness::{Daybook, shared, text, until};
 
@@ -11,7 +11,6 @@ use crate::harness::{Daybook, shared, text, until};
 const ROWS: &str = "
     insert into accounts (account_id, user_id, kind, currency, status, balance, in_transit, overdraft_limit, revision, opened_at)
     select id, id, 'checking', 'EUR', 'open', 0, 0, 0, 2000, now() from generate_series(1, 20000) id;
-    select transactions_month((date '2025-01-01' + make_interval(months => n))::date) from generate_series(0, 19) n;
     insert into transactions (account_id, month, revision, transfer_id, kind, amount, balance_after, currency, counterparty, booked_at,
                               recorded_at)
     select account_id, date '2025-01-01' + make_interval(months => n / 100), n, account_id * 2000 + n,
@@ -60,7 +59,6 @@ async fn no_statement_scans_a_table() {
             assert!(!plan.lines().any(|line| line.contains("->  Sort")), "{name}:\n{plan}");
         }
     }
-    one_month_is_one_partition(&mut db).await;
     let recorded: Vec<String> = sqlx::query_scalar(
         "explain select balance_after from transactions where account_id = 5 and recorded_at <= now()
          order by recorded_at desc, revision desc limit 1",
@@ -68,32 +66,11 @@ async fn no_statement_scans_a_table() {
     .fetch_all(&mut *db)
     .await
     .unwrap();
-    let backward = recorded.iter().filter(|line| line.contains("Index Scan Backward using"));
-    assert_eq!(backward.filter(|line| line.contains("recorded_at_revision_idx")).count(), 20, "{recorded:?}");
+    let backward = |line: &String| line.contains("Index Scan Backward using transactions_recorded");
+    assert!(recorded.iter().any(backward), "{recorded:?}");
     drop(db);
     pool.close().await;
     admin.execute("drop database plans").await.unwrap();
-}
-
-async fn one_month_is_one_partition(db: &mut PgConnection) {
-    for (name, sql) in query_api::statements().into_iter().filter(|(name, _)| name.starts_with("page")) {
-        let nulls =
-            if name.contains("fits") { ", null, null, null, null, null, null, null, null" } else { "" };
-        let explain = format!(
-            "prepare month as {sql};
-             explain (analyze, costs off, timing off)
-             execute month('{{5}}', '2025-04-01', -1, '2025-05-01', -1, 51{nulls});
-             deallocate month"
-        );
-        let rows = db.fetch_all(AssertSqlSafe(explain)).await.unwrap();
-        let lines: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
-        let touched = lines
-            .iter()
-            .filter(|line| line.contains(" on transactions_") && !line.contains("never executed"));
-        let touched: Vec<&String> = touched.collect();
-        assert_eq!(touched.len(), 1, "{name}: {}", lines.join("\n"));
-        assert!(touched[0].contains("on transactions_2025_04"), "{name}: {touched:?}");
-    }
 }
 
 #[tokio::test]
