@@ -77,11 +77,13 @@ impl Ledger {
         let Ok(done) = registered else { return Ok(registered) };
         // Over the network there is a moment between the two. Whoever erases the user then, or takes the webhook off the list as one that never
         // began, does not see it; but it has been done by the time we look.
+        let is_listed = self.listed_webhook(id).await? == Some(listed);
+        // After the list: who was erased is recorded before anything leaves it for that.
         let is_erased = match listed.user_id {
             Some(user_id) => self.view_user(user_id).await?.status == UserStatus::Erased,
             None => false,
         };
-        if !is_erased && self.listed_webhook(id).await? == Some(listed) {
+        if is_listed && !is_erased {
             return Ok(Ok(done));
         }
         // It stays on the list, for whoever destroys its secret.
