@@ -35,7 +35,7 @@ pub const LEASE_LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How often a transfer that fails is tried before it is parked. Tries while the event store is away do not
 /// count, nor the first that lose their races for a stream.
 pub const DRIVE_TRIES_MAX: usize = 9;
-/// How many tries of a transfer may lose all their races for a stream before those count too. With their pauses they take some eight minutes.
+/// How many tries of a transfer, in all, may lose all their races for a stream before those count too. Their pauses come to 8 to 16 minutes.
 pub const CONTENDED_TRIES_MAX: usize = 100;
 /// How many of the tries that failed are kept for the operator.
 pub const FAILED_TRIES_KEPT: usize = 10;
@@ -45,5 +45,7 @@ pub const PARKING_RETRY: Duration = Duration::from_secs(5);
 pub const STUCK_AFTER: Duration = Duration::from_secs(60);
 /// How often parked transfers are counted when nobody says anything of them.
 pub const PARKED_COUNT_EVERY: Duration = Duration::from_secs(10);
+/// The least time between two such counts, however much is said of them.
+pub const PARKED_COUNT_PAUSE: Duration = Duration::from_secs(1);
 /// Events after which the process manager saves its place.
 pub const CHECKPOINT_EVERY_EVENTS: u64 = 20_000;

@@ -91,6 +91,12 @@ macro_rules! id {
                 self.0
             }
 
+            /// When it was made, in milliseconds since the UNIX epoch. Ids may run ahead of the clock.
+            #[must_use]
+            pub const fn made_at_ms(self) -> u64 {
+                (self.0.cast_unsigned() >> (WORKER_BITS + SEQUENCE_BITS)).saturating_add(EPOCH_MS)
+            }
+
             /// A new id; see [`Snowflakes::next`].
             pub fn generate(snowflakes: &Snowflakes, now_ms: u64) -> Self {
                 Self(snowflakes.next(now_ms))

@@ -16,6 +16,12 @@ fn ids_grow_whatever_the_clock_does() {
 }
 
 #[test]
+fn an_id_knows_when_it_was_made() {
+    let snowflakes = Snowflakes::try_new(WORKER_MAX, 0).unwrap();
+    assert_eq!(WebhookId::generate(&snowflakes, NOW).made_at_ms(), NOW);
+}
+
+#[test]
 fn more_ids_than_a_millisecond_has_borrow_from_the_next() {
     let snowflakes = Snowflakes::try_new(0, 0).unwrap();
     let ids: HashSet<_> = (0..20_000).map(|_| snowflakes.next(NOW)).collect();

@@ -1,5 +1,6 @@
 //! Execute for parked transfers: one stream for all, folded once and read on from there.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use ledger_core::dead_letter::{self, DeadLetterCommand, DeadLetterEvent, DeadLetters};
@@ -39,19 +40,25 @@ impl Ledger {
     /// How many transfers wait for an operator: they were parked, and have not ended since by another driver.
     ///
     /// # Errors
-    /// From reading the dead letters and the streams of those that are parked.
+    /// From reading the dead letters and the streams of those that are parked and not known to have ended.
     pub async fn parked_transfers(&self) -> Result<usize, StoreError> {
         let parked: Vec<Arc<str>> = {
             let mut state = self.dead_letters().lock().await;
             self.read_on(&stream::DEAD_LETTERS.into(), &mut *state).await?;
             state.parked().map(|letter| letter.stream.as_str().into()).collect()
         };
-        let mut waiting: usize = 0;
-        for stream in &parked {
+        // What has ended stays so, and is not looked at again.
+        let known = self.ended_letters().lock().clone();
+        let (mut waiting, mut ended) = (0_usize, HashSet::new());
+        for stream in parked {
             // A transfer's own stream begins with its request; whatever follows ends it, readable or not.
-            let has_ended = self.store().read_last(stream).await?.is_some_and(|last| last.revision > 0);
-            waiting = waiting.saturating_add(usize::from(!has_ended));
+            if known.contains(&stream) || self.store().events_in(&stream).await? > 1 {
+                ended.insert(stream);
+            } else {
+                waiting = waiting.saturating_add(1);
+            }
         }
+        *self.ended_letters().lock() = ended;
         Ok(waiting)
     }
 }

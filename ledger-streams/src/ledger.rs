@@ -1,5 +1,6 @@
 //! What commands go through.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -45,6 +46,8 @@ struct Inner {
     accounts: Accounts,
     claims: Mutex<Claims>,
     dead_letters: tokio::sync::Mutex<DeadLetters>,
+    /// The streams of those that are parked and are known to have ended.
+    ended_letters: Mutex<HashSet<Arc<str>>>,
     webhook_list: tokio::sync::Mutex<WebhookList>,
     /// This process's name where leases are held.
     me: Uuid,
@@ -64,6 +67,7 @@ impl Ledger {
             accounts: Accounts::new(options.snapshot_every_events),
             claims: Mutex::default(),
             dead_letters: tokio::sync::Mutex::default(),
+            ended_letters: Mutex::default(),
             webhook_list: tokio::sync::Mutex::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -85,6 +89,10 @@ impl Ledger {
 
     pub(crate) fn dead_letters(&self) -> &tokio::sync::Mutex<DeadLetters> {
         &self.inner.dead_letters
+    }
+
+    pub(crate) fn ended_letters(&self) -> &Mutex<HashSet<Arc<str>>> {
+        &self.inner.ended_letters
     }
 
     pub(crate) fn webhook_list(&self) -> &tokio::sync::Mutex<WebhookList> {

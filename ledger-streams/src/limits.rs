@@ -43,6 +43,12 @@ pub const IDS_AHEAD_MS: u64 = 10_000;
 pub const WEBHOOKS_MAX: usize = 100_000;
 /// Webhooks one user may have.
 pub const WEBHOOKS_PER_USER_MAX: usize = 20;
+/// How long a webhook that is listed may take to begin, before it is taken for one that never will.
+pub const WEBHOOK_BEGINS_WITHIN: Duration = Duration::from_secs(10 * 60);
+/// Listed webhooks of an owner whose streams are read when there is no room for another, the oldest.
+pub const WEBHOOKS_SWEPT_MAX: usize = 1_000;
+/// How long the list of webhooks is waited for while others write it, before the store is called unavailable.
+pub const WEBHOOK_LIST_PATIENCE: Duration = Duration::from_secs(5);
 /// Events of one stream read at a time.
 pub const STREAM_PAGE_EVENTS: usize = 4_096;
 

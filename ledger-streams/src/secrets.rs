@@ -17,7 +17,8 @@ const SECRET_BYTES: usize = 32;
 /// What its text begins with.
 const PREFIX: &str = "whsec_";
 
-/// What a webhook's notifications are signed with. Shown once, where it is made; never logged.
+/// What a webhook's notifications are signed with. Shown where it is made, and again to who repeats that request
+/// before anything else has happened to the webhook; never logged.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebhookSecret(Vec<u8>);
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use eventstore_node::{ExpectedRevision, StreamAppend};
+use ledger_core::user::UserStatus;
 use ledger_core::webhook::{self, WebhookCommand, WebhookEvent, WebhookState};
 use ledger_core::{Event, Rejection, WebhookId, stream};
 
@@ -13,7 +14,8 @@ use crate::webhook_list::{ListedWebhook, WebhookList, entries, list_stream};
 use crate::{Executed, Ledger, Recorded, StoreError};
 
 impl Ledger {
-    /// Executes a command on a webhook. One that is registered is listed.
+    /// Executes a command on a webhook. One that is registered is listed; one whose user is erased meanwhile is deleted again, and listed until
+    /// the caller has destroyed its secret.
     ///
     /// # Errors
     /// The outer error when the store could not do it, the inner one when the domain says no.
@@ -63,7 +65,7 @@ impl Ledger {
             Ok(batch)
         };
         let done = {
-            let mut list = self.webhook_list().lock().await;
+            let mut list = self.lock_list().await?;
             self.decide_on(&list_stream(), &mut *list, decide, batch).await?
         };
         let registered = match done {
@@ -72,14 +74,21 @@ impl Ledger {
             Ok(done) if done.events.is_empty() => self.command(id, command, context).await?,
             Ok(done) => Ok(Executed { events, position: done.position }),
         };
-        // Over the network there is a moment between the two, in which the user may have been erased; see `close_webhooks_of`.
-        if let (Ok(_), Some(user_id)) = (&registered, listed.user_id)
-            && self.is_closed(user_id).await?
-        {
-            let _ = self.command(id, &WebhookCommand::Delete, context).await?;
-            return Ok(Err(Rejection::UserErased));
+        let Ok(done) = registered else { return Ok(registered) };
+        // Over the network there is a moment between the two. Whoever erases the user then, or takes the webhook off the list as one that never
+        // began, does not see it; but it has been done by the time we look.
+        let is_listed = self.listed_webhook(id).await? == Some(listed);
+        // After the list: who was erased is recorded before anything leaves it for that.
+        let is_erased = match listed.user_id {
+            Some(user_id) => self.view_user(user_id).await?.status == UserStatus::Erased,
+            None => false,
+        };
+        if is_listed && !is_erased {
+            return Ok(Ok(done));
         }
-        Ok(registered)
+        // It stays on the list, for whoever destroys its secret.
+        let _ = self.command(id, &WebhookCommand::Delete, context).await?;
+        if is_erased { Ok(Err(Rejection::UserErased)) } else { Err(StoreError::Contended(list_stream())) }
     }
 
     /// A webhook's state.

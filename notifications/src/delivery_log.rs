@@ -4,13 +4,14 @@
 //! finds no room, because the database is slow or away, is counted and not noted. Nothing is ever delayed or decided by it.
 
 use chrono::{DateTime, Utc};
+use futures::FutureExt;
 use ledger_core::WebhookId;
 use sqlx::PgPool;
 use sqlx::postgres::PgBindIterExt;
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::endpoint::Answer;
@@ -87,29 +88,18 @@ async fn write(pool: PgPool, mut waiting: mpsc::Receiver<Attempt>, shutdown: Can
     next_sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut is_away = false;
     loop {
-        // What waits to be written again waits for nothing else.
-        while batch.len() < LOG_BATCH_MAX
-            && let Ok(attempt) = waiting.try_recv()
-        {
-            batch.push(attempt);
-        }
-        if batch.is_empty() {
-            tokio::select! {
-                biased;
-                // The first at once.
-                _ = next_sweep.tick() => if let Err(error) = sweep(&pool).await {
+        match next(&mut next_sweep, &mut waiting, &mut batch).await {
+            Next::Sweep => {
+                if let Err(error) = sweep(&pool).await {
                     tracing::debug!(%error, "the delivery log is not swept");
                     next_sweep.reset_after(LOG_RETRY_EVERY);
-                },
-                count = waiting.recv_many(&mut batch, LOG_BATCH_MAX) => if count == 0 {
-                    return;
-                },
+                }
+                continue;
             }
+            Next::Write => {}
+            Next::End => return,
         }
         let some = batch.get(..size).unwrap_or(&batch);
-        if some.is_empty() {
-            continue;
-        }
         match insert(&pool, some).await {
             Ok(()) => {
                 is_away = false;
@@ -138,6 +128,39 @@ async fn write(pool: PgPool, mut waiting: mpsc::Receiver<Attempt>, shutdown: Can
                 pause(LOG_RETRY_EVERY, &shutdown).await;
             }
         }
+    }
+}
+
+/// What the log does next.
+#[derive(Debug, PartialEq)]
+enum Next {
+    Sweep,
+    /// Write the batch.
+    Write,
+    End,
+}
+
+/// Looks at the clock before it fills the batch: attempts may come without end. What waits to be written again waits for nothing else.
+async fn next(
+    next_sweep: &mut Interval,
+    waiting: &mut mpsc::Receiver<Attempt>,
+    batch: &mut Vec<Attempt>,
+) -> Next {
+    // The first at once.
+    if next_sweep.tick().now_or_never().is_some() {
+        return Next::Sweep;
+    }
+    while batch.len() < LOG_BATCH_MAX
+        && let Ok(attempt) = waiting.try_recv()
+    {
+        batch.push(attempt);
+    }
+    if !batch.is_empty() {
+        return Next::Write;
+    }
+    tokio::select! {
+        _ = next_sweep.tick() => Next::Sweep,
+        count = waiting.recv_many(batch, LOG_BATCH_MAX) => if count == 0 { Next::End } else { Next::Write },
     }
 }
 
@@ -218,4 +241,56 @@ async fn sweep(pool: &PgPool) -> Result<(), sqlx::Error> {
         query.execute(pool).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attempt() -> Attempt {
+        Attempt {
+            webhook_id: WebhookId::from_i64(1).unwrap(),
+            message_id: "msg_1_1".into(),
+            kind: "money.received",
+            account_id: 1,
+            position: 1,
+            attempt: 1,
+            at: DateTime::UNIX_EPOCH,
+            millis: 1,
+            status: Some(200),
+            error: None,
+            delivered: true,
+        }
+    }
+
+    #[tokio::test]
+    async fn the_log_is_swept_also_while_attempts_come_without_end() {
+        let (attempts, mut waiting) = mpsc::channel(1);
+        let mut next_sweep = tokio::time::interval(Duration::from_millis(20));
+        let (mut sweeps, mut writes, mut batch) = (0, 0, vec![attempt()]);
+        let swept = async {
+            while sweeps < 3 {
+                let _ = attempts.try_send(attempt());
+                match next(&mut next_sweep, &mut waiting, &mut batch).await {
+                    Next::Sweep => sweeps += 1,
+                    Next::Write => writes += 1,
+                    Next::End => unreachable!(),
+                }
+                // One is always left, as when the database is slow.
+                batch.truncate(1);
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), swept).await.unwrap();
+        assert!(writes > 0, "nothing is written");
+        batch.clear();
+        drop((attempts, waiting.try_recv()));
+        assert_eq!(next(&mut in_an_hour(), &mut waiting, &mut batch).await, Next::End);
+    }
+
+    /// Its first tick is far away.
+    fn in_an_hour() -> Interval {
+        let hour = Duration::from_secs(60 * 60);
+        tokio::time::interval_at(tokio::time::Instant::now() + hour, hour)
+    }
 }

@@ -27,8 +27,8 @@ use self::driver::{Driven, Driver, Outcome};
 use self::partition::Partitions;
 use self::pending::{State, Transfers};
 use crate::{
-    CHECKPOINT_EVERY_EVENTS, LEASE_LOOK_EVERY, PARKED_COUNT_EVERY, PENDING_MAX, PROCESS_BATCH_EVENTS,
-    REST_MAX, STUCK_AFTER,
+    CHECKPOINT_EVERY_EVENTS, LEASE_LOOK_EVERY, PARKED_COUNT_EVERY, PARKED_COUNT_PAUSE, PENDING_MAX,
+    PROCESS_BATCH_EVENTS, REST_MAX, STUCK_AFTER,
 };
 
 const SUBSCRIBER: &str = "process-manager";
@@ -93,6 +93,8 @@ struct ProcessManager {
     caught_up: bool,
     /// When parked transfers are counted again.
     recount_at: Instant,
+    /// Not before this.
+    recount_from: Instant,
 }
 
 impl ProcessManager {
@@ -109,6 +111,7 @@ impl ProcessManager {
             everything,
             caught_up: checkpoint >= everything,
             recount_at: Instant::now(),
+            recount_from: Instant::now(),
         }
     }
 
@@ -121,7 +124,7 @@ impl ProcessManager {
         self.events_since_saved = self.events_since_saved.saturating_add(batch.events.len() as u64);
         for event in batch.events {
             if self.transfers.learn(event) {
-                self.recount_at = Instant::now();
+                self.recount_at = self.recount_from;
             }
         }
         if !self.caught_up && self.position >= self.everything {
@@ -142,6 +145,7 @@ impl ProcessManager {
         if self.counting.is_empty() && self.recount_at <= Instant::now() {
             // Now and then also unasked: one may end without a word, by a driver that slept or in another process.
             self.recount_at = Instant::now() + PARKED_COUNT_EVERY;
+            self.recount_from = Instant::now() + PARKED_COUNT_PAUSE;
             let ledger = self.ledger.clone();
             self.counting.spawn(async move { ledger.parked_transfers().await });
         }
@@ -150,8 +154,8 @@ impl ProcessManager {
     fn counted(&mut self, parked: Option<usize>) {
         match parked {
             Some(parked) => metrics::gauge!("daybook_dead_letters").set(parked as f64),
-            // Counted again at the next look.
-            None => self.recount_at = Instant::now(),
+            // Counted again soon.
+            None => self.recount_at = self.recount_from,
         }
     }
 

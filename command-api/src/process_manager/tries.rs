@@ -19,7 +19,7 @@ pub(super) struct Tries {
     pauses: ExponentialBackoff,
     /// While the store is away: that says nothing about the transfer, and is waited out.
     outage: ExponentialBackoff,
-    /// Tries in a row that lost all their races for a stream.
+    /// Tries that lost all their races for a stream, in all.
     contended: usize,
 }
 

@@ -25,8 +25,15 @@ pub(crate) async fn handle(
     caller: Caller,
     Id(webhook_id): Id<WebhookId>,
 ) -> Result<Response, Problem> {
-    let webhook = caller.managed(&api, webhook_id).await?;
-    let listed = ListedWebhook { webhook_id, user_id: webhook.user_id };
-    let deleted = delete(&api, &caller, listed).await?;
-    Ok(stands(webhook_id, deleted.ok_or_else(|| Problem::of_resource(Rejection::WebhookNotFound))?))
+    let not_found = || Problem::of_resource(Rejection::WebhookNotFound);
+    let user_id = match api.ledger.view_webhook(webhook_id).await?.webhook {
+        Some(_) => caller.managed(&api, webhook_id).await?.user_id,
+        // One that is listed and never began leaves the list.
+        None => {
+            let listed = api.ledger.listed_webhook(webhook_id).await?;
+            listed.filter(|listed| caller.may_manage(listed.user_id)).ok_or_else(not_found)?.user_id
+        }
+    };
+    let deleted = delete(&api, &caller, ListedWebhook { webhook_id, user_id }).await?;
+    Ok(stands(webhook_id, deleted.ok_or_else(not_found)?))
 }

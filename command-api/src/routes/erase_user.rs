@@ -29,12 +29,13 @@ pub(crate) async fn handle(
     if api.ledger.view_user(user_id).await?.status == UserStatus::Unknown {
         return Err(Problem::of_resource(Rejection::UserNotFound));
     }
-    webhook::forget_all(&api, &caller, user_id).await?;
     // The key first: if we crash in between, the data is gone and asking again records it.
     with_keys(&api, move |keys| keys.destroy(user_id)).await?;
     let context = caller.context(&api, stream::user(user_id));
     let executed =
         api.ledger.user(user_id, &UserCommand::Erase, &context).await?.map_err(Problem::of_resource)?;
+    // Whoever registers one looks at the user after it was listed, and we at the list after the user was erased. Asking again finishes it.
+    webhook::forget_all(&api, &caller, user_id).await?;
     let answer = UserAnswer { user_id, position: executed.position };
     Ok(placed(StatusCode::OK, answer.position, &answer))
 }

@@ -6,7 +6,7 @@ use http::{HeaderMap, StatusCode};
 use ledger_core::user::{Sealed, UserStatus};
 use ledger_core::webhook::{Settings, WebhookCommand, WebhookEvent, WebhookStatus};
 use ledger_core::{AccountId, Event, Position, Rejection, UserId, WebhookId, stream};
-use ledger_streams::{KeyStore, WebhookSecret};
+use ledger_streams::{KeyStore, ListedWebhook, WebhookSecret};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -16,7 +16,7 @@ use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::routes::answers::{placed, replayed};
 use crate::routes::register_user::with_keys;
-use crate::routes::webhook::{SettingsBody, ThresholdBody, check};
+use crate::routes::webhook::{SettingsBody, ThresholdBody, check, delete, make_room};
 
 /// A new webhook.
 #[derive(Deserialize, ToSchema)]
@@ -48,7 +48,7 @@ pub(crate) struct RegisteredAnswer {
     /// The webhook's id.
     #[schema(value_type = String, example = "258730172895232001")]
     webhook_id: WebhookId,
-    /// What notifications are signed with, after Standard Webhooks. Absent when a request is repeated after the secret was rotated.
+    /// What notifications are signed with, after Standard Webhooks. Absent when a request is repeated after the webhook was changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
     secret: Option<String>,
@@ -57,7 +57,8 @@ pub(crate) struct RegisteredAnswer {
 }
 
 /// Registers a webhook: it is told what happens from here on. The answer has the secret. A repeated request with the same `Idempotency-Key`
-/// gets the same webhook, and the secret again as long as it is the first; without a key, each request makes a webhook.
+/// by the same caller (role and subject) gets the same webhook, and the secret again as long as nothing was done to the webhook; without a key,
+/// each request makes a webhook.
 #[utoipa::path(
     post, path = "/api/v1/webhooks", tag = "webhooks",
     params(("Idempotency-Key" = Option<String>, Header)),
@@ -80,8 +81,11 @@ pub(crate) async fn handle(
     let key = body::optional_idempotency_key(idempotency_key, &headers)?;
     let settings = SettingsBody { url, types, accounts, threshold }.settings()?;
     let wanted = Wanted { user_id, settings };
-    if let Some(key) = &key
-        && let Some(claimed) = api.ledger.webhook_of_key(&caller.client(), key).await?
+    let claimed = match &key {
+        Some(key) => api.ledger.webhook_of_key(&caller.client(), key).await?,
+        None => None,
+    };
+    if let Some(claimed) = claimed
         && let Some(answer) = wanted.registered_before(&api, claimed).await?
     {
         return Ok(answer);
@@ -94,7 +98,9 @@ pub(crate) async fn handle(
         }
     }
     check(&api, &wanted.settings, user_id).await?;
-    let (webhook_id, secret, sealed) = new_secret(&api, &caller, key.as_deref()).await?;
+    let own = api.ledger.new_webhook_id()?;
+    make_room(&api, &caller, ListedWebhook { webhook_id: claimed.unwrap_or(own), user_id }).await?;
+    let (webhook_id, secret, sealed) = new_secret(&api, &caller, key.as_deref(), own).await?;
     let register =
         WebhookCommand::Register { webhook_id, user_id, settings: wanted.settings.clone(), secret: sealed };
     let context = caller.context(&api, stream::webhook(webhook_id));
@@ -109,6 +115,10 @@ pub(crate) async fn handle(
             let answer = wanted.registered_before(&api, webhook_id).await?;
             answer.ok_or_else(|| Rejection::WebhookExists.into())
         }
+        Err(Rejection::UserErased) => {
+            delete(&api, &caller, ListedWebhook { webhook_id, user_id }).await?;
+            Err(Rejection::UserErased.into())
+        }
         Err(rejection) => {
             // With a key, the request may come again.
             if key.is_none() {
@@ -119,14 +129,14 @@ pub(crate) async fn handle(
     }
 }
 
-/// An id and a secret for a webhook. With an idempotency key the id is that of the first request with it, and so is the key that its secrets
+/// An id, which is its own or an earlier one, and a secret for a webhook. With an idempotency key the id is that of the first request with it, and so is the key that its secrets
 /// are sealed with: that key was on disk before the id was claimed.
 async fn new_secret(
     api: &CommandApi,
     caller: &Caller,
     key: Option<&str>,
+    own: WebhookId,
 ) -> Result<(WebhookId, WebhookSecret, Sealed), Problem> {
-    let own = api.ledger.new_webhook_id()?;
     let (secret, sealed) = with_keys(api, move |keys| keys.create_secret(own)).await?;
     let Some(key) = key else { return Ok((own, secret, sealed)) };
     let claimed = api.ledger.claim_webhook_key(&caller.client(), key, own).await?;
@@ -168,11 +178,13 @@ impl Wanted {
         if registered.user_id != self.user_id || registered.settings != self.settings {
             return Err(Rejection::IdempotencyKeyReused.into());
         }
-        let webhook = api.ledger.view_webhook(webhook_id).await?.webhook;
-        let webhook =
-            webhook.filter(|webhook| webhook.status != WebhookStatus::Deleted).ok_or_else(deleted)?;
-        // The first answer is given again, so a secret that is no longer that of the first is not.
-        let secret = if webhook.secret == registered.secret {
+        let state = api.ledger.view_webhook(webhook_id).await?;
+        let is_untouched = state.events == 1;
+        if state.webhook.is_none_or(|webhook| webhook.status == WebhookStatus::Deleted) {
+            return Err(deleted());
+        }
+        // The first answer is given again while nothing else has happened. Later it is no lost answer, and a secret in use is not shown.
+        let secret = if is_untouched {
             with_keys(api, move |keys| keys.open_secret(webhook_id, &registered.secret)).await?
         } else {
             None

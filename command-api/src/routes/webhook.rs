@@ -127,8 +127,13 @@ impl Caller {
         }
         let webhook = api.ledger.view_webhook(id).await?.webhook;
         webhook
-            .filter(|webhook| self.0.role == Role::Operator || self.0.may_spend(webhook.user_id))
+            .filter(|webhook| self.may_manage(webhook.user_id))
             .ok_or_else(|| Problem::of_resource(Rejection::WebhookNotFound))
+    }
+
+    /// Whether webhooks of this owner are this caller's to manage.
+    pub(crate) fn may_manage(&self, owner: Option<UserId>) -> bool {
+        self.0.role == Role::Operator || self.0.may_spend(owner)
     }
 }
 
@@ -168,22 +173,52 @@ pub(crate) async fn delete(
     webhook: ListedWebhook,
 ) -> Result<Option<Position>, Problem> {
     let id = webhook.webhook_id;
-    let context = caller.context(api, stream::webhook(id));
-    let position = match api.ledger.webhook(id, &WebhookCommand::Delete, &context).await? {
-        Ok(executed) => Some(executed.position),
-        Err(Rejection::WebhookNotFound) => None,
-        Err(rejection) => return Err(rejection.into()),
-    };
+    let position = end(api, caller, id).await?;
     with_keys(api, move |keys| keys.destroy_secrets(id)).await?;
     api.ledger.unlist_webhook(webhook).await?;
-    Ok(position)
+    // One that had not begun may have by now. Its registration looks at the list after that, and we at it after the list.
+    if position.is_some() { Ok(position) } else { end(api, caller, id).await }
 }
 
-/// Deletes all webhooks of a user who is to be forgotten, those that are being registered included: nobody is told of the accounts any more,
-/// and the secrets are destroyed.
+async fn end(api: &CommandApi, caller: &Caller, id: WebhookId) -> Result<Option<Position>, Problem> {
+    let context = caller.context(api, stream::webhook(id));
+    match api.ledger.webhook(id, &WebhookCommand::Delete, &context).await? {
+        Ok(executed) => Ok(Some(executed.position)),
+        Err(Rejection::WebhookNotFound) => Ok(None),
+        Err(rejection) => Err(rejection.into()),
+    }
+}
+
+/// Deletes all webhooks of a user who has been erased: nobody is told of the accounts any more, and the secrets are destroyed. One that has not
+/// begun stays listed, unless it never will: its registration sees that the user is erased, or it is found by erasing again.
 pub(crate) async fn forget_all(api: &CommandApi, caller: &Caller, user_id: UserId) -> Result<(), Problem> {
-    for webhook in api.ledger.close_webhooks_of(user_id).await? {
+    let owner = Some(user_id);
+    for listed in api.ledger.listed_webhooks_of(owner).await? {
+        let webhook = api.ledger.view_webhook(listed.webhook_id).await?.webhook;
+        if webhook.is_some_and(|webhook| webhook.user_id == owner) {
+            delete(api, caller, listed).await?;
+        }
+    }
+    sweep(api, caller, owner).await
+}
+
+/// Makes an end of what takes room on an owner's list for nothing.
+async fn sweep(api: &CommandApi, caller: &Caller, owner: Option<UserId>) -> Result<(), Problem> {
+    for webhook in api.ledger.webhooks_in_vain(owner).await? {
         delete(api, caller, webhook).await?;
+    }
+    Ok(())
+}
+
+/// Asks for room for a webhook before anything is made for it; when there is none, looks for some.
+pub(crate) async fn make_room(
+    api: &CommandApi,
+    caller: &Caller,
+    webhook: ListedWebhook,
+) -> Result<(), Problem> {
+    if api.ledger.room_for_webhook(webhook).await?.is_err() {
+        sweep(api, caller, webhook.user_id).await?;
+        api.ledger.room_for_webhook(webhook).await??;
     }
     Ok(())
 }

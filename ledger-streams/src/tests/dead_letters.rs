@@ -1,5 +1,7 @@
 //! Parked transfers: what several processes and several operators say at once.
 
+use std::sync::Arc;
+
 use ledger_core::dead_letter::{DeadLetterCommand, Resolution, StepName, TransferParked};
 use ledger_core::{Rejection, TransferId};
 
@@ -10,6 +12,7 @@ on_each_engine! {
     of_several_processes_that_park_a_transfer_one_does,
     of_two_operators_with_different_words_one_is_heard,
     a_parked_transfers_stream_is_found_by_its_id,
+    a_parked_transfer_that_has_ended_is_counted_no_more_and_looked_at_once,
 }
 
 fn park(receipt: &TransferReceipt) -> DeadLetterCommand {
@@ -38,8 +41,12 @@ async fn say(ledger: &Ledger, command: &DeadLetterCommand) -> Result<usize, Reje
 }
 
 async fn pending(bank: &Bank) -> TransferReceipt {
+    pending_with(bank, "k").await
+}
+
+async fn pending_with(bank: &Bank, key: &str) -> TransferReceipt {
     let (from, to) = (bank.account(1_000).await, bank.account(0).await);
-    request(&bank.ledger, &wish("k", from, to, 300)).await.unwrap()
+    request(&bank.ledger, &wish(key, from, to, 300)).await.unwrap()
 }
 
 async fn of_several_processes_that_park_a_transfer_one_does(engine: Engine) {
@@ -77,4 +84,24 @@ async fn a_parked_transfers_stream_is_found_by_its_id(engine: Engine) {
     assert_eq!(&stream, receipt.run.stream());
     let run = other.transfer_run(&stream).await.unwrap();
     assert_eq!(run.process.transfer, receipt.run.process.transfer);
+}
+
+async fn a_parked_transfer_that_has_ended_is_counted_no_more_and_looked_at_once(engine: Engine) {
+    let bank = Bank::new(engine).await;
+    let (ends, waits) = (pending(&bank).await, pending_with(&bank, "l").await);
+    for receipt in [&ends, &waits] {
+        say(&bank.ledger, &park(receipt)).await.unwrap();
+    }
+    assert_eq!(bank.ledger.parked_transfers().await.unwrap(), 2);
+    assert!(bank.ledger.ended_letters().lock().is_empty());
+    bank.ledger.drive(&mut ends.run.clone()).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(bank.ledger.parked_transfers().await.unwrap(), 1);
+        let known: Vec<_> = bank.ledger.ended_letters().lock().iter().cloned().collect();
+        assert_eq!(known, [Arc::clone(ends.run.stream())]);
+    }
+    // Whoever says something of it is heard, and nothing is kept of it here.
+    say(&bank.ledger, &resolve(ends.transfer_id, Resolution::Refund)).await.unwrap();
+    assert_eq!(bank.ledger.parked_transfers().await.unwrap(), 1);
+    assert!(bank.ledger.ended_letters().lock().is_empty());
 }

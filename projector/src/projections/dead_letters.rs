@@ -1,9 +1,10 @@
 //! `dead_letters`: every transfer that was ever parked, and what happened to it since.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use ledger_core::dead_letter::{DeadLetterEvent, Resolution, StepName, TransferParked};
+use ledger_core::transfer::TransferEvent;
 use ledger_core::{Event, TransferId};
 use ledger_streams::Recorded;
 use sqlx::PgConnection;
@@ -57,6 +58,8 @@ pub(super) struct Happened<'a> {
 }
 
 async fn apply(events: &Events<'_>, db: &mut PgConnection) -> Result<(), ApplyError> {
+    // Most transfers end, and few were ever parked.
+    end(&ended(events.events), db).await?;
     let history = history(events.events)?;
     if history.is_empty() {
         return Ok(());
@@ -70,21 +73,74 @@ async fn apply(events: &Events<'_>, db: &mut PgConnection) -> Result<(), ApplyEr
 
 /// The dead letters' events among all.
 fn letters(events: &[Recorded]) -> impl Iterator<Item = (&Recorded, &DeadLetterEvent)> {
-    events.iter().filter_map(|recorded| match &recorded.event {
-        Event::DeadLetter(event) => Some((recorded, event)),
-        Event::Account(_)
-        | Event::Transfer(_)
+    events.iter().filter_map(|recorded| match happens(&recorded.event) {
+        Some(Happens::Letter(event)) => Some((recorded, event)),
+        Some(Happens::End(_)) | None => None,
+    })
+}
+
+/// What concerns dead letters.
+enum Happens<'a> {
+    /// Something is said of a transfer.
+    Letter(&'a DeadLetterEvent),
+    /// A transfer ends.
+    End(TransferId),
+}
+
+fn happens(event: &Event) -> Option<Happens<'_>> {
+    match event {
+        Event::DeadLetter(event) => Some(Happens::Letter(event)),
+        Event::Transfer(TransferEvent::Rejected(end)) => Some(Happens::End(end.transfer_id)),
+        Event::Transfer(TransferEvent::Completed(end)) => Some(Happens::End(end.transfer_id)),
+        Event::Transfer(TransferEvent::Failed(end)) => Some(Happens::End(end.transfer_id)),
+        Event::Transfer(TransferEvent::Requested(_))
+        | Event::Account(_)
         | Event::User(_)
         | Event::Reference(_)
         | Event::Statement(_)
         | Event::Webhook(_) => None,
-    })
+    }
+}
+
+const fn transfer_of(event: &DeadLetterEvent) -> TransferId {
+    match event {
+        DeadLetterEvent::Parked(parked) => parked.transfer_id,
+        DeadLetterEvent::Retried(retried) => retried.transfer_id,
+        DeadLetterEvent::Resolved(resolved) => resolved.transfer_id,
+    }
+}
+
+/// Transfers that end before anything is said of them in these events.
+pub(super) fn ended(events: &[Recorded]) -> Vec<TransferId> {
+    let (mut said, mut ended) = (HashSet::new(), Vec::new());
+    for event in events.iter().filter_map(|recorded| happens(&recorded.event)) {
+        match event {
+            Happens::Letter(letter) => {
+                said.insert(transfer_of(letter));
+            }
+            Happens::End(transfer_id) if said.contains(&transfer_id) => {}
+            Happens::End(transfer_id) => ended.push(transfer_id),
+        }
+    }
+    ended
 }
 
 pub(super) fn fold(events: &[Recorded]) -> BTreeMap<TransferId, Change<'_>> {
     let mut changes: BTreeMap<TransferId, Change<'_>> = BTreeMap::new();
-    for (recorded, event) in letters(events) {
+    for recorded in events {
         let at = recorded.recorded_at;
+        let event = match happens(&recorded.event) {
+            Some(Happens::Letter(event)) => event,
+            Some(Happens::End(transfer_id)) => {
+                if let Some(change) = changes.get_mut(&transfer_id)
+                    && change.standing == "parked"
+                {
+                    change.standing = "ended";
+                }
+                continue;
+            }
+            None => continue,
+        };
         match event {
             DeadLetterEvent::Parked(last) => {
                 let change = changes.entry(last.transfer_id).or_default();
@@ -213,6 +269,19 @@ async fn update(rows: &[(TransferId, Change<'_>)], db: &mut PgConnection) -> Res
     .execute(db)
     .await?;
     expect_rows("dead_letters", rows.len(), &result)
+}
+
+/// Those of them that were parked and waited for a word wait no more.
+async fn end(transfers: &[TransferId], db: &mut PgConnection) -> Result<(), ApplyError> {
+    if !transfers.is_empty() {
+        sqlx::query(
+            "update dead_letters set standing = 'ended' where standing = 'parked' and transfer_id = any($1)",
+        )
+        .bind(transfers.iter().map(|id| id.as_i64()).bind_iter())
+        .execute(db)
+        .await?;
+    }
+    Ok(())
 }
 
 async fn insert_history(rows: &[Happened<'_>], db: &mut PgConnection) -> Result<(), ApplyError> {

@@ -400,6 +400,26 @@ fn a_dead_letter_stands_as_was_said_last() {
 }
 
 #[test]
+fn what_was_parked_and_ends_without_a_word_has_ended() {
+    let end = || TransferEvent::Completed(TransferCompleted { transfer_id: transfer() });
+    let standing = |log: &Given| dead_letters::fold(&log.events)[&transfer()].standing;
+    let parked = given().parked(StepName::Credit, &[]);
+    assert_eq!(standing(&parked), "parked");
+    let log = parked.transfer(end());
+    assert_eq!((standing(&log), dead_letters::ended(&log.events)), ("ended", vec![]));
+    let log = log.retried();
+    assert_eq!(standing(&log), "retried");
+    // Whatever was parked in a batch before.
+    assert_eq!(dead_letters::ended(&log.after(1).events), [transfer()]);
+    // A word that was said stands.
+    let log = given().parked(StepName::Credit, &[]).resolved(Resolution::Refund).transfer(end());
+    assert_eq!((standing(&log), dead_letters::ended(&log.events)), ("resolved", vec![]));
+    // Parked after its end: the same in one batch as in two.
+    let log = given().transfer(end()).parked(StepName::Credit, &[]);
+    assert_eq!((standing(&log), dead_letters::ended(&log.events)), ("parked", vec![transfer()]));
+}
+
+#[test]
 fn a_dead_letters_history_says_who_and_why_in_order() {
     let log = given()
         .parked(StepName::Reverse, &["no room", "still none"])

@@ -28,27 +28,8 @@ pub(crate) enum Standing {
     /// It was to end as an operator said.
     Resolved,
     /// It was parked, and has ended since without an operator's word: another driver was at work.
-    // Derived, and in no table.
+    // In the table when it ended after it was parked; else derived.
     Ended,
-}
-
-impl Standing {
-    /// Whether what was parked has ended; of the others that is no matter.
-    const fn has_ended(self) -> Option<bool> {
-        match self {
-            Self::Parked => Some(false),
-            Self::Ended => Some(true),
-            Self::Retried | Self::Resolved => None,
-        }
-    }
-
-    /// What is in the table.
-    const fn said(self) -> Self {
-        match self {
-            Self::Ended => Self::Parked,
-            Self::Parked | Self::Retried | Self::Resolved => self,
-        }
-    }
 }
 
 /// How an operator said that a parked transfer is to end.
@@ -108,7 +89,7 @@ impl DeadLetterRow {
         self.transfer_status.unwrap_or(TransferStatus::Pending)
     }
 
-    /// What was said of it last, unless it has ended without a word.
+    /// What was said of it last, unless it has ended without a word. One that was parked after its end, by a driver that slept, stands as parked.
     pub(crate) fn standing(&self) -> Standing {
         match (self.standing, self.transfer_status()) {
             (Standing::Parked, TransferStatus::Pending) => Standing::Parked,
@@ -169,11 +150,21 @@ pub(crate) async fn by_transfer(pool: &PgPool, transfer_id: i64) -> Result<Optio
     Ok(row)
 }
 
-/// A range of the index by standing; the status of each is a probe of the transfers' key.
+/// A range of the index by standing. What is parked is probed by the transfers' key: a few may have been parked after their end.
 const STANDING: &str = select!(
     "where standing = $3 and transfer_id > $1 \
-       and ($4 is null or $4 = exists (select from transfers \
-                                       where transfers.transfer_id = dead_letters.transfer_id and status <> 'pending')) \
+       and (standing <> 'parked' \
+            or not exists (select from transfers \
+                           where transfers.transfer_id = dead_letters.transfer_id and status <> 'pending')) \
+     order by transfer_id limit $2"
+);
+
+/// Those too.
+const ENDED: &str = select!(
+    "where standing in ('parked', 'ended') and transfer_id > $1 \
+       and (standing = 'ended' \
+            or exists (select from transfers \
+                       where transfers.transfer_id = dead_letters.transfer_id and status <> 'pending')) \
      order by transfer_id limit $2"
 );
 
@@ -186,11 +177,8 @@ pub(crate) async fn page(
     let after = request.after.map_or(0, |cursor| cursor.0);
     let one_more = i64::try_from(request.limit).unwrap_or(0).saturating_add(1);
     let query = match standing {
-        Some(standing) => sqlx::query_as(STANDING)
-            .bind(after)
-            .bind(one_more)
-            .bind(standing.said())
-            .bind(standing.has_ended()),
+        Some(Standing::Ended) => sqlx::query_as(ENDED).bind(after).bind(one_more),
+        Some(standing) => sqlx::query_as(STANDING).bind(after).bind(one_more).bind(standing),
         None => sqlx::query_as(select!("where transfer_id > $1 order by transfer_id limit $2"))
             .bind(after)
             .bind(one_more),

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
+use eventstore::{AppendToStreamOptions, EventData, ReadStreamOptions};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::conformance::Foreign;
-use crate::harness::{Client, Daybook, Endpoint, Post, Reply, shared, text};
+use crate::harness::{Client, Daybook, Endpoint, Post, Reply, log_client, shared, text};
 
 /// Waits less than an operator's daybook before it posts again.
 pub(super) const HASTY: &[&str] =
@@ -204,6 +206,13 @@ async fn addresses_that_are_not_public_are_refused() {
     bank.post("/api/v1/webhooks", &unknown).await.refuses(400, "invalid_type");
 }
 
+/// How many there are, of all or of one user.
+async fn count(client: &Client, user: Option<&str>) -> usize {
+    const LIST: &str = "query($user: ID) { webhooks(userId: $user) { edges { node { id } } } }";
+    let data = client.graphql(LIST, json!({ "user": user })).await;
+    data["webhooks"]["edges"].as_array().unwrap().len()
+}
+
 #[tokio::test]
 async fn a_registration_that_is_repeated_makes_one_webhook() {
     let daybook = Daybook::start_with(HASTY).await;
@@ -218,6 +227,7 @@ async fn a_registration_that_is_repeated_makes_one_webhook() {
     let three =
         bank.send(header.json(&json!({ "url": endpoint.url(), "types": ["money.received"] }))).await.is(201);
     assert!(one == two && two == three, "{one} {two} {three}");
+    assert_eq!(count(&bank, None).await, 1);
     bank.deposit(&account, "1.00").await;
     bank.deposit(&account, "2.00").await;
     let told = endpoint.told(2).await;
@@ -229,14 +239,17 @@ async fn a_registration_that_is_repeated_makes_one_webhook() {
     let desk = daybook.operator("desk").await;
     assert_ne!(desk.post("/api/v1/webhooks", &body).await.is(201)["webhook_id"], one["webhook_id"]);
 
-    // The secret is shown again as long as it is the first.
+    assert_eq!(count(&desk, None).await, 2);
+
+    // The secret is shown again as long as nothing was done to the webhook.
     let path = format!("/api/v1/webhooks/{}", text(&one["webhook_id"]));
-    bank.post(&format!("{path}/rotate-secret"), &json!({})).await.is(200);
-    let rotated = bank.post("/api/v1/webhooks", &body).await.is(201);
+    bank.post(&format!("{path}/disable"), &json!({})).await.is(200);
+    let touched = bank.post("/api/v1/webhooks", &body).await.is(201);
     assert_eq!(
-        (&rotated["webhook_id"], rotated.get("secret"), &rotated["position"]),
+        (&touched["webhook_id"], touched.get("secret"), &touched["position"]),
         (&one["webhook_id"], None, &one["position"])
     );
+    assert_eq!(count(&bank, None).await, 2);
     bank.send(bank.request(reqwest::Method::DELETE, &path)).await.is(200);
     bank.post("/api/v1/webhooks", &body).await.refuses(409, "webhook_deleted");
 }
@@ -277,10 +290,100 @@ async fn a_user_who_had_twenty_webhooks_may_have_others() {
     for _ in 0..20 {
         ids.push(register(&hers, &body).await.0);
     }
+    let keys = || keys_of_webhooks(&daybook);
+    let before = keys();
     hers.post("/api/v1/webhooks", &body).await.refuses(409, "too_many_webhooks");
+    let with_key = json!({ "url": "http://127.0.0.1:1/hook", "idempotency_key": "k" });
+    hers.post("/api/v1/webhooks", &with_key).await.refuses(409, "too_many_webhooks");
+    assert_eq!(keys(), before, "what is refused leaves a key behind");
     let path = format!("/api/v1/webhooks/{}", ids[7]);
     hers.send(hers.request(reqwest::Method::DELETE, &path)).await.is(200);
-    register(&hers, &body).await;
+    register(&hers, &with_key).await;
     hers.post("/api/v1/webhooks", &body).await.refuses(409, "too_many_webhooks");
     register(&bank, &body).await;
+    assert_eq!(keys(), 21);
+}
+
+/// Key files.
+fn keys_of_webhooks(daybook: &Daybook) -> usize {
+    let shards = std::fs::read_dir(daybook.dir().join("keys/webhooks")).unwrap();
+    shards.map(|shard| std::fs::read_dir(shard.unwrap().path()).unwrap().count()).sum()
+}
+
+/// As left by a program that took no deleted webhook off the list, and by registrations that were cut short.
+#[tokio::test]
+async fn what_takes_room_for_nothing_makes_room() {
+    let daybook = Daybook::start_with(HASTY).await;
+    let bank = daybook.operator("bank").await;
+    let user = text(&bank.post("/api/v1/users", &json!({ "name": "Alice" })).await.is(201)["user_id"]);
+    let log = log_client(daybook.log());
+    let entries = (1..=20_u64).map(|id| {
+        let entry = json!({ "webhook_id": (id << 22).to_string(), "user_id": user });
+        EventData::json("$webhook", &entry).unwrap().id(Uuid::new_v4())
+    });
+    let entries: Vec<_> = entries.collect();
+    log.append_to_stream("$webhooks", &AppendToStreamOptions::default(), entries).await.unwrap();
+    let hers = daybook.customer(&user).await;
+    register(&hers, &json!({ "url": "http://127.0.0.1:1/hook" })).await;
+    let mut list = log.read_stream("$webhooks", &ReadStreamOptions::default()).await.unwrap();
+    let mut removed = 0;
+    while let Ok(Some(event)) = list.next().await {
+        removed += usize::from(event.get_original_event().event_type == "$webhook-removed");
+    }
+    assert_eq!(removed, 20);
+}
+
+#[tokio::test]
+async fn an_id_that_is_listed_and_never_began_is_unlisted_by_whose_it_is() {
+    let daybook = Daybook::start_with(HASTY).await;
+    let bank = daybook.operator("bank").await;
+    let user = async |name: &str| {
+        text(&bank.post("/api/v1/users", &json!({ "name": name })).await.is(201)["user_id"])
+    };
+    let (alice, bob) = (user("Alice").await, user("Bob").await);
+    let log = log_client(daybook.log());
+    let entry = json!({ "webhook_id": "4194304", "user_id": alice });
+    let entry = EventData::json("$webhook", &entry).unwrap().id(Uuid::new_v4());
+    log.append_to_stream("$webhooks", &AppendToStreamOptions::default(), entry).await.unwrap();
+    let count = async || {
+        let mut list = log.read_stream("$webhooks", &ReadStreamOptions::default()).await.unwrap();
+        let mut count = 0;
+        while let Ok(Some(_)) = list.next().await {
+            count += 1;
+        }
+        count
+    };
+    for (who, entries) in [(&bob, 1), (&alice, 2), (&alice, 2)] {
+        let client = daybook.customer(who).await;
+        let delete = client.request(reqwest::Method::DELETE, "/api/v1/webhooks/4194304");
+        client.send(delete).await.refuses(404, "webhook_not_found");
+        assert_eq!(count().await, entries);
+    }
+}
+
+#[tokio::test]
+async fn who_is_erased_has_no_webhook_and_leaves_no_mark_on_the_list() {
+    let daybook = Daybook::start_with(HASTY).await;
+    let bank = daybook.operator("bank").await;
+    let user = async |name: &str| {
+        text(&bank.post("/api/v1/users", &json!({ "name": name })).await.is(201)["user_id"])
+    };
+    let (alice, bob) = (user("Alice").await, user("Bob").await);
+    let erase = async |who: &str| {
+        bank.send(bank.request(reqwest::Method::DELETE, &format!("/api/v1/users/{who}"))).await.is(200)
+    };
+    erase(&bob).await;
+    let log = log_client(daybook.log());
+    let mut list = log.read_stream("$webhooks", &ReadStreamOptions::default()).await.unwrap();
+    assert!(list.next().await.is_err(), "Bob had none, and there is a list");
+
+    let body = json!({ "url": "http://127.0.0.1:1/hook", "user_id": alice });
+    register(&bank, &body).await;
+    register(&bank, &json!({ "url": "http://127.0.0.1:1/hook" })).await;
+    assert_eq!(keys_of_webhooks(&daybook), 2);
+    erase(&alice).await;
+    assert_eq!((count(&bank, Some(&alice)).await, count(&bank, None).await), (0, 1));
+    assert_eq!(keys_of_webhooks(&daybook), 1);
+    bank.post("/api/v1/webhooks", &body).await.refuses(400, "user_erased");
+    erase(&alice).await;
 }

@@ -381,6 +381,10 @@ impl Books {
             _ => "rejected",
         };
         transfer.end = Some((how, reason, event.position));
+        // What was parked and ends without a word waits for none any more.
+        if transfer.last_word == "parked" {
+            transfer.last_word = "ended";
+        }
     }
 }
 
