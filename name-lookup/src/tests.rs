@@ -60,6 +60,24 @@ async fn a_name_is_asked_for_once_while_its_answer_may_be_remembered() {
     assert_eq!(server.await.unwrap(), 2, "one for each kind of address");
 }
 
+#[tokio::test]
+async fn a_name_is_found_by_one_kind_of_address_when_nobody_answers_for_the_other() {
+    let (socket, names) = silent().await;
+    let server = tokio::spawn(async move {
+        let mut buffer = [0; 512];
+        loop {
+            let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
+            let answer = answer(&buffer[..length]);
+            // Its last octets are the address.
+            if answer.ends_with(&[192, 0, 2, 7]) {
+                socket.send_to(&answer, from).await.unwrap();
+            }
+        }
+    });
+    assert_eq!(names.addresses("shop.example").await.unwrap(), FOUND[..1]);
+    server.abort();
+}
+
 /// The reason for all this: more names than there are threads, and nobody has to wait for them.
 #[test]
 fn names_that_nobody_answers_block_nobody_else() {
