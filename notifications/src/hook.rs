@@ -180,6 +180,7 @@ impl Hook {
     /// Forgets what it had to be told, and goes on from another place.
     pub(crate) fn go_to(&mut self, position: Position, along: Position) {
         self.queue.clear();
+        self.keyless_since = None;
         self.time += 1;
         self.read_to = position;
         self.reading = if position < along || !self.is_enabled() { Reading::Behind } else { Reading::Along };

@@ -73,6 +73,11 @@ impl Queue {
         self.outstanding.len()
     }
 
+    /// False when there is nothing in it but the one that is tried: what comes of that must count, or it would be tried for ever.
+    pub(crate) fn may_be_forgotten(&self) -> bool {
+        self.len() > usize::from(self.in_flight > 0)
+    }
+
     /// How many more it takes: little while nothing gets through, or while memory for all is `tight`.
     pub(crate) fn room(&self, tight: bool) -> usize {
         self.capacity(tight).saturating_sub(self.len())
@@ -119,6 +124,10 @@ impl Queue {
     /// Takes one up. They come in the order of the log.
     pub(crate) fn push(&mut self, notification: Arc<Notification>) {
         let account = notification.account;
+        // What failed was not among what is read again: it was told meanwhile, or nobody wants it any more.
+        self.inherited = self.inherited.filter(|(failing, _)| {
+            notification.position <= *failing || self.outstanding.contains_key(failing)
+        });
         self.outstanding.insert(notification.position, account);
         match self.lanes.entry(account) {
             Entry::Occupied(mut lane) => {

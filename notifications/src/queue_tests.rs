@@ -314,3 +314,24 @@ fn while_memory_is_tight_it_takes_less_and_least_while_it_is_down() {
     down.queue.push(told(1, 1));
     assert!(!down.queue.wants_more(true));
 }
+
+#[test]
+fn the_only_one_is_not_forgotten_while_it_is_tried() {
+    let mut given = given(&[]);
+    assert!(!given.queue.may_be_forgotten(), "there is nothing");
+    given.queue.push(told(1, 1));
+    assert!(given.queue.may_be_forgotten());
+    given.posts();
+    assert!(!given.queue.may_be_forgotten());
+    given.queue.push(told(2, 1));
+    assert!(given.queue.may_be_forgotten());
+}
+
+#[test]
+fn what_failed_before_and_is_told_by_now_says_nothing_about_what_comes() {
+    let mut given = given(&[]);
+    given.queue = Queue::new(RETRY, Some((7, given.at - TimeDelta::days(2))));
+    // Read again from before it: nobody wants it any more.
+    given.queue.push(told(8, 2));
+    assert_eq!(given.queue.failing_since(), None);
+}

@@ -9,27 +9,42 @@ use tokio::time::{Instant, sleep_until};
 pub(super) struct Fence {
     lease: Lease,
     until: watch::Sender<Option<Instant>>,
+    /// How often the lease had been elsewhere when what is known under it was loaded.
+    passes: u64,
 }
 
 impl Fence {
     pub(super) fn new(lease: Lease) -> Self {
         let until = watch::Sender::new(lease.held_until());
-        Self { lease, until }
+        Self { until, passes: lease.passes(), lease }
+    }
+
+    /// Takes the lease, if it can be had: what is known under it is loaded from here on.
+    pub(super) async fn begin(&mut self) -> Result<bool, StoreError> {
+        let held = self.lease.attend().await;
+        self.passes = self.lease.passes();
+        self.tell();
+        held
     }
 
     pub(super) fn is_held(&self) -> bool {
-        self.lease.is_held()
+        self.lease.is_held() && self.is_current()
     }
 
     pub(super) fn is_due(&self) -> bool {
-        self.lease.is_due()
+        self.lease.is_due() || !self.is_current()
     }
 
-    /// See [`Lease::attend`].
+    /// False when another process had the lease since [`Self::begin`]: what is known is out of date.
+    const fn is_current(&self) -> bool {
+        self.lease.passes() == self.passes
+    }
+
+    /// See [`Lease::attend`]. False also when another process had it meanwhile.
     pub(super) async fn attend(&mut self) -> Result<bool, StoreError> {
         let held = self.lease.attend().await;
         self.tell();
-        held
+        Ok(held? && self.is_current())
     }
 
     /// See [`Ledger::save_places`].
@@ -38,6 +53,9 @@ impl Fence {
         ledger: &Ledger,
         places: &[(String, T)],
     ) -> Result<bool, StoreError> {
+        if !self.is_held() {
+            return Ok(false);
+        }
         let saved = ledger.save_places(&mut self.lease, places).await;
         self.tell();
         saved
@@ -55,7 +73,7 @@ impl Fence {
 
     fn tell(&self) {
         self.until.send_if_modified(|until| {
-            *until = self.lease.held_until();
+            *until = self.lease.held_until().filter(|_| self.is_current());
             // A renewal is seen when it matters; nobody need be woken for it.
             until.is_none()
         });

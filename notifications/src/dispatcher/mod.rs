@@ -15,6 +15,7 @@ mod posting;
 mod reading;
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Instant;
 
 use futures::future::BoxFuture;
@@ -29,7 +30,7 @@ use self::fence::Fence;
 use self::line::Line;
 use self::opening::Opened;
 use self::places::Loaded;
-use crate::endpoint::{Answer, Endpoints};
+use crate::endpoint::{Answer, Endpoints, Target};
 use crate::facts::Facts;
 use crate::hook::Hook;
 use crate::index::Index;
@@ -59,7 +60,7 @@ pub async fn run(
     loop {
         // What one process knows is out of date when another has been at it: it is loaded anew with the lease in hand.
         is_listed = is_listed || !ledger.listed_webhooks().await?.is_empty();
-        let held = !is_listed || fence.attend().await?;
+        let held = !is_listed || fence.begin().await?;
         if let Some(ready) = ready.take() {
             ready();
         }
@@ -123,6 +124,8 @@ struct Dispatcher {
 /// A post that has ended.
 struct Posted {
     webhook_id: WebhookId,
+    /// Where it went.
+    target: Arc<Target>,
     due: Due,
     /// None when the post was given up because the lease ended.
     answer: Option<Answer>,
@@ -165,7 +168,7 @@ impl Dispatcher {
                     }
                     self.save_if_moved().await?;
                     if self.free() == 0 {
-                        self.forget_what_is_down();
+                        self.forget_what_gets_nowhere();
                     }
                 }
             }

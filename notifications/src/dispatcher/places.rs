@@ -30,10 +30,11 @@ impl Loaded {
         options: &NotificationOptions,
         fence: &mut Fence,
     ) -> Result<Option<Self>, StoreError> {
-        // Before the list: whoever registers from here on is seen by the subscription.
+        // Both before the list: whoever registers from here on is seen by the subscription.
         let head = ledger.store().head().await?;
+        let place = ledger.load_place(SUBSCRIBER).await?;
         let listed = ledger.listed_webhooks().await?;
-        let along = match ledger.load_place(SUBSCRIBER).await? {
+        let along = match place {
             Some(position) => position,
             None if listed.is_empty() => head,
             None => 0,
@@ -139,17 +140,17 @@ impl Dispatcher {
             if !self.fence.save_places(&self.ledger, &places).await? {
                 return Ok(());
             }
+            for (id, place) in some {
+                if let Some(hook) = self.hooks.get_mut(id) {
+                    hook.saved = *place;
+                }
+            }
         }
         // While there is nobody to tell, any process may say how far it came.
         if self.hooks.is_empty() {
             self.ledger.save_checkpoint(SUBSCRIBER, along).await?;
         } else if !self.fence.save_places(&self.ledger, &[(SUBSCRIBER.to_owned(), along)]).await? {
             return Ok(());
-        }
-        for (id, place) in changed {
-            if let Some(hook) = self.hooks.get_mut(&id) {
-                hook.saved = place;
-            }
         }
         self.moved = false;
         Ok(())

@@ -31,10 +31,10 @@ impl Dispatcher {
             let lapse = self.fence.lapse();
             self.posts.spawn(async move {
                 let answer = tokio::select! {
-                    answer = endpoints.post(target, &due.notification) => Some(answer),
+                    answer = endpoints.post(Arc::clone(&target), &due.notification) => Some(answer),
                     () = lapse => None,
                 };
-                Posted { webhook_id: id, due, answer }
+                Posted { webhook_id: id, target, due, answer }
             });
         }
         if self.posts.len() >= IN_FLIGHT_MAX {
@@ -70,7 +70,7 @@ impl Dispatcher {
 
     /// A post has ended.
     pub(super) async fn settle(&mut self, posted: Result<Posted, JoinError>) -> Result<(), StoreError> {
-        let Posted { webhook_id, due, answer } = match posted {
+        let Posted { webhook_id, target, due, answer } = match posted {
             Ok(posted) => posted,
             // Its lane would wait for ever; starting anew is what mends it.
             Err(error) => {
@@ -109,12 +109,14 @@ impl Dispatcher {
                 ));
             }
         }
+        // What an endpoint said that was left since says nothing about the new one.
+        let is_of_now = hook.target.as_ref().is_some_and(|now| Arc::ptr_eq(now, &target));
         self.outstanding -= before - hook.queue.len();
         if hook.reading == Reading::Behind {
             self.to_read.push(webhook_id);
         }
         self.to_post.push(webhook_id);
-        match give_up {
+        match give_up.filter(|_| is_of_now) {
             Some(reason) => self.disable(webhook_id, reason).await,
             None => Ok(()),
         }
@@ -155,7 +157,7 @@ impl Dispatcher {
         }
         let drain = async {
             while let Some(posted) = self.posts.join_next().await {
-                let Ok(Posted { webhook_id, due, answer: Some(answer) }) = posted else { continue };
+                let Ok(Posted { webhook_id, due, answer: Some(answer), .. }) = posted else { continue };
                 count(&answer);
                 if let Some(hook) = self.hooks.get_mut(&webhook_id).filter(|_| answer.is_delivered()) {
                     hook.queue.delivered(due.notification.account, false);
@@ -166,6 +168,8 @@ impl Dispatcher {
             }
         };
         let _ = tokio::time::timeout(DRAIN_TIME, drain).await;
+        // What is still under way is not, once the lease is given back.
+        self.posts.shutdown().await;
     }
 }
 

@@ -36,7 +36,7 @@ impl Dispatcher {
         self.along = batch.position;
         // Not before all were told up to here: what is forgotten is read again from where each of them is.
         if self.free() == 0 {
-            self.forget_what_is_down();
+            self.forget_what_gets_nowhere();
         }
         Ok(())
     }
@@ -183,8 +183,16 @@ impl Dispatcher {
     }
 
     /// Memory is for those who get somewhere. What is forgotten is read again.
-    pub(super) fn forget_what_is_down(&mut self) {
-        for hook in self.hooks.values_mut().filter(|hook| hook.queue.is_down() && hook.queue.len() > 0) {
+    pub(super) fn forget_what_gets_nowhere(&mut self) {
+        self.forget(|hook| hook.queue.is_down());
+        // Endpoints that refuse some and take others, and those that nothing can be signed for, may fill it as well.
+        if self.free() == 0 {
+            self.forget(|hook| hook.target.is_none() || hook.queue.failing_since().is_some());
+        }
+    }
+
+    fn forget(&mut self, whom: impl Fn(&Hook) -> bool) {
+        for hook in self.hooks.values_mut().filter(|hook| hook.queue.may_be_forgotten() && whom(hook)) {
             self.outstanding -= hook.queue.len();
             hook.forget(self.along);
             self.to_read.push(hook.id());
