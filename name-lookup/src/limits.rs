@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Look-ups under way; others wait for a place within their time. Each is two sockets at most name servers.
+/// Look-ups under way, each of another name; others wait for a place within their time. Each is two sockets at most name servers.
 pub const LOOKUPS_MAX: usize = 1_024;
 /// How long a look-up may take, whatever it takes.
 pub const LOOKUP_TIME_MAX: Duration = Duration::from_secs(5);

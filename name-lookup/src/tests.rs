@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
-use crate::{LOOKUP_TIME_MAX, LookupError, Names};
+use crate::{LOOKUP_TIME_MAX, LOOKUPS_MAX, LookupError, Names};
 
 /// Enough for a busy machine, and far less than a look-up that nobody answers takes.
 const AT_ONCE: Duration = Duration::from_secs(1);
@@ -103,6 +103,22 @@ fn names_that_nobody_answers_block_nobody_else() {
         }
         assert!(asked.elapsed() < 2 * LOOKUP_TIME_MAX, "{:?}", asked.elapsed());
     });
+}
+
+#[tokio::test]
+async fn many_who_wait_for_few_names_leave_room_for_others() {
+    let (socket, names) = silent().await;
+    let mut stuck = JoinSet::new();
+    for number in 0..2 * LOOKUPS_MAX {
+        let names = names.clone();
+        stuck.spawn(async move { names.addresses(&format!("{}.shop.example", number % 8)).await });
+    }
+    // All of them have asked: here there is one thread.
+    socket.recv_from(&mut [0; 512]).await.unwrap();
+    let asked = Instant::now();
+    assert_eq!(names.addresses("localhost").await.unwrap()[0], IpAddr::V4(Ipv4Addr::LOCALHOST));
+    assert!(asked.elapsed() < AT_ONCE, "{:?}", asked.elapsed());
+    assert!(stuck.try_join_next().is_none(), "all of them wait");
 }
 
 /// Also when each of them says that it is an address, as the system's resolver would have found.
