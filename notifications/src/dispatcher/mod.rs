@@ -13,6 +13,7 @@ mod opening;
 mod places;
 mod posting;
 mod reading;
+mod turns;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use self::fence::Fence;
 use self::line::Line;
 use self::opening::Opened;
 use self::places::Loaded;
+use self::turns::Turns;
 use crate::endpoint::{Answer, Endpoints, Target};
 use crate::facts::Facts;
 use crate::hook::Hook;
@@ -109,7 +111,7 @@ struct Dispatcher {
     openings: JoinSet<Opened>,
     readings: FuturesUnordered<BoxFuture<'static, Alone>>,
     /// Webhooks that may want to read on their own.
-    to_read: Line,
+    to_read: Turns,
     /// Webhooks that may want to post.
     to_post: Line,
     timers: BTreeSet<(Instant, WebhookId)>,
@@ -199,7 +201,9 @@ impl Dispatcher {
             && self.free() > 0
             && let Some(id) = self.to_read.pop()
         {
-            self.read_alone(id, None);
+            if self.read_alone(id, None) {
+                self.to_read.was_taken();
+            }
         }
         while self.posts.len() < IN_FLIGHT_MAX
             && let Some(id) = self.to_post.pop()

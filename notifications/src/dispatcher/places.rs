@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use super::fence::Fence;
 use super::line::Line;
+use super::turns::Turns;
 use super::{Dispatcher, SUBSCRIBER};
 use crate::endpoint::Endpoints;
 use crate::facts::Facts;
@@ -84,10 +85,10 @@ impl Dispatcher {
     ) -> Result<Self, StoreError> {
         let endpoints = Endpoints::new(&options)
             .map_err(|error| StoreError::Unavailable(format!("certificates to trust: {error}").into()))?;
-        let (mut hooks, mut index, mut to_read) = (HashMap::new(), Index::default(), Line::default());
+        let (mut hooks, mut index, mut to_read) = (HashMap::new(), Index::default(), Turns::default());
         for hook in loaded.hooks {
             index.insert(&hook.webhook);
-            to_read.push(hook.id());
+            to_read.push(hook.id(), hook.read_to);
             hooks.insert(hook.id(), hook);
         }
         tracing::info!(webhooks = hooks.len(), position = loaded.along, "notifications go on");

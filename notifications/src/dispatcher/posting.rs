@@ -113,7 +113,7 @@ impl Dispatcher {
         let is_of_now = hook.target.as_ref().is_some_and(|now| Arc::ptr_eq(now, &target));
         self.outstanding -= before - hook.queue.len();
         if hook.reading == Reading::Behind {
-            self.to_read.push(webhook_id);
+            self.to_read.push(webhook_id, hook.read_to);
         }
         self.to_post.push(webhook_id);
         match give_up.filter(|_| is_of_now) {

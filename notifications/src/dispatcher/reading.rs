@@ -60,7 +60,7 @@ impl Dispatcher {
             }
             if free == 0 || hook.queue.room(tight) == 0 {
                 hook.fall_behind(notification.position.saturating_sub(1));
-                self.to_read.push(id);
+                self.to_read.push(id, hook.read_to);
                 continue;
             }
             hook.queue.push(Arc::clone(&notification));
@@ -112,17 +112,17 @@ impl Dispatcher {
         if is_whole && self.to_read.is_empty() && self.free() > 0 {
             self.read_alone(webhook_id, Some(subscription));
         } else {
-            self.to_read.push(webhook_id);
+            self.to_read.push(webhook_id, read_to);
         }
         Ok(())
     }
 
-    /// Lets a webhook that is behind read on, if it has room for what it reads.
-    pub(super) fn read_alone(&mut self, id: WebhookId, subscription: Option<Subscription>) {
+    /// Lets a webhook that is behind read on, if it has room for what it reads. True when it does.
+    pub(super) fn read_alone(&mut self, id: WebhookId, subscription: Option<Subscription>) -> bool {
         let (free, tight) = (self.free(), self.is_tight());
-        let Some(hook) = self.hooks.get_mut(&id) else { return };
+        let Some(hook) = self.hooks.get_mut(&id) else { return false };
         if hook.reading != Reading::Behind || !hook.is_enabled() || !hook.queue.wants_more(tight) {
-            return;
+            return false;
         }
         hook.reading = Reading::Alone;
         let (time, room) = (hook.time, hook.queue.room(tight).min(free).min(BATCH_EVENTS));
@@ -133,6 +133,7 @@ impl Dispatcher {
             let batch = subscription.next_undecoded(BATCH_EVENTS).await;
             Alone { webhook_id: id, time, room, subscription, batch }
         }));
+        true
     }
 
     /// A webhook was registered, changed, or is no more.
@@ -177,7 +178,7 @@ impl Dispatcher {
             return Ok(());
         }
         self.index.insert(&hook.webhook);
-        self.to_read.push(id);
+        self.to_read.push(id, hook.read_to);
         self.to_post.push(id);
         Ok(())
     }
@@ -195,7 +196,7 @@ impl Dispatcher {
         for hook in self.hooks.values_mut().filter(|hook| hook.queue.may_be_forgotten() && whom(hook)) {
             self.outstanding -= hook.queue.len();
             hook.forget(self.along);
-            self.to_read.push(hook.id());
+            self.to_read.push(hook.id(), hook.read_to);
         }
     }
 }
