@@ -50,6 +50,8 @@ pub(crate) struct Hook {
     pub(crate) target: Option<Arc<Target>>,
     /// True while that is being made.
     pub(crate) is_opening: bool,
+    /// True while an event that disables it is being written.
+    pub(crate) is_disabling: bool,
     /// Since when there has been no key to open its secret with.
     pub(crate) keyless_since: Option<Instant>,
     /// Its place as it was saved last.
@@ -100,6 +102,7 @@ impl Hook {
             time: 0,
             target: None,
             is_opening: false,
+            is_disabling: false,
             keyless_since: None,
             saved,
             timer: None,

@@ -47,6 +47,18 @@ impl Fence {
         Ok(held? && self.is_current())
     }
 
+    /// Renews it, if it is held and that is due: within what may take long.
+    pub(super) async fn keep(&mut self) -> Result<(), StoreError> {
+        if !self.is_held() || !self.is_due() {
+            return Ok(());
+        }
+        match self.attend().await {
+            // While the store is away nothing is known; without the lease nothing is posted.
+            Err(error) if !error.is_transient() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// See [`Ledger::save_places`].
     pub(super) async fn save_places<T: Serialize + Sync>(
         &mut self,

@@ -109,6 +109,7 @@ struct Dispatcher {
     along: Position,
     posts: JoinSet<Posted>,
     openings: JoinSet<Opened>,
+    disablings: JoinSet<(WebhookId, Result<(), StoreError>)>,
     readings: FuturesUnordered<BoxFuture<'static, Alone>>,
     /// Webhooks that may want to read on their own.
     to_read: Turns,
@@ -157,12 +158,13 @@ impl Dispatcher {
                 batch = subscription.next_undecoded(BATCH_EVENTS) => self.learn(batch?).await?,
                 Some(alone) = self.readings.next() => self.learn_alone(alone).await?,
                 Some(posted) = self.posts.join_next() => {
-                    self.settle(posted).await?;
+                    self.settle(posted)?;
                     while let Some(posted) = self.posts.try_join_next() {
-                        self.settle(posted).await?;
+                        self.settle(posted)?;
                     }
                 }
-                Some(opened) = self.openings.join_next() => self.opened(opened).await?,
+                Some(opened) = self.openings.join_next() => self.opened(opened)?,
+                Some(disabled) = self.disablings.join_next() => self.disabled(disabled)?,
                 () = sleep_until(timer) => self.wake(),
                 _ = save.tick() => {
                     if !self.attend().await? {

@@ -35,7 +35,7 @@ impl Dispatcher {
     }
 
     /// A secret was opened, or could not be.
-    pub(super) async fn opened(&mut self, opened: Result<Opened, JoinError>) -> Result<(), StoreError> {
+    pub(super) fn opened(&mut self, opened: Result<Opened, JoinError>) -> Result<(), StoreError> {
         let Opened { webhook_id: id, events, target } =
             opened.map_err(|error| StoreError::Unavailable(format!("a key was not read: {error}").into()))?;
         let Some(hook) = self.hooks.get_mut(&id) else { return Ok(()) };
@@ -54,7 +54,7 @@ impl Dispatcher {
                 self.look_again(id, now + self.options.retry_max.min(KEY_RETRY_EVERY));
                 // It may be that the directory of keys is not there yet.
                 if now - since >= self.options.disable_keyless_after {
-                    return self.disable(id, "its signing key is gone".to_owned()).await;
+                    self.disable(id, "its signing key is gone".to_owned());
                 }
             }
             Err(error) => {

@@ -104,6 +104,7 @@ impl Dispatcher {
             along: loaded.along,
             posts: JoinSet::new(),
             openings: JoinSet::new(),
+            disablings: JoinSet::new(),
             readings: FuturesUnordered::new(),
             to_read,
             to_post: Line::default(),

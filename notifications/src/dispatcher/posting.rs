@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use chrono::{TimeDelta, Utc};
 use ledger_core::webhook::WebhookCommand;
 use ledger_core::{WebhookId, stream};
-use ledger_streams::{Context, StoreError};
+use ledger_streams::{Context, Ledger, StoreError};
 use tokio::task::JoinError;
 
 use super::{Dispatcher, Posted};
@@ -69,7 +69,7 @@ impl Dispatcher {
     }
 
     /// A post has ended.
-    pub(super) async fn settle(&mut self, posted: Result<Posted, JoinError>) -> Result<(), StoreError> {
+    pub(super) fn settle(&mut self, posted: Result<Posted, JoinError>) -> Result<(), StoreError> {
         let Posted { webhook_id, target, due, answer } = match posted {
             Ok(posted) => posted,
             // Its lane would wait for ever; starting anew is what mends it.
@@ -116,35 +116,32 @@ impl Dispatcher {
             self.to_read.push(webhook_id, hook.read_to);
         }
         self.to_post.push(webhook_id);
-        match give_up.filter(|_| is_of_now) {
-            Some(reason) => self.disable(webhook_id, reason).await,
-            None => Ok(()),
+        if let Some(reason) = give_up.filter(|_| is_of_now) {
+            self.disable(webhook_id, reason);
         }
+        Ok(())
     }
 
-    /// Disables a webhook for good reason. It has its effect when the event comes by.
-    pub(super) async fn disable(&mut self, id: WebhookId, reason: String) -> Result<(), StoreError> {
-        let context = Context {
-            correlation_id: stream::webhook(id).into(),
-            causation_id: None,
-            actor: "system:notifications".into(),
-            booked_at: self.ledger.now(),
-        };
-        match self.ledger.webhook(id, &WebhookCommand::Disable(reason.clone()), &context).await {
-            Ok(Ok(executed)) => {
-                if !executed.events.is_empty() {
-                    tracing::warn!(webhook.id = %id, %reason, "a webhook is disabled");
-                }
-                Ok(())
-            }
-            // It was deleted meanwhile.
-            Ok(Err(_)) => Ok(()),
-            Err(error) if error.is_transient() => {
-                tracing::debug!(%error, "not disabled yet");
-                Ok(())
-            }
-            Err(error) => Err(error),
+    /// Disables a webhook for good reason, beside the dispatcher. It has its effect when the event comes by.
+    pub(super) fn disable(&mut self, id: WebhookId, reason: String) {
+        let Some(hook) = self.hooks.get_mut(&id).filter(|hook| !hook.is_disabling) else { return };
+        hook.is_disabling = true;
+        let ledger = self.ledger.clone();
+        self.disablings.spawn(async move { (id, disable(&ledger, id, reason).await) });
+    }
+
+    /// A webhook was disabled, or could not be: then the next failure tries again.
+    pub(super) fn disabled(
+        &mut self,
+        disabled: Result<(WebhookId, Result<(), StoreError>), JoinError>,
+    ) -> Result<(), StoreError> {
+        let (id, result) = disabled.map_err(|error| {
+            StoreError::Unavailable(format!("a webhook was not disabled: {error}").into())
+        })?;
+        if let Some(hook) = self.hooks.get_mut(&id) {
+            hook.is_disabling = false;
         }
+        result
     }
 
     /// Waits a while for posts under way: what arrives now need not be sent again.
@@ -170,6 +167,30 @@ impl Dispatcher {
         let _ = tokio::time::timeout(DRAIN_TIME, drain).await;
         // What is still under way is not, once the lease is given back.
         self.posts.shutdown().await;
+    }
+}
+
+async fn disable(ledger: &Ledger, id: WebhookId, reason: String) -> Result<(), StoreError> {
+    let context = Context {
+        correlation_id: stream::webhook(id).into(),
+        causation_id: None,
+        actor: "system:notifications".into(),
+        booked_at: ledger.now(),
+    };
+    match ledger.webhook(id, &WebhookCommand::Disable(reason.clone()), &context).await {
+        Ok(Ok(executed)) => {
+            if !executed.events.is_empty() {
+                tracing::warn!(webhook.id = %id, %reason, "a webhook is disabled");
+            }
+            Ok(())
+        }
+        // It was deleted meanwhile.
+        Ok(Err(_)) => Ok(()),
+        Err(error) if error.is_transient() => {
+            tracing::debug!(%error, "not disabled yet");
+            Ok(())
+        }
+        Err(error) => Err(error),
     }
 }
 

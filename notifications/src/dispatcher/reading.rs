@@ -21,6 +21,7 @@ impl Dispatcher {
         let mut somebody = self.somebody_reads_along();
         for event in batch.events {
             let position = event.position();
+            self.fence.keep().await?;
             if event.stream().starts_with(stream::WEBHOOK) {
                 self.learn_of_webhook(&event.decode()?).await?;
                 somebody = self.somebody_reads_along();
@@ -85,6 +86,7 @@ impl Dispatcher {
             if position > self.along {
                 break;
             }
+            self.fence.keep().await?;
             if let Some(notification) = told_to(hook, event, &mut self.facts).await? {
                 if room == 0 {
                     is_whole = false;
