@@ -335,3 +335,22 @@ fn what_failed_before_and_is_told_by_now_says_nothing_about_what_comes() {
     given.queue.push(told(8, 2));
     assert_eq!(given.queue.failing_since(), None);
 }
+
+#[test]
+fn an_endpoint_that_is_down_is_tried_every_minute_however_long_its_lanes_wait() {
+    let mut given = given(&[(1, 1)]);
+    given.queue.retry = Retry { max: Duration::from_secs(3600), ..RETRY };
+    for attempt in 1..=20 {
+        assert_eq!(given.queue.next(given.now).unwrap().attempt, attempt);
+        given.fails(1);
+        let wait = given.queue.next_due().unwrap() - given.now;
+        assert!(!given.queue.is_down() || wait <= DOWN_PAUSE_MAX * 2, "{wait:?}: more than jitter");
+        assert!(given.posts().is_empty());
+        given.passes(wait);
+    }
+    given.posts();
+    given.queue.failed(account(1), Some(RETRY_AFTER_MAX), given.now, given.at);
+    assert_eq!(given.queue.next_due().unwrap() - given.now, RETRY_AFTER_MAX, "unless it asks for that");
+    given.passes(DOWN_PAUSE_MAX * 2);
+    assert!(given.posts().is_empty());
+}
