@@ -54,6 +54,8 @@ pub(crate) struct Hook {
     pub(crate) is_disabling: bool,
     /// Since when there has been no key to open its secret with.
     pub(crate) keyless_since: Option<Instant>,
+    /// When opening it is tried again, after it failed.
+    pub(crate) key_retry_at: Option<Instant>,
     /// Its place as it was saved last.
     pub(crate) saved: Option<Place>,
     /// When it is looked at again.
@@ -104,6 +106,7 @@ impl Hook {
             is_opening: false,
             is_disabling: false,
             keyless_since: None,
+            key_retry_at: None,
             saved,
             timer: None,
         })
@@ -129,7 +132,7 @@ impl Hook {
             state.evolve(event);
             self.events = state.events;
             self.webhook = state.webhook.unwrap_or_else(|| self.webhook.clone());
-            self.target = None;
+            (self.target, self.key_retry_at) = (None, None);
         }
         match event {
             WebhookEvent::Replayed(replayed) => Effect::GoTo(replayed.from_position),

@@ -38,8 +38,8 @@ use crate::hook::Hook;
 use crate::index::Index;
 use crate::queue::Due;
 use crate::{
-    BATCH_EVENTS, IN_FLIGHT_MAX, LEASE_LOOK_EVERY, NotificationOptions, OUTSTANDING_MAX, OUTSTANDING_TIGHT,
-    READERS_MAX, SAVE_EVERY,
+    BATCH_EVENTS, IN_FLIGHT_MAX, LEASE_LOOK_EVERY, NotificationOptions, OPENINGS_MAX, OUTSTANDING_MAX,
+    OUTSTANDING_TIGHT, READERS_MAX, SAVE_EVERY,
 };
 
 const SUBSCRIBER: &str = "notifications";
@@ -115,6 +115,8 @@ struct Dispatcher {
     to_read: Turns,
     /// Webhooks that may want to post.
     to_post: Line,
+    /// Webhooks whose secret is to be opened.
+    to_open: Line,
     timers: BTreeSet<(Instant, WebhookId)>,
     /// Notifications in memory.
     outstanding: usize,
@@ -211,6 +213,11 @@ impl Dispatcher {
             && let Some(id) = self.to_post.pop()
         {
             self.post(id);
+        }
+        while self.openings.len() < OPENINGS_MAX
+            && let Some(id) = self.to_open.pop()
+        {
+            self.open_target(id);
         }
     }
 

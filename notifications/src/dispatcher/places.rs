@@ -108,6 +108,7 @@ impl Dispatcher {
             readings: FuturesUnordered::new(),
             to_read,
             to_post: Line::default(),
+            to_open: Line::default(),
             timers: BTreeSet::new(),
             outstanding: 0,
             reserved: 0,

@@ -22,7 +22,7 @@ impl Dispatcher {
         if hook.queue.len() == 0 || !self.fence.is_held() {
             return;
         }
-        let Some(target) = hook.target.clone() else { return self.open_target(id) };
+        let Some(target) = hook.target.clone() else { return self.want_target(id) };
         let now = Instant::now();
         while self.posts.len() < IN_FLIGHT_MAX
             && let Some(due) = hook.queue.next(now)
