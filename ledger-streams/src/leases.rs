@@ -49,6 +49,8 @@ pub struct Lease {
     seen: Option<Seen>,
     /// Until when it is surely this process's.
     until: Option<Instant>,
+    /// See [`Lease::passes`].
+    passes: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -60,7 +62,7 @@ struct Seen {
 
 impl Lease {
     pub(crate) fn new(store: EventStore, name: &str, times: LeaseTimes, me: Uuid) -> Self {
-        Self { store, stream: format!("$lease-{name}").into(), times, me, seen: None, until: None }
+        Self { store, stream: format!("$lease-{name}").into(), times, me, seen: None, until: None, passes: 0 }
     }
 
     /// True while it is surely this process's.
@@ -73,6 +75,13 @@ impl Lease {
     #[must_use]
     pub const fn held_until(&self) -> Option<Instant> {
         self.until
+    }
+
+    /// Counts how often it was seen that another process may have held it since this one last did: what was known under the lease
+    /// before may be out of date, also when the lease is free again.
+    #[must_use]
+    pub const fn passes(&self) -> u64 {
+        self.passes
     }
 
     /// True when it is to be taken, or renewed, before more work is begun.
@@ -140,8 +149,14 @@ impl Lease {
         self.seen = match (last, self.seen) {
             (None, _) => None,
             (Some(event), Some(seen)) if seen.revision == event.revision => Some(seen),
-            (Some(event), _) => {
-                Some(Seen { revision: event.revision, holder: holder(&event), since: Instant::now() })
+            (Some(event), before) => {
+                let holder = holder(&event);
+                // Directly behind what was seen, an append of ours that came late, and nobody was between.
+                let is_late = before.is_some_and(|seen| seen.revision + 1 == event.revision);
+                if !(is_late && holder == Some(self.me)) {
+                    self.passes += 1;
+                }
+                Some(Seen { revision: event.revision, holder, since: Instant::now() })
             }
         };
         Ok(())

@@ -8,15 +8,18 @@ mod limits;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+use futures::future::{BoxFuture, FutureExt, Shared};
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
     LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
 };
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::system_conf::read_system_conf;
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use url::Host;
@@ -24,7 +27,7 @@ use url::Host;
 pub use limits::*;
 
 /// Why a name has no addresses.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum LookupError {
     /// It is not one.
     #[error("{0} is not the name of a host")]
@@ -42,11 +45,15 @@ pub enum LookupError {
     TimedOut(String),
 }
 
+/// A look-up that all who ask for its name wait for.
+type Asked = Shared<BoxFuture<'static, Result<Vec<IpAddr>, LookupError>>>;
+
 /// Looks names up, and remembers them for as long as their owners allow. Cheap to clone; a process needs one.
 #[derive(Clone)]
 pub struct Names {
     resolver: Result<TokioResolver, Arc<str>>,
     places: Arc<Semaphore>,
+    under_way: Arc<Mutex<HashMap<String, Asked>>>,
 }
 
 impl Names {
@@ -84,7 +91,7 @@ impl Names {
         let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
         *builder.options_mut() = options;
         let resolver = builder.build().map_err(|error| error.to_string().into());
-        Self { resolver, places: Arc::new(Semaphore::new(LOOKUPS_MAX)) }
+        Self { resolver, places: Arc::new(Semaphore::new(LOOKUPS_MAX)), under_way: Arc::default() }
     }
 
     /// The addresses of a host. One that is written as an address, in any spelling that the system would take for one, is that address.
@@ -102,9 +109,28 @@ impl Names {
             Ok(Host::Domain(_)) => {}
             Err(_) => return Err(LookupError::NoName(host.to_owned())),
         }
-        timeout(LOOKUP_TIME_MAX, self.look_up(host))
-            .await
-            .unwrap_or_else(|_| Err(LookupError::TimedOut(host.to_owned())))
+        self.ask(host).await
+    }
+
+    /// One look-up for all who ask for a name at a time, so that they take one place. It goes on when they are gone, and ends in time.
+    fn ask(&self, host: &str) -> Asked {
+        let mut under_way = self.under_way.lock();
+        if let Some(asked) = under_way.get(host).filter(|asked| asked.peek().is_none()) {
+            return asked.clone();
+        }
+        let (names, name) = (self.clone(), host.to_owned());
+        let look_up = tokio::spawn(async move {
+            let found = timeout(LOOKUP_TIME_MAX, names.look_up(&name)).await;
+            names.under_way.lock().remove(&name);
+            found.unwrap_or(Err(LookupError::TimedOut(name)))
+        });
+        let name = host.to_owned();
+        let ended = look_up.map(|ended| {
+            ended.unwrap_or_else(|error| Err(LookupError::Failed { name, reason: error.to_string() }))
+        });
+        let asked = ended.boxed().shared();
+        under_way.insert(host.to_owned(), asked.clone());
+        asked
     }
 
     async fn look_up(&self, host: &str) -> Result<Vec<IpAddr>, LookupError> {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
-use crate::{LOOKUP_TIME_MAX, LookupError, Names};
+use crate::{LOOKUP_TIME_MAX, LOOKUPS_MAX, LookupError, Names};
 
 /// Enough for a busy machine, and far less than a look-up that nobody answers takes.
 const AT_ONCE: Duration = Duration::from_secs(1);
@@ -60,6 +60,24 @@ async fn a_name_is_asked_for_once_while_its_answer_may_be_remembered() {
     assert_eq!(server.await.unwrap(), 2, "one for each kind of address");
 }
 
+#[tokio::test]
+async fn a_name_is_found_by_one_kind_of_address_when_nobody_answers_for_the_other() {
+    let (socket, names) = silent().await;
+    let server = tokio::spawn(async move {
+        let mut buffer = [0; 512];
+        loop {
+            let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
+            let answer = answer(&buffer[..length]);
+            // Its last octets are the address.
+            if answer.ends_with(&[192, 0, 2, 7]) {
+                socket.send_to(&answer, from).await.unwrap();
+            }
+        }
+    });
+    assert_eq!(names.addresses("shop.example").await.unwrap(), FOUND[..1]);
+    server.abort();
+}
+
 /// The reason for all this: more names than there are threads, and nobody has to wait for them.
 #[test]
 fn names_that_nobody_answers_block_nobody_else() {
@@ -85,6 +103,22 @@ fn names_that_nobody_answers_block_nobody_else() {
         }
         assert!(asked.elapsed() < 2 * LOOKUP_TIME_MAX, "{:?}", asked.elapsed());
     });
+}
+
+#[tokio::test]
+async fn many_who_wait_for_few_names_leave_room_for_others() {
+    let (socket, names) = silent().await;
+    let mut stuck = JoinSet::new();
+    for number in 0..2 * LOOKUPS_MAX {
+        let names = names.clone();
+        stuck.spawn(async move { names.addresses(&format!("{}.shop.example", number % 8)).await });
+    }
+    // All of them have asked: here there is one thread.
+    socket.recv_from(&mut [0; 512]).await.unwrap();
+    let asked = Instant::now();
+    assert_eq!(names.addresses("localhost").await.unwrap()[0], IpAddr::V4(Ipv4Addr::LOCALHOST));
+    assert!(asked.elapsed() < AT_ONCE, "{:?}", asked.elapsed());
+    assert!(stuck.try_join_next().is_none(), "all of them wait");
 }
 
 /// Also when each of them says that it is an address, as the system's resolver would have found.

@@ -50,8 +50,12 @@ pub(crate) struct Hook {
     pub(crate) target: Option<Arc<Target>>,
     /// True while that is being made.
     pub(crate) is_opening: bool,
+    /// True while an event that disables it is being written.
+    pub(crate) is_disabling: bool,
     /// Since when there has been no key to open its secret with.
     pub(crate) keyless_since: Option<Instant>,
+    /// When opening it is tried again, after it failed.
+    pub(crate) key_retry_at: Option<Instant>,
     /// Its place as it was saved last.
     pub(crate) saved: Option<Place>,
     /// When it is looked at again.
@@ -100,7 +104,9 @@ impl Hook {
             time: 0,
             target: None,
             is_opening: false,
+            is_disabling: false,
             keyless_since: None,
+            key_retry_at: None,
             saved,
             timer: None,
         })
@@ -126,7 +132,7 @@ impl Hook {
             state.evolve(event);
             self.events = state.events;
             self.webhook = state.webhook.unwrap_or_else(|| self.webhook.clone());
-            self.target = None;
+            (self.target, self.key_retry_at) = (None, None);
         }
         match event {
             WebhookEvent::Replayed(replayed) => Effect::GoTo(replayed.from_position),
@@ -180,6 +186,7 @@ impl Hook {
     /// Forgets what it had to be told, and goes on from another place.
     pub(crate) fn go_to(&mut self, position: Position, along: Position) {
         self.queue.clear();
+        self.keyless_since = None;
         self.time += 1;
         self.read_to = position;
         self.reading = if position < along || !self.is_enabled() { Reading::Behind } else { Reading::Along };

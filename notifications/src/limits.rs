@@ -52,6 +52,8 @@ pub const IDLE_CONNECTION_MAX: Duration = Duration::from_secs(15);
 pub const ANSWER_BODY_TIMEOUT: Duration = Duration::from_secs(1);
 /// Bytes of an answer that are read, so that its connection can be used again.
 pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// Secrets that are opened at a time, each in a thread that reads a key file.
+pub const OPENINGS_MAX: usize = 16;
 /// How soon a key file that could not be read is tried again.
 pub const KEY_RETRY_EVERY: Duration = Duration::from_secs(10);
 /// How long posts under way may take at the end. Less than the lease, which their outcome is saved under.

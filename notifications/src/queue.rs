@@ -44,6 +44,8 @@ struct Lane {
     failures: u32,
     backoff: Option<ExponentialBackoff>,
     failing_since: Option<DateTime<Utc>>,
+    /// Until when the endpoint asked to be left alone with the first.
+    asked_until: Option<Instant>,
 }
 
 /// Something to post now.
@@ -52,6 +54,13 @@ pub(crate) struct Due {
     pub(crate) notification: Arc<Notification>,
     /// 1 for the first attempt of this process.
     pub(crate) attempt: u32,
+}
+
+impl Lane {
+    /// What comes first now has not failed yet.
+    fn has_not_failed(&mut self) {
+        (self.failures, self.backoff, self.failing_since, self.asked_until) = (0, None, None, None);
+    }
 }
 
 impl Queue {
@@ -71,6 +80,11 @@ impl Queue {
     /// How many are not delivered.
     pub(crate) fn len(&self) -> usize {
         self.outstanding.len()
+    }
+
+    /// False when there is nothing in it but the one that is tried: what comes of that must count, or it would be tried for ever.
+    pub(crate) fn may_be_forgotten(&self) -> bool {
+        self.len() > usize::from(self.in_flight > 0)
     }
 
     /// How many more it takes: little while nothing gets through, or while memory for all is `tight`.
@@ -119,6 +133,10 @@ impl Queue {
     /// Takes one up. They come in the order of the log.
     pub(crate) fn push(&mut self, notification: Arc<Notification>) {
         let account = notification.account;
+        // What failed was not among what is read again: it was told meanwhile, or nobody wants it any more.
+        self.inherited = self.inherited.filter(|(failing, _)| {
+            notification.position <= *failing || self.outstanding.contains_key(failing)
+        });
         self.outstanding.insert(notification.position, account);
         match self.lanes.entry(account) {
             Entry::Occupied(mut lane) => {
@@ -136,6 +154,7 @@ impl Queue {
                     failures: 0,
                     backoff: None,
                     failing_since: None,
+                    asked_until: None,
                 });
                 self.ready.push_back(account);
             }
@@ -154,12 +173,25 @@ impl Queue {
         if rests || self.in_flight >= self.health.window() {
             return None;
         }
-        let account = self.ready.pop_front()?;
+        let account = self.ready.pop_front().or_else(|| self.pop_to_try(now))?;
         let lane = self.lanes.get_mut(&account)?;
         let notification = Arc::clone(lane.waiting.front()?);
         lane.in_flight = true;
         self.in_flight += 1;
         Some(Due { notification, attempt: lane.failures.saturating_add(1) })
+    }
+
+    /// While nothing gets through, what waits after a failure need not wait for its own time, which may be an hour off: any will do to try.
+    fn pop_to_try(&mut self, now: Instant) -> Option<AccountId> {
+        let first = self.later.iter().find(|waits| self.is_down() && self.not_before(waits) <= Some(now));
+        let first = first.copied()?;
+        self.later.remove(&first);
+        Some(first.1)
+    }
+
+    /// When what waits may be tried at the earliest, if there is nothing else to try.
+    fn not_before(&self, (_, account): &(Instant, AccountId)) -> Option<Instant> {
+        self.lanes.get(account)?.asked_until
     }
 
     /// When there is something to post, once [`Self::next`] has nothing: unless a post has to end before.
@@ -170,7 +202,9 @@ impl Queue {
         let resume = self.health.resumes_at();
         if self.ready.is_empty() {
             let (due, _) = self.later.first()?;
-            return Some(resume.map_or(*due, |resume| resume.max(*due)));
+            let Some(resume) = resume else { return Some(*due) };
+            let may = self.later.iter().map(|waits| self.not_before(waits)).min()?;
+            return Some(may.map_or(resume, |may| resume.max(may)));
         }
         resume
     }
@@ -183,7 +217,7 @@ impl Queue {
         }
         let Some(lane) = self.end(account) else { return };
         if let Some(notification) = lane.waiting.pop_front() {
-            (lane.failures, lane.backoff, lane.failing_since) = (0, None, None);
+            lane.has_not_failed();
             let position = notification.position;
             self.outstanding.remove(&position);
             // What failed is told, or nothing came of it: all from there to here was read.
@@ -219,6 +253,7 @@ impl Queue {
         lane.failures = lane.failures.saturating_add(1);
         let pause = lane.backoff.get_or_insert_with(|| retry.backoff()).next().unwrap_or(retry.max);
         let asked = retry_after.unwrap_or_default().min(RETRY_AFTER_MAX);
+        lane.asked_until = (!asked.is_zero()).then(|| now + asked);
         self.later.insert((now + pause.max(asked), account));
         at - since
     }
@@ -248,7 +283,7 @@ impl Queue {
         for lane in self.lanes.values_mut() {
             lane.waiting.clear();
             lane.forgotten = true;
-            (lane.failures, lane.backoff, lane.failing_since) = (0, None, None);
+            lane.has_not_failed();
         }
         self.ready.clear();
         self.later.clear();

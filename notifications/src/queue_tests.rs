@@ -243,14 +243,15 @@ fn down() -> Given {
 fn what_is_forgotten_for_want_of_memory_is_still_down_and_has_failed_for_as_long() {
     let mut given = down();
     let since = given.queue.failing_since();
-    let resume = given.queue.next_due().unwrap();
+    // Its lanes may wait for longer, as chance has it, and that is forgotten.
+    let resume = given.queue.health.resumes_at();
     given.queue.forget();
     assert_eq!((given.queue.len(), given.queue.failing_since()), (0, since));
     assert!(given.queue.is_down());
     given.queue.push(told(1, 1));
     given.queue.push(told(2, 2));
     assert!(given.posts().is_empty(), "it rests as before");
-    assert_eq!(given.queue.next_due(), Some(resume));
+    assert_eq!(given.queue.next_due(), resume);
     given.passes(DOWN_PAUSE_MAX + Duration::from_secs(3600));
     assert_eq!(given.posts(), [1]);
     assert!(given.fails(1) >= TimeDelta::hours(1), "counted from when it failed first");
@@ -312,4 +313,44 @@ fn while_memory_is_tight_it_takes_less_and_least_while_it_is_down() {
     assert!(down.queue.wants_more(true));
     down.queue.push(told(1, 1));
     assert!(!down.queue.wants_more(true));
+}
+
+#[test]
+fn the_only_one_is_not_forgotten_while_it_is_tried() {
+    let mut given = given(&[]);
+    assert!(!given.queue.may_be_forgotten(), "there is nothing");
+    given.queue.push(told(1, 1));
+    assert!(given.queue.may_be_forgotten());
+    given.posts();
+    assert!(!given.queue.may_be_forgotten());
+    given.queue.push(told(2, 1));
+    assert!(given.queue.may_be_forgotten());
+}
+
+#[test]
+fn what_failed_before_and_is_told_by_now_says_nothing_about_what_comes() {
+    let mut given = given(&[]);
+    given.queue = Queue::new(RETRY, Some((7, given.at - TimeDelta::days(2))));
+    // Read again from before it: nobody wants it any more.
+    given.queue.push(told(8, 2));
+    assert_eq!(given.queue.failing_since(), None);
+}
+
+#[test]
+fn an_endpoint_that_is_down_is_tried_every_minute_however_long_its_lanes_wait() {
+    let mut given = given(&[(1, 1)]);
+    given.queue.retry = Retry { max: Duration::from_secs(3600), ..RETRY };
+    for attempt in 1..=20 {
+        assert_eq!(given.queue.next(given.now).unwrap().attempt, attempt);
+        given.fails(1);
+        let wait = given.queue.next_due().unwrap() - given.now;
+        assert!(!given.queue.is_down() || wait <= DOWN_PAUSE_MAX * 2, "{wait:?}: more than jitter");
+        assert!(given.posts().is_empty());
+        given.passes(wait);
+    }
+    given.posts();
+    given.queue.failed(account(1), Some(RETRY_AFTER_MAX), given.now, given.at);
+    assert_eq!(given.queue.next_due().unwrap() - given.now, RETRY_AFTER_MAX, "unless it asks for that");
+    given.passes(DOWN_PAUSE_MAX * 2);
+    assert!(given.posts().is_empty());
 }

@@ -12,6 +12,7 @@ on_each_engine! {
     a_lease_has_one_holder_and_is_taken_over_when_that_one_is_gone,
     a_lease_that_was_given_back_is_free_at_once,
     a_lease_that_ran_out_is_taken_up_again_at_once_by_its_last_holder,
+    that_a_lease_was_elsewhere_is_seen_also_when_it_is_free_again,
     of_many_that_want_a_lease_at_once_one_gets_it,
     who_lost_a_lease_saves_no_places,
     a_place_that_is_written_late_does_not_count,
@@ -133,4 +134,18 @@ async fn a_place_that_is_written_late_does_not_count(engine: Engine) {
 
     bank.ledger.save_checkpoint("one", 3).await.unwrap();
     assert_eq!(bank.ledger.load_checkpoint("one").await.unwrap(), 3, "whoever needs no lease says so last");
+}
+
+async fn that_a_lease_was_elsewhere_is_seen_also_when_it_is_free_again(engine: Engine) {
+    let bank = Bank::new(engine).await;
+    let other = another_process(&bank).await;
+    let (mut first, mut second) = (bank.ledger.lease("work"), other.lease("work"));
+    assert!(first.attend().await.unwrap());
+    lapsed(&first).await;
+    assert!(first.attend().await.unwrap());
+    assert_eq!(first.passes(), 0, "nobody had it meanwhile");
+    taken(&mut second).await;
+    second.release().await.unwrap();
+    assert!(first.attend().await.unwrap(), "it is free again");
+    assert_eq!(first.passes(), 1);
 }

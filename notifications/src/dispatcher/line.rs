@@ -25,10 +25,6 @@ impl Line {
         self.waiting.remove(&id);
         Some(id)
     }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.order.is_empty()
-    }
 }
 
 #[cfg(test)]

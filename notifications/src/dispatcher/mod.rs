@@ -13,8 +13,10 @@ mod opening;
 mod places;
 mod posting;
 mod reading;
+mod turns;
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Instant;
 
 use futures::future::BoxFuture;
@@ -29,14 +31,15 @@ use self::fence::Fence;
 use self::line::Line;
 use self::opening::Opened;
 use self::places::Loaded;
-use crate::endpoint::{Answer, Endpoints};
+use self::turns::Turns;
+use crate::endpoint::{Answer, Endpoints, Target};
 use crate::facts::Facts;
 use crate::hook::Hook;
 use crate::index::Index;
 use crate::queue::Due;
 use crate::{
-    BATCH_EVENTS, IN_FLIGHT_MAX, LEASE_LOOK_EVERY, NotificationOptions, OUTSTANDING_MAX, OUTSTANDING_TIGHT,
-    READERS_MAX, SAVE_EVERY,
+    BATCH_EVENTS, IN_FLIGHT_MAX, LEASE_LOOK_EVERY, NotificationOptions, OPENINGS_MAX, OUTSTANDING_MAX,
+    OUTSTANDING_TIGHT, READERS_MAX, SAVE_EVERY,
 };
 
 const SUBSCRIBER: &str = "notifications";
@@ -59,7 +62,7 @@ pub async fn run(
     loop {
         // What one process knows is out of date when another has been at it: it is loaded anew with the lease in hand.
         is_listed = is_listed || !ledger.listed_webhooks().await?.is_empty();
-        let held = !is_listed || fence.attend().await?;
+        let held = !is_listed || fence.begin().await?;
         if let Some(ready) = ready.take() {
             ready();
         }
@@ -106,11 +109,14 @@ struct Dispatcher {
     along: Position,
     posts: JoinSet<Posted>,
     openings: JoinSet<Opened>,
+    disablings: JoinSet<(WebhookId, Result<(), StoreError>)>,
     readings: FuturesUnordered<BoxFuture<'static, Alone>>,
     /// Webhooks that may want to read on their own.
-    to_read: Line,
+    to_read: Turns,
     /// Webhooks that may want to post.
     to_post: Line,
+    /// Webhooks whose secret is to be opened.
+    to_open: Line,
     timers: BTreeSet<(Instant, WebhookId)>,
     /// Notifications in memory.
     outstanding: usize,
@@ -123,6 +129,8 @@ struct Dispatcher {
 /// A post that has ended.
 struct Posted {
     webhook_id: WebhookId,
+    /// Where it went.
+    target: Arc<Target>,
     due: Due,
     /// None when the post was given up because the lease ended.
     answer: Option<Answer>,
@@ -152,12 +160,13 @@ impl Dispatcher {
                 batch = subscription.next_undecoded(BATCH_EVENTS) => self.learn(batch?).await?,
                 Some(alone) = self.readings.next() => self.learn_alone(alone).await?,
                 Some(posted) = self.posts.join_next() => {
-                    self.settle(posted).await?;
+                    self.settle(posted)?;
                     while let Some(posted) = self.posts.try_join_next() {
-                        self.settle(posted).await?;
+                        self.settle(posted)?;
                     }
                 }
-                Some(opened) = self.openings.join_next() => self.opened(opened).await?,
+                Some(opened) = self.openings.join_next() => self.opened(opened)?,
+                Some(disabled) = self.disablings.join_next() => self.disabled(disabled)?,
                 () = sleep_until(timer) => self.wake(),
                 _ = save.tick() => {
                     if !self.attend().await? {
@@ -165,7 +174,7 @@ impl Dispatcher {
                     }
                     self.save_if_moved().await?;
                     if self.free() == 0 {
-                        self.forget_what_is_down();
+                        self.forget_what_gets_nowhere();
                     }
                 }
             }
@@ -196,12 +205,19 @@ impl Dispatcher {
             && self.free() > 0
             && let Some(id) = self.to_read.pop()
         {
-            self.read_alone(id, None);
+            if self.read_alone(id, None) {
+                self.to_read.was_taken();
+            }
         }
         while self.posts.len() < IN_FLIGHT_MAX
             && let Some(id) = self.to_post.pop()
         {
             self.post(id);
+        }
+        while self.openings.len() < OPENINGS_MAX
+            && let Some(id) = self.to_open.pop()
+        {
+            self.open_target(id);
         }
     }
 

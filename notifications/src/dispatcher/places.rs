@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use super::fence::Fence;
 use super::line::Line;
+use super::turns::Turns;
 use super::{Dispatcher, SUBSCRIBER};
 use crate::endpoint::Endpoints;
 use crate::facts::Facts;
@@ -30,10 +31,11 @@ impl Loaded {
         options: &NotificationOptions,
         fence: &mut Fence,
     ) -> Result<Option<Self>, StoreError> {
-        // Before the list: whoever registers from here on is seen by the subscription.
+        // Both before the list: whoever registers from here on is seen by the subscription.
         let head = ledger.store().head().await?;
+        let place = ledger.load_place(SUBSCRIBER).await?;
         let listed = ledger.listed_webhooks().await?;
-        let along = match ledger.load_place(SUBSCRIBER).await? {
+        let along = match place {
             Some(position) => position,
             None if listed.is_empty() => head,
             None => 0,
@@ -83,10 +85,10 @@ impl Dispatcher {
     ) -> Result<Self, StoreError> {
         let endpoints = Endpoints::new(&options)
             .map_err(|error| StoreError::Unavailable(format!("certificates to trust: {error}").into()))?;
-        let (mut hooks, mut index, mut to_read) = (HashMap::new(), Index::default(), Line::default());
+        let (mut hooks, mut index, mut to_read) = (HashMap::new(), Index::default(), Turns::default());
         for hook in loaded.hooks {
             index.insert(&hook.webhook);
-            to_read.push(hook.id());
+            to_read.push(hook.id(), hook.read_to);
             hooks.insert(hook.id(), hook);
         }
         tracing::info!(webhooks = hooks.len(), position = loaded.along, "notifications go on");
@@ -102,9 +104,11 @@ impl Dispatcher {
             along: loaded.along,
             posts: JoinSet::new(),
             openings: JoinSet::new(),
+            disablings: JoinSet::new(),
             readings: FuturesUnordered::new(),
             to_read,
             to_post: Line::default(),
+            to_open: Line::default(),
             timers: BTreeSet::new(),
             outstanding: 0,
             reserved: 0,
@@ -139,17 +143,17 @@ impl Dispatcher {
             if !self.fence.save_places(&self.ledger, &places).await? {
                 return Ok(());
             }
+            for (id, place) in some {
+                if let Some(hook) = self.hooks.get_mut(id) {
+                    hook.saved = *place;
+                }
+            }
         }
         // While there is nobody to tell, any process may say how far it came.
         if self.hooks.is_empty() {
             self.ledger.save_checkpoint(SUBSCRIBER, along).await?;
         } else if !self.fence.save_places(&self.ledger, &[(SUBSCRIBER.to_owned(), along)]).await? {
             return Ok(());
-        }
-        for (id, place) in changed {
-            if let Some(hook) = self.hooks.get_mut(&id) {
-                hook.saved = place;
-            }
         }
         self.moved = false;
         Ok(())

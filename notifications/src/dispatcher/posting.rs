@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use chrono::{TimeDelta, Utc};
 use ledger_core::webhook::WebhookCommand;
 use ledger_core::{WebhookId, stream};
-use ledger_streams::{Context, StoreError};
+use ledger_streams::{Context, Ledger, StoreError};
 use tokio::task::JoinError;
 
 use super::{Dispatcher, Posted};
@@ -22,7 +22,7 @@ impl Dispatcher {
         if hook.queue.len() == 0 || !self.fence.is_held() {
             return;
         }
-        let Some(target) = hook.target.clone() else { return self.open_target(id) };
+        let Some(target) = hook.target.clone() else { return self.want_target(id) };
         let now = Instant::now();
         while self.posts.len() < IN_FLIGHT_MAX
             && let Some(due) = hook.queue.next(now)
@@ -31,10 +31,10 @@ impl Dispatcher {
             let lapse = self.fence.lapse();
             self.posts.spawn(async move {
                 let answer = tokio::select! {
-                    answer = endpoints.post(target, &due.notification) => Some(answer),
+                    answer = endpoints.post(Arc::clone(&target), &due.notification) => Some(answer),
                     () = lapse => None,
                 };
-                Posted { webhook_id: id, due, answer }
+                Posted { webhook_id: id, target, due, answer }
             });
         }
         if self.posts.len() >= IN_FLIGHT_MAX {
@@ -69,8 +69,8 @@ impl Dispatcher {
     }
 
     /// A post has ended.
-    pub(super) async fn settle(&mut self, posted: Result<Posted, JoinError>) -> Result<(), StoreError> {
-        let Posted { webhook_id, due, answer } = match posted {
+    pub(super) fn settle(&mut self, posted: Result<Posted, JoinError>) -> Result<(), StoreError> {
+        let Posted { webhook_id, target, due, answer } = match posted {
             Ok(posted) => posted,
             // Its lane would wait for ever; starting anew is what mends it.
             Err(error) => {
@@ -109,40 +109,39 @@ impl Dispatcher {
                 ));
             }
         }
+        // What an endpoint said that was left since says nothing about the new one.
+        let is_of_now = hook.target.as_ref().is_some_and(|now| Arc::ptr_eq(now, &target));
         self.outstanding -= before - hook.queue.len();
         if hook.reading == Reading::Behind {
-            self.to_read.push(webhook_id);
+            self.to_read.push(webhook_id, hook.read_to);
         }
         self.to_post.push(webhook_id);
-        match give_up {
-            Some(reason) => self.disable(webhook_id, reason).await,
-            None => Ok(()),
+        if let Some(reason) = give_up.filter(|_| is_of_now) {
+            self.disable(webhook_id, reason);
         }
+        Ok(())
     }
 
-    /// Disables a webhook for good reason. It has its effect when the event comes by.
-    pub(super) async fn disable(&mut self, id: WebhookId, reason: String) -> Result<(), StoreError> {
-        let context = Context {
-            correlation_id: stream::webhook(id).into(),
-            causation_id: None,
-            actor: "system:notifications".into(),
-            booked_at: self.ledger.now(),
-        };
-        match self.ledger.webhook(id, &WebhookCommand::Disable(reason.clone()), &context).await {
-            Ok(Ok(executed)) => {
-                if !executed.events.is_empty() {
-                    tracing::warn!(webhook.id = %id, %reason, "a webhook is disabled");
-                }
-                Ok(())
-            }
-            // It was deleted meanwhile.
-            Ok(Err(_)) => Ok(()),
-            Err(error) if error.is_transient() => {
-                tracing::debug!(%error, "not disabled yet");
-                Ok(())
-            }
-            Err(error) => Err(error),
+    /// Disables a webhook for good reason, beside the dispatcher. It has its effect when the event comes by.
+    pub(super) fn disable(&mut self, id: WebhookId, reason: String) {
+        let Some(hook) = self.hooks.get_mut(&id).filter(|hook| !hook.is_disabling) else { return };
+        hook.is_disabling = true;
+        let ledger = self.ledger.clone();
+        self.disablings.spawn(async move { (id, disable(&ledger, id, reason).await) });
+    }
+
+    /// A webhook was disabled, or could not be: then the next failure tries again.
+    pub(super) fn disabled(
+        &mut self,
+        disabled: Result<(WebhookId, Result<(), StoreError>), JoinError>,
+    ) -> Result<(), StoreError> {
+        let (id, result) = disabled.map_err(|error| {
+            StoreError::Unavailable(format!("a webhook was not disabled: {error}").into())
+        })?;
+        if let Some(hook) = self.hooks.get_mut(&id) {
+            hook.is_disabling = false;
         }
+        result
     }
 
     /// Waits a while for posts under way: what arrives now need not be sent again.
@@ -155,7 +154,7 @@ impl Dispatcher {
         }
         let drain = async {
             while let Some(posted) = self.posts.join_next().await {
-                let Ok(Posted { webhook_id, due, answer: Some(answer) }) = posted else { continue };
+                let Ok(Posted { webhook_id, due, answer: Some(answer), .. }) = posted else { continue };
                 count(&answer);
                 if let Some(hook) = self.hooks.get_mut(&webhook_id).filter(|_| answer.is_delivered()) {
                     hook.queue.delivered(due.notification.account, false);
@@ -166,6 +165,32 @@ impl Dispatcher {
             }
         };
         let _ = tokio::time::timeout(DRAIN_TIME, drain).await;
+        // What is still under way is not, once the lease is given back.
+        self.posts.shutdown().await;
+    }
+}
+
+async fn disable(ledger: &Ledger, id: WebhookId, reason: String) -> Result<(), StoreError> {
+    let context = Context {
+        correlation_id: stream::webhook(id).into(),
+        causation_id: None,
+        actor: "system:notifications".into(),
+        booked_at: ledger.now(),
+    };
+    match ledger.webhook(id, &WebhookCommand::Disable(reason.clone()), &context).await {
+        Ok(Ok(executed)) => {
+            if !executed.events.is_empty() {
+                tracing::warn!(webhook.id = %id, %reason, "a webhook is disabled");
+            }
+            Ok(())
+        }
+        // It was deleted meanwhile.
+        Ok(Err(_)) => Ok(()),
+        Err(error) if error.is_transient() => {
+            tracing::debug!(%error, "not disabled yet");
+            Ok(())
+        }
+        Err(error) => Err(error),
     }
 }
 

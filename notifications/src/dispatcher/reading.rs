@@ -21,6 +21,7 @@ impl Dispatcher {
         let mut somebody = self.somebody_reads_along();
         for event in batch.events {
             let position = event.position();
+            self.fence.keep().await?;
             if event.stream().starts_with(stream::WEBHOOK) {
                 self.learn_of_webhook(&event.decode()?).await?;
                 somebody = self.somebody_reads_along();
@@ -36,7 +37,7 @@ impl Dispatcher {
         self.along = batch.position;
         // Not before all were told up to here: what is forgotten is read again from where each of them is.
         if self.free() == 0 {
-            self.forget_what_is_down();
+            self.forget_what_gets_nowhere();
         }
         Ok(())
     }
@@ -60,7 +61,7 @@ impl Dispatcher {
             }
             if free == 0 || hook.queue.room(tight) == 0 {
                 hook.fall_behind(notification.position.saturating_sub(1));
-                self.to_read.push(id);
+                self.to_read.push(id, hook.read_to);
                 continue;
             }
             hook.queue.push(Arc::clone(&notification));
@@ -85,6 +86,7 @@ impl Dispatcher {
             if position > self.along {
                 break;
             }
+            self.fence.keep().await?;
             if let Some(notification) = told_to(hook, event, &mut self.facts).await? {
                 if room == 0 {
                     is_whole = false;
@@ -112,17 +114,17 @@ impl Dispatcher {
         if is_whole && self.to_read.is_empty() && self.free() > 0 {
             self.read_alone(webhook_id, Some(subscription));
         } else {
-            self.to_read.push(webhook_id);
+            self.to_read.push(webhook_id, read_to);
         }
         Ok(())
     }
 
-    /// Lets a webhook that is behind read on, if it has room for what it reads.
-    pub(super) fn read_alone(&mut self, id: WebhookId, subscription: Option<Subscription>) {
+    /// Lets a webhook that is behind read on, if it has room for what it reads. True when it does.
+    pub(super) fn read_alone(&mut self, id: WebhookId, subscription: Option<Subscription>) -> bool {
         let (free, tight) = (self.free(), self.is_tight());
-        let Some(hook) = self.hooks.get_mut(&id) else { return };
+        let Some(hook) = self.hooks.get_mut(&id) else { return false };
         if hook.reading != Reading::Behind || !hook.is_enabled() || !hook.queue.wants_more(tight) {
-            return;
+            return false;
         }
         hook.reading = Reading::Alone;
         let (time, room) = (hook.time, hook.queue.room(tight).min(free).min(BATCH_EVENTS));
@@ -133,6 +135,7 @@ impl Dispatcher {
             let batch = subscription.next_undecoded(BATCH_EVENTS).await;
             Alone { webhook_id: id, time, room, subscription, batch }
         }));
+        true
     }
 
     /// A webhook was registered, changed, or is no more.
@@ -177,17 +180,25 @@ impl Dispatcher {
             return Ok(());
         }
         self.index.insert(&hook.webhook);
-        self.to_read.push(id);
+        self.to_read.push(id, hook.read_to);
         self.to_post.push(id);
         Ok(())
     }
 
     /// Memory is for those who get somewhere. What is forgotten is read again.
-    pub(super) fn forget_what_is_down(&mut self) {
-        for hook in self.hooks.values_mut().filter(|hook| hook.queue.is_down() && hook.queue.len() > 0) {
+    pub(super) fn forget_what_gets_nowhere(&mut self) {
+        self.forget(|hook| hook.queue.is_down());
+        // Endpoints that refuse some and take others, and those that nothing can be signed for, may fill it as well.
+        if self.free() == 0 {
+            self.forget(|hook| hook.target.is_none() || hook.queue.failing_since().is_some());
+        }
+    }
+
+    fn forget(&mut self, whom: impl Fn(&Hook) -> bool) {
+        for hook in self.hooks.values_mut().filter(|hook| hook.queue.may_be_forgotten() && whom(hook)) {
             self.outstanding -= hook.queue.len();
             hook.forget(self.along);
-            self.to_read.push(hook.id());
+            self.to_read.push(hook.id(), hook.read_to);
         }
     }
 }
