@@ -32,11 +32,8 @@ pub const PENDING_MAX: usize = 100_000;
 pub const REST_MAX: Duration = Duration::from_secs(1);
 /// How often the process manager looks for what rests, and at leases that others hold.
 pub const LEASE_LOOK_EVERY: Duration = Duration::from_millis(250);
-/// How often a transfer that fails is tried before it is parked. Tries while the event store is away do not
-/// count, nor the first that lose their races for a stream.
+/// How often a transfer that fails is tried before it is parked. Tries while the event store is away do not count.
 pub const DRIVE_TRIES_MAX: usize = 9;
-/// How many tries of a transfer, in all, may lose all their races for a stream before those count too. Their pauses come to 8 to 16 minutes.
-pub const CONTENDED_TRIES_MAX: usize = 100;
 /// How many of the tries that failed are kept for the operator.
 pub const FAILED_TRIES_KEPT: usize = 10;
 /// How long before parking is tried again, when that fails.

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use ledger_core::dead_letter::FailedAttempt;
 use ledger_streams::{RETRY_DELAY_MAX, RETRY_DELAY_MIN, StoreError};
 
-use crate::{CONTENDED_TRIES_MAX, DRIVE_TRIES_MAX, FAILED_TRIES_KEPT};
+use crate::{DRIVE_TRIES_MAX, FAILED_TRIES_KEPT};
 
 /// The tries of one transfer so far.
 #[derive(Debug)]
@@ -19,8 +19,6 @@ pub(super) struct Tries {
     pauses: ExponentialBackoff,
     /// While the store is away: that says nothing about the transfer, and is waited out.
     outage: ExponentialBackoff,
-    /// Tries that lost all their races for a stream, in all.
-    contended: usize,
 }
 
 /// What to do after a try that failed.
@@ -34,20 +32,14 @@ pub(super) enum Next {
 
 impl Default for Tries {
     fn default() -> Self {
-        Self { failed: 0, history: Vec::new(), pauses: pauses(), outage: outage(), contended: 0 }
+        Self { failed: 0, history: Vec::new(), pauses: pauses(), outage: outage() }
     }
 }
 
 impl Tries {
-    /// Notes a try that failed. An outage does not count, and says nothing of the transfer; neither does a lost race for a stream, unless there
-    /// is no end of them. What is missing in the log counts: after so many tries it is no server that lags behind.
+    /// Notes a try that failed.
     pub(super) fn failed(&mut self, error: &StoreError, at: DateTime<Utc>) -> Next {
-        if matches!(error, StoreError::Contended(_)) {
-            self.contended = self.contended.saturating_add(1);
-        }
-        if error.is_outage()
-            || (matches!(error, StoreError::Contended(_)) && self.contended <= CONTENDED_TRIES_MAX)
-        {
+        if error.is_outage() {
             return Next::Again(self.outage.next().unwrap_or(RETRY_DELAY_MAX));
         }
         self.outage = outage();
@@ -84,7 +76,3 @@ fn growing() -> ExponentialBuilder {
         .with_max_delay(RETRY_DELAY_MAX)
         .with_jitter()
 }
-
-#[cfg(test)]
-#[path = "tries_tests.rs"]
-mod tests;

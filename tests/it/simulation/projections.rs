@@ -55,7 +55,8 @@ impl Database {
 
     /// Where the projection is that has come least far.
     async fn place(&mut self) -> Place {
-        let checkpoints = checkpoint::load(&mut self.db, &projections::all_parts()).await.unwrap();
+        // A database of an earlier version has none for partitions until the projector has migrated it.
+        let checkpoints = checkpoint::load(&mut self.db, &projections::all_parts()).await.unwrap_or_default();
         let places = checkpoints.into_iter().map(|checkpoint| checkpoint.place);
         places.min_by_key(|place| place.position).unwrap_or_default()
     }

@@ -24,8 +24,12 @@ async fn first_migration(db: &mut PgConnection) {
 
 /// Brings the rows over, of which only the columns of then find a place.
 async fn copy(from: &mut PgConnection, to: &mut PgConnection) {
-    for table in TABLES.into_iter().chain(["checkpoints"]) {
-        let rows = format!("select coalesce(jsonb_agg(old), '[]')::text from {table} old");
+    // A projection had one checkpoint then: its partitions are all at the same place here.
+    let checkpoints = "(select distinct on (projection) * from checkpoints)";
+    for (table, source) in
+        TABLES.map(|table| (table, table)).into_iter().chain([("checkpoints", checkpoints)])
+    {
+        let rows = format!("select coalesce(jsonb_agg(old), '[]')::text from {source} old");
         let rows: String = sqlx::query_scalar(AssertSqlSafe(rows)).fetch_one(&mut *from).await.unwrap();
         let insert = format!(
             "insert into {table} select old.* from jsonb_populate_recordset(null::{table}, $1::jsonb) old"
