@@ -75,12 +75,16 @@ impl Bank {
 
     /// Tells whoever asked, as a process of its own would.
     async fn teller(&self) -> Teller {
+        self.teller_that_waits_for_keys(Duration::from_millis(500)).await
+    }
+
+    async fn teller_that_waits_for_keys(&self, disable_keyless_after: Duration) -> Teller {
         let (ledger, keys, stop) = (open(&self.node).await, self.keys.clone(), CancellationToken::new());
         let options = NotificationOptions {
             allow_private: true,
             retry_min: Duration::from_millis(20),
             retry_max: Duration::from_millis(200),
-            disable_keyless_after: Duration::from_millis(500),
+            disable_keyless_after,
             ..NotificationOptions::default()
         };
         let (ready, is_ready) = tokio::sync::oneshot::channel();
@@ -318,7 +322,7 @@ async fn a_key_that_is_late_is_waited_for() {
     let id = bank.register(&endpoint).await;
     let (keys, elsewhere) = (bank.dir.path().join("keys/webhooks"), bank.dir.path().join("not mounted yet"));
     std::fs::rename(&keys, &elsewhere).unwrap();
-    let teller = bank.teller().await;
+    let teller = bank.teller_that_waits_for_keys(2 * PATIENCE).await;
     bank.credits(1, 0, 1).await;
     let head = bank.node.head();
     until("everybody else is further on, as saved", PATIENCE, async || {
