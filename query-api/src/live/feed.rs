@@ -12,7 +12,8 @@ use super::change::Change;
 use super::latest::Latest;
 use super::topics::Topics;
 use crate::freshness::Freshness;
-use crate::limits::{LIVE_BATCH, PROJECTIONS_WAIT_MAX, READ_TRIES_MAX};
+use crate::limits::{LIVE_BATCH, PROJECTIONS_WAIT_MAX};
+use crate::problem::Problem;
 use crate::read_models::transaction::{self, EntryPlace, TransactionRow};
 use crate::read_models::transfer::{self, TransferRow};
 use crate::read_models::{ReadError, ReadModels};
@@ -156,19 +157,10 @@ impl Rows {
     where
         F: Future<Output = Result<T, ReadError>>,
     {
-        for _ in 0..READ_TRIES_MAX {
-            let Ok(era) = self.freshness.reach(position, PROJECTIONS_WAIT_MAX).await else {
-                tracing::warn!(position, "live updates stopped: the projections do not get there");
-                return Err(LiveError::Interrupted);
-            };
-            let answer = read().await.map_err(|error| {
-                tracing::warn!(%error, "live updates stopped");
-                LiveError::Interrupted
-            })?;
-            if self.freshness.era() == era {
-                return Ok(answer);
-            }
-        }
-        Err(LiveError::Interrupted)
+        let read = || async { Ok::<_, Problem>(read().await?) };
+        self.freshness.read_at(position, PROJECTIONS_WAIT_MAX, read).await.map_err(|error| {
+            tracing::warn!(%error, position, "live updates stopped");
+            LiveError::Interrupted
+        })
     }
 }

@@ -1,7 +1,6 @@
 //! `GET /api/v1/accounts/{id}/activity`: an account's new entries as server-sent events.
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use axum::response::sse::Event;
 use futures::stream::{self, StreamExt};
@@ -10,6 +9,7 @@ use ledger_core::Position;
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
+use super::asked::Asked;
 use super::get_account;
 use super::get_month::Transaction;
 use super::segments::Segments;
@@ -59,11 +59,10 @@ pub(crate) async fn handle(
     caller: Caller,
     at: AtPosition,
     Segments(id): Segments<String>,
-    query: Result<Query<ActivityQuery>, QueryRejection>,
+    Asked(query): Asked<ActivityQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let account_id = get_account::account_id(&id)?;
-    let Query(query) = query.map_err(|error| Problem::InvalidQuery(error.body_text()))?;
     let after = match headers.get(LAST_EVENT_ID) {
         Some(id) => Some(position(id.to_str().map_err(|_| Problem::InvalidEventId)?)?),
         None => query.after.as_deref().map(position).transpose()?,

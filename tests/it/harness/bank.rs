@@ -11,6 +11,11 @@ use super::wait::until;
 const TRANSFER_TIME_MAX: Duration = Duration::from_secs(30);
 
 impl Client {
+    /// Registers a user; the id.
+    pub(crate) async fn user(&self, name: &str) -> String {
+        text(&self.post("/api/v1/users", &json!({ "name": name })).await.is(201)["user_id"])
+    }
+
     /// Opens an account of this currency; its id.
     pub(crate) async fn open(&self, currency: &str) -> String {
         self.open_with(&json!({ "currency": currency })).await

@@ -134,7 +134,7 @@ async fn a_users_accounts_come_in_pages() {
             edges { node { id userId } } pageInfo { hasNextPage endCursor } } }";
     let daybook = shared().await;
     let bank = daybook.operator("account pages").await;
-    let user = text(&bank.post("/api/v1/users", &json!({ "name": "Many" })).await.is(201)["user_id"]);
+    let user = bank.user("Many").await;
     let mut opened = Vec::new();
     for _ in 0..5 {
         opened.push(bank.open_with(&json!({ "user_id": user, "currency": "EUR" })).await);

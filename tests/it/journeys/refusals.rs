@@ -274,7 +274,7 @@ async fn nobody_reaches_into_accounts_of_others() {
     let bank = daybook.operator("access").await;
     let mut users = Vec::new();
     for name in ["Mine", "Theirs"] {
-        let user = text(&bank.post("/api/v1/users", &json!({ "name": name })).await.is(201)["user_id"]);
+        let user = bank.user(name).await;
         let account = bank.open_with(&json!({ "user_id": user, "currency": "EUR" })).await;
         bank.deposit(&account, "10.00").await;
         users.push((user, account));

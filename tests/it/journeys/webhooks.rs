@@ -80,10 +80,7 @@ async fn a_webhook_is_told_what_it_asked_for_and_the_signature_is_right() {
 async fn a_customer_hears_of_its_own_accounts_only() {
     let daybook = Daybook::start_with(HASTY).await;
     let bank = daybook.operator("bank").await;
-    let user = async |name: &str| {
-        text(&bank.post("/api/v1/users", &json!({ "name": name })).await.is(201)["user_id"])
-    };
-    let (alice, bob) = (user("Alice").await, user("Bob").await);
+    let (alice, bob) = (bank.user("Alice").await, bank.user("Bob").await);
     let own = bank.open_with(&json!({ "currency": "EUR", "user_id": alice })).await;
     let other = bank.open_with(&json!({ "currency": "EUR", "user_id": bob })).await;
     let (hers, his) = (daybook.customer(&alice).await, daybook.customer(&bob).await);
@@ -283,7 +280,7 @@ async fn deleting_a_webhook_again_finishes_what_was_cut_short() {
 async fn a_user_who_had_twenty_webhooks_may_have_others() {
     let daybook = Daybook::start_with(HASTY).await;
     let bank = daybook.operator("bank").await;
-    let user = text(&bank.post("/api/v1/users", &json!({ "name": "Alice" })).await.is(201)["user_id"]);
+    let user = bank.user("Alice").await;
     let hers = daybook.customer(&user).await;
     let body = json!({ "url": "http://127.0.0.1:1/hook" });
     let mut ids = Vec::new();
@@ -315,7 +312,7 @@ fn keys_of_webhooks(daybook: &Daybook) -> usize {
 async fn what_takes_room_for_nothing_makes_room() {
     let daybook = Daybook::start_with(HASTY).await;
     let bank = daybook.operator("bank").await;
-    let user = text(&bank.post("/api/v1/users", &json!({ "name": "Alice" })).await.is(201)["user_id"]);
+    let user = bank.user("Alice").await;
     let log = log_client(daybook.log());
     let entries = (1..=20_u64).map(|id| {
         let entry = json!({ "webhook_id": (id << 22).to_string(), "user_id": user });
@@ -337,10 +334,7 @@ async fn what_takes_room_for_nothing_makes_room() {
 async fn an_id_that_is_listed_and_never_began_is_unlisted_by_whose_it_is() {
     let daybook = Daybook::start_with(HASTY).await;
     let bank = daybook.operator("bank").await;
-    let user = async |name: &str| {
-        text(&bank.post("/api/v1/users", &json!({ "name": name })).await.is(201)["user_id"])
-    };
-    let (alice, bob) = (user("Alice").await, user("Bob").await);
+    let (alice, bob) = (bank.user("Alice").await, bank.user("Bob").await);
     let log = log_client(daybook.log());
     let entry = json!({ "webhook_id": "4194304", "user_id": alice });
     let entry = EventData::json("$webhook", &entry).unwrap().id(Uuid::new_v4());
@@ -365,10 +359,7 @@ async fn an_id_that_is_listed_and_never_began_is_unlisted_by_whose_it_is() {
 async fn who_is_erased_has_no_webhook_and_leaves_no_mark_on_the_list() {
     let daybook = Daybook::start_with(HASTY).await;
     let bank = daybook.operator("bank").await;
-    let user = async |name: &str| {
-        text(&bank.post("/api/v1/users", &json!({ "name": name })).await.is(201)["user_id"])
-    };
-    let (alice, bob) = (user("Alice").await, user("Bob").await);
+    let (alice, bob) = (bank.user("Alice").await, bank.user("Bob").await);
     let erase = async |who: &str| {
         bank.send(bank.request(reqwest::Method::DELETE, &format!("/api/v1/users/{who}"))).await.is(200)
     };

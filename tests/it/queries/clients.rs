@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::conformance::Foreign;
-use crate::harness::{shared, text};
+use crate::harness::shared;
 use serde_json::json;
 
 /// Runs every query of `docs/graphql.md`, and subscriptions that lose their connection.
@@ -11,7 +11,7 @@ use serde_json::json;
 async fn a_client_of_another_language_runs_what_is_documented() {
     let daybook = shared().await;
     let bank = daybook.operator("foreign client").await;
-    let user = text(&bank.post("/api/v1/users", &json!({ "name": "Nora" })).await.is(201)["user_id"]);
+    let user = bank.user("Nora").await;
     let account = bank.open_with(&json!({ "user_id": user, "currency": "EUR" })).await;
     let other = bank.open("EUR").await;
     bank.deposit(&account, "10.00").await;

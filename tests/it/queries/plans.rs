@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
-use crate::harness::{Daybook, shared, text, until};
+use crate::harness::{Daybook, shared, until};
 
 /// 100 accounts with 2,000 entries each, in 20 months.
 const ROWS: &str = "
@@ -86,7 +86,7 @@ async fn a_list_costs_as_many_statements_as_one_of_its_elements() {
     let bank = daybook.operator("statements").await;
     let mut costs = Vec::new();
     for accounts in [1, 12] {
-        let user = text(&bank.post("/api/v1/users", &json!({ "name": "Many" })).await.is(201)["user_id"]);
+        let user = bank.user("Many").await;
         for _ in 0..accounts {
             let account = bank.open_with(&json!({ "user_id": user, "currency": "EUR" })).await;
             bank.deposit(&account, "1.00").await;
