@@ -106,6 +106,8 @@ pub struct Rebuild {
     pub kind: Kind,
     /// Of which projections.
     pub projections: Vec<String>,
+    /// True when the live tables are to stay in their place.
+    pub no_switch: bool,
     /// Where it stands.
     pub state: State,
     /// How far it is.
@@ -186,7 +188,7 @@ pub async fn stop(db: &mut PgConnection) -> Result<Option<i64>, sqlx::Error> {
 /// The database's.
 pub async fn find(db: &mut PgConnection, id: Option<i64>) -> Result<Option<Rebuild>, sqlx::Error> {
     let row = sqlx::query(
-        "select rebuild_id, kind, projections, state, progress::text, report::text, reason, updated_at
+        "select rebuild_id, kind, projections, no_switch, state, progress::text, report::text, reason, updated_at
          from rebuilds where rebuild_id = coalesce($1, rebuild_id) order by rebuild_id desc limit 1",
     )
     .bind(id)
@@ -205,6 +207,7 @@ fn rebuild(row: &PgRow) -> Result<Rebuild, sqlx::Error> {
         id: row.try_get("rebuild_id")?,
         kind: Kind::parse(&kind).ok_or_else(|| strange(&kind))?,
         projections: row.try_get("projections")?,
+        no_switch: row.try_get("no_switch")?,
         state: State::parse(&state).ok_or_else(|| strange(&state))?,
         progress: progress.and_then(|text| serde_json::from_str(&text).ok()),
         report: report.and_then(|text| serde_json::from_str(&text).ok()),
@@ -248,9 +251,11 @@ pub(super) async fn next(db: &mut PgConnection) -> Result<Option<Request>, sqlx:
     .await?;
     let Some(row) = row else { return Ok(None) };
     let kind: String = row.try_get("kind")?;
+    // One of a newer program, which will take it.
+    let Some(kind) = Kind::parse(&kind) else { return Ok(None) };
     let request = Request {
         id: row.try_get("rebuild_id")?,
-        kind: Kind::parse(&kind).unwrap_or(Kind::Rebuild),
+        kind,
         projections: row.try_get("projections")?,
         no_switch: row.try_get("no_switch")?,
         accept_differences: row.try_get("accept_differences")?,

@@ -67,10 +67,17 @@ pub(super) fn end(rebuild: &Rebuild, json: bool) -> Result<ExitCode, Failure> {
             let progress = rebuild.progress.unwrap_or_default();
             format!("{}: {}", phase(progress.phase), figures(&progress))
         }
-        (State::Done, Kind::Rebuild) => format!(
-            "Done; {:.0} events/s. If the tables were exchanged, what was live is kept: daybook rebuild --switch-back {names}, or --drop-previous.",
-            rebuild.progress.unwrap_or_default().events_per_second
-        ),
+        (State::Done, Kind::Rebuild) => {
+            let speed = rebuild.progress.unwrap_or_default().events_per_second;
+            let tables = if rebuild.no_switch {
+                "The live tables stay.".to_owned()
+            } else {
+                format!(
+                    "The new tables are live; the old ones are kept: daybook rebuild --switch-back {names}, or --drop-previous."
+                )
+            };
+            format!("Done; {speed:.0} events/s. {tables}")
+        }
         (State::Done, Kind::SwitchBack) => "Switched back. The same command switches again.".to_owned(),
         (State::Done, Kind::DropPrevious) => "What was live before is deleted.".to_owned(),
         (State::Differs, _) => {
