@@ -24,6 +24,9 @@ impl ReadDatabase {
     /// Connects when somebody asks.
     #[must_use]
     pub fn lazy(options: PgPoolOptions, server: PgConnectOptions) -> Self {
+        // Every statement is prepared and made for any values: its plan leaves out the months that it does not need when it is executed. Planning
+        // all months again for each question would take longer than the answer.
+        let server = server.options([("plan_cache_mode", "force_generic_plan")]);
         let connections = Arc::<AtomicU64>::default();
         let made = Arc::clone(&connections);
         let options = options.after_connect(move |_, _| {

@@ -7,6 +7,8 @@ pub(super) const SETTINGS: &[(&str, &str)] = &[
     ("port", "5432"),
     ("unix_socket_permissions", "0700"),
     ("max_connections", "50"),
+    // A month of entries is a table with two indexes, and a statement over all time locks all of them.
+    ("max_locks_per_transaction", "256"),
     // Memory.
     ("shared_buffers", "128MB"),
     ("effective_cache_size", "1GB"),

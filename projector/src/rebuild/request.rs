@@ -19,6 +19,8 @@ pub enum Kind {
     SwitchBack,
     /// Delete what was live before.
     DropPrevious,
+    /// Delete what a rebuild made that was not exchanged.
+    DropUnfinished,
 }
 
 /// Where it stands.
@@ -47,11 +49,14 @@ impl Kind {
             Self::Rebuild => "rebuild",
             Self::SwitchBack => "switch_back",
             Self::DropPrevious => "drop_previous",
+            Self::DropUnfinished => "drop_unfinished",
         }
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Self::Rebuild, Self::SwitchBack, Self::DropPrevious].into_iter().find(|kind| kind.as_str() == text)
+        [Self::Rebuild, Self::SwitchBack, Self::DropPrevious, Self::DropUnfinished]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
     }
 }
 

@@ -72,8 +72,7 @@ async fn attempt(
         relocate(&mut transaction, table, from, LIVE).await?;
         transaction.execute(AssertSqlSafe(format!("drop table if exists {PREVIOUS}.{table}"))).await?;
         relocate(&mut transaction, table, BETWEEN, PREVIOUS).await?;
-        let vacuum = format!("alter table {LIVE}.{table} reset (autovacuum_enabled)");
-        transaction.execute(AssertSqlSafe(vacuum)).await?;
+        alter(&mut transaction, LIVE, table, "reset (autovacuum_enabled)").await?;
     }
     for (source, target) in [(LIVE, BETWEEN), (from, LIVE), (BETWEEN, PREVIOUS)] {
         // Rows that are there are changed, not made anew: a projector that waits for them goes on if they are where it left them.
@@ -93,16 +92,21 @@ async fn attempt(
 
 /// Moves a table, and what it is divided into.
 async fn relocate(db: &mut PgConnection, table: &str, from: &str, to: &str) -> Result<(), sqlx::Error> {
-    let divisions: Vec<String> = sqlx::query_scalar(
-        "select quote_ident(relname) from pg_partition_tree($1::regclass) as tree join pg_class on oid = tree.relid
-         where level > 0",
+    alter(db, from, table, &format!("set schema {to}")).await
+}
+
+/// Does the same to a table and to what it is divided into.
+async fn alter(db: &mut PgConnection, schema: &str, table: &str, action: &str) -> Result<(), sqlx::Error> {
+    let statements: Vec<String> = sqlx::query_scalar(
+        "select format('alter table %I.%I %s', $2::text, relname, $3::text) from pg_class
+         where oid = $1::regclass or oid in (select relid from pg_partition_tree($1::regclass))",
     )
-    .bind(format!("{from}.{table}"))
+    .bind(format!("{schema}.{table}"))
+    .bind(schema)
+    .bind(action)
     .fetch_all(&mut *db)
     .await?;
-    for moved in std::iter::once(table).chain(divisions.iter().map(String::as_str)) {
-        db.execute(AssertSqlSafe(format!("alter table {from}.{moved} set schema {to}"))).await?;
-    }
+    db.execute(AssertSqlSafe(statements.join(";"))).await?;
     Ok(())
 }
 

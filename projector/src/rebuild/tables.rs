@@ -104,6 +104,9 @@ pub(super) async fn make(
                 "create table {REBUILD}.{table} (like {LIVE}.{table} including all excluding indexes) {clauses}"
             );
             transaction.execute(AssertSqlSafe(create)).await?;
+            for division in divisions(&mut transaction, table).await? {
+                transaction.execute(AssertSqlSafe(division)).await?;
+            }
         }
         if !projection.insert_only {
             for table in projection.tables {
@@ -114,6 +117,12 @@ pub(super) async fn make(
         }
     }
     Ok(transaction.commit().await?)
+}
+
+/// Deletes them, finished or not.
+pub(super) async fn drop_unfinished(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    db.execute(AssertSqlSafe(format!("drop schema if exists {REBUILD} cascade"))).await?;
+    Ok(())
 }
 
 /// How the live table is divided, or what was set for it. Nothing vacuums the new one before its time.
@@ -130,6 +139,22 @@ async fn clauses(db: &mut PgConnection, table: &str) -> Result<String, sqlx::Err
     let options: Option<String> = row.try_get("options")?;
     let options = options.map(|options| format!(", {options}")).unwrap_or_default();
     Ok(format!("with (autovacuum_enabled = false{options})"))
+}
+
+/// The months of the live table, as statements: else whoever needs one first would make the others wait for the end of its batch. One that is open
+/// on a side is from before there were any; its rows are divided anew.
+async fn divisions(db: &mut PgConnection, table: &str) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select format('create table %1$I.%2$I partition of %1$I.%3$I %4$s with (autovacuum_enabled = false)',
+                       $2::text, relname, $3::text, bound)
+         from pg_inherits join pg_class on pg_class.oid = inhrelid, pg_get_expr(relpartbound, inhrelid) as bound
+         where inhparent = $1::regclass and bound !~ 'MINVALUE|MAXVALUE'",
+    )
+    .bind(format!("{LIVE}.{table}"))
+    .bind(REBUILD)
+    .bind(table)
+    .fetch_all(db)
+    .await
 }
 
 /// The live table's constraints of some kinds that the new one lacks, as statements, by name.
@@ -175,7 +200,8 @@ pub(super) async fn finish(
         .await?;
         let elsewhere = |index: String| {
             let (live, new) = (format!(" {LIVE}.{table} "), format!(" {REBUILD}.{table} "));
-            index.replacen(&live, &new, 1)
+            // That of a divided table is described without its parts, and made with them.
+            index.replacen(&format!(" ONLY{live}"), &live, 1).replacen(&live, &new, 1)
         };
         statements.extend(indexes.into_iter().map(elsewhere));
     }

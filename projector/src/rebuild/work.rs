@@ -28,6 +28,10 @@ pub(super) async fn work(
             switch::drop_previous(&mut db).await?;
             Ending::done(None)
         }
+        Kind::DropUnfinished => {
+            tables::drop_unfinished(&mut db).await?;
+            Ending::done(None)
+        }
     };
     close(db).await;
     Ok(ending)

@@ -73,6 +73,18 @@ impl Client {
         self.funds(account).await.0
     }
 
+    /// Books a cent for each day on each of so many accounts from elsewhere, of their own if the name is new.
+    pub(crate) async fn import(&self, name: &str, accounts: usize, days: &[&str]) {
+        let row = |account: usize, day: &&str| {
+            json!({ "reference": format!("{name}-{account}-{day}"), "account_reference": format!("{name}-{account}"), "booked_on": day,
+                    "direction": "credit", "amount": "0.01", "currency": "EUR", "settlement": "cash" })
+        };
+        let rows: Vec<Value> =
+            (0..accounts).flat_map(|account| days.iter().map(move |day| row(account, day))).collect();
+        let answer = self.post("/api/v1/import", &json!({ "rows": rows })).await.is(200);
+        assert_eq!(answer["booked"], rows.len(), "{answer}");
+    }
+
     /// An account's entries in the order of booking, through as many pages as it takes.
     pub(crate) async fn entries(&self, account: &str) -> Vec<Value> {
         const QUERY: &str = "query($id: ID!, $after: String) { account(id: $id) {

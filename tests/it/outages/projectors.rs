@@ -31,9 +31,11 @@ async fn whichever_projector_is_killed_under_load_the_other_takes_its_partitions
     are_held(&daybook, &[2, 2]).await;
     let banks = [daybook.operator("load", 0, 0).await];
     let mut load = Load::prepare(&banks[0]).await;
-    for _ in 0..rounds(1) {
+    for round in 0..rounds(1) {
         load.through(&banks, async |acknowledged| {
             acknowledged.more(60).await;
+            // Months that both need at once.
+            banks[0].import(&format!("months-{round}"), 8, &["1993-01-01", "1993-02-01", "1993-03-01"]).await;
             daybook.projector.kill();
             acknowledged.more(60).await;
             are_held(&daybook, &[4]).await;

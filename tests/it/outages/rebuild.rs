@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::load::Load;
-use crate::harness::{Client, Daybook, run, text, until};
+use crate::harness::{Client, Daybook, months, run, text, until};
 
 /// How long a step of a rebuild may take, with others at work on the machine.
 const STEP_TIME_MAX: Duration = Duration::from_secs(60);
@@ -59,6 +59,32 @@ fn is_equal(rebuilt: &Value) {
     }
 }
 
+/// The live table's months.
+async fn live_months(daybook: &Daybook) -> Vec<String> {
+    months(&mut database(daybook).await, "public").await
+}
+
+/// Has them all, each with its indexes, and nothing that was only for the time of building.
+async fn has_months(daybook: &Daybook, expected: &[&str]) {
+    let mut db = database(daybook).await;
+    // Beside the month of the load.
+    let old: Vec<String> = months(&mut db, "public")
+        .await
+        .into_iter()
+        .filter(|name| name.as_str() < "transactions_2000")
+        .collect();
+    assert_eq!(old, expected.iter().map(|month| format!("transactions_{month}")).collect::<Vec<_>>());
+    let as_built: Vec<String> = sqlx::query_scalar(
+        "select relname::text from pg_inherits join pg_class on pg_class.oid = inhrelid
+         where inhparent = 'transactions'::regclass
+           and (reloptions is not null or (select count(*) from pg_index where indrelid = inhrelid and indisvalid) <> 2)",
+    )
+    .fetch_all(&mut db)
+    .await
+    .unwrap();
+    assert!(as_built.is_empty(), "{as_built:?}");
+}
+
 /// Reads on and on, each answer as it should be; how many there were.
 fn reads(bank: &Client, account: &str, enough: &CancellationToken) -> JoinHandle<usize> {
     let (bank, account, enough) = (bank.clone(), account.to_owned(), enough.clone());
@@ -79,6 +105,7 @@ async fn a_rebuild_under_load_is_killed_goes_on_and_no_reader_notices() {
     let mut daybook = Daybook::start().await;
     let bank = daybook.operator("load").await;
     let still = bank.open_with_euros("7.00").await;
+    bank.import("months", 2, &["1993-01-01", "1993-02-01", "1993-02-28"]).await;
     let mut load = Load::prepare(&bank).await;
     load.through(std::slice::from_ref(&bank), async |acknowledged| {
         acknowledged.more(100).await;
@@ -100,6 +127,7 @@ async fn a_rebuild_under_load_is_killed_goes_on_and_no_reader_notices() {
         daybook.kill();
         daybook.restart().await;
         acknowledged.more(20).await;
+        has_months(&daybook, &["1993_01", "1993_02"]).await;
 
         // It goes on by itself; asked for again, it is the same one if it has not ended yet.
         database(&daybook).await.execute(FAST_BUILD).await.unwrap();
@@ -112,15 +140,21 @@ async fn a_rebuild_under_load_is_killed_goes_on_and_no_reader_notices() {
                 .await
                 .unwrap();
         assert_eq!(first, ("done".to_owned(), "operator".to_owned()));
+        has_months(&daybook, &["1993_01", "1993_02"]).await;
+        bank.import("months", 1, &["1993-03-01"]).await;
         acknowledged.more(20).await;
+        has_months(&daybook, &["1993_01", "1993_02", "1993_03"]).await;
 
         let back = rebuilt(&daybook, &["--switch-back", "--all"]).await;
         assert_eq!((&back["kind"], &back["state"]), (&"switch_back".into(), &"done".into()));
+        has_months(&daybook, &["1993_01", "1993_02", "1993_03"]).await;
+        bank.import("months", 1, &["1993-04-01"]).await;
         acknowledged.more(20).await;
         is_equal(
             &rebuilt(&daybook, &["accounts", "transfers", "transactions", "monthly_totals", "trial_balance"])
                 .await,
         );
+        has_months(&daybook, &["1993_01", "1993_02", "1993_03", "1993_04"]).await;
         acknowledged.more(20).await;
         enough.cancel();
         assert!(reader.await.unwrap() > 0);
@@ -156,6 +190,15 @@ async fn rows_that_are_wrong_are_found_and_shown_and_made_right_when_wanted() {
     assert!(new.contains("new:") && new.contains(&wrong) && new.contains(r#""balance":800"#), "{said}");
     assert_eq!(bank.balance(&wrong).await, "8.01", "nothing was exchanged");
 
+    let made = async || {
+        let made = "select to_regclass('rebuild.accounts') is not null";
+        sqlx::query_scalar::<_, bool>(made).fetch_one(&mut database(&daybook).await).await.unwrap()
+    };
+    assert!(made().await);
+    rebuilt(&daybook, &["--drop-unfinished"]).await;
+    assert!(!made().await);
+    assert_eq!(bank.balance(&wrong).await, "8.01");
+
     let output = rebuild(&daybook, &["accounts", "--accept-differences"]).await;
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!((bank.balance(&wrong).await, bank.balance(&right).await), ("8.00".into(), "5.00".into()));
@@ -171,6 +214,10 @@ async fn rows_of_an_older_version_are_made_anew_at_the_start_while_they_are_read
     let mut daybook = Daybook::start().await;
     let bank = daybook.operator("version").await;
     let account = bank.open_with_euros("5.00").await;
+    bank.import("months", 1, &["1993-01-01", "1993-02-01"]).await;
+    bank.trial_balance().await;
+    let months = live_months(&daybook).await;
+    assert_eq!(months.len(), 3);
     let older =
         "update checkpoints set version = version - 1 where projection in ('accounts', 'transactions')";
     database(&daybook).await.execute(older).await.unwrap();
@@ -187,6 +234,60 @@ async fn rows_of_an_older_version_are_made_anew_at_the_start_while_they_are_read
     assert_eq!((by.as_str(), state.as_str()), ("start-up", "done"));
     let status = rebuilt(&daybook, &["--status"]).await;
     assert_eq!(text(&status["report"]["other_version"].to_string().into()), "true");
+    assert_eq!(live_months(&daybook).await, months);
+    daybook.check().await;
+    daybook.stop().await;
+}
+
+/// As the table was before it had months.
+const UNDIVIDED: &str = "
+    alter table transactions rename to divided;
+    alter table divided rename constraint transactions_pkey to divided_pkey;
+    drop index transactions_recorded;
+    create table transactions (like divided including all excluding indexes);
+    alter table transactions add primary key (account_id, month, revision);
+    create index transactions_recorded on transactions (account_id, recorded_at, revision);
+    insert into transactions select * from divided;
+    drop table divided;
+    drop function transactions_month;
+    delete from _sqlx_migrations where version = 21;";
+
+#[tokio::test]
+async fn entries_from_before_there_were_months_are_divided_by_themselves_while_they_are_read() {
+    let mut daybook = Daybook::start().await;
+    let bank = daybook.operator("undivided").await;
+    let account = bank.open_with_euros("7.00").await;
+    bank.import("months", 2, &["1993-01-01", "1993-02-01"]).await;
+    bank.trial_balance().await;
+    let months = live_months(&daybook).await;
+    assert_eq!(months.len(), 3);
+    let mut undivided = database(&daybook).await;
+    let mut transaction = undivided.begin().await.unwrap();
+    transaction.execute(UNDIVIDED).await.unwrap();
+    transaction.commit().await.unwrap();
+    assert!(live_months(&daybook).await.is_empty());
+    daybook.kill();
+    daybook.restart().await;
+    let bank = daybook.operator("undivided").await;
+    let enough = CancellationToken::new();
+    let reader = reads(&bank, &account, &enough);
+    until("the months are there", STEP_TIME_MAX, async || {
+        (live_months(&daybook).await == months).then_some(())
+    })
+    .await;
+    bank.import("months", 2, &["1993-03-01"]).await;
+    bank.trial_balance().await;
+    has_months(&daybook, &["1993_01", "1993_02", "1993_03"]).await;
+    enough.cancel();
+    assert!(reader.await.unwrap() > 0);
+    let status = rebuilt(&daybook, &["--status"]).await;
+    assert_eq!((&status["state"], &status["projections"][0]), (&"done".into(), &"transactions".into()));
+    daybook.check().await;
+    // Back to the undivided ones, and on.
+    rebuilt(&daybook, &["--switch-back", "transactions"]).await;
+    let lump = live_months(&daybook).await.concat();
+    assert!(lump.starts_with("transactions_before_"), "{lump}");
+    bank.import("months", 2, &["1993-04-01"]).await;
     daybook.check().await;
     daybook.stop().await;
 }

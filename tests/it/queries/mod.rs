@@ -3,5 +3,6 @@
 mod clients;
 mod filters;
 mod live;
+mod partitions;
 mod plans;
 mod times;

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use serde_json::json;
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use crate::harness::{Daybook, shared, until};
 
@@ -11,6 +11,7 @@ use crate::harness::{Daybook, shared, until};
 const ROWS: &str = "
     insert into accounts (account_id, user_id, kind, currency, status, balance, in_transit, overdraft_limit, revision, opened_at)
     select id, id, 'checking', 'EUR', 'open', 0, 0, 0, 2000, now() from generate_series(1, 20000) id;
+    select transactions_month((date '2025-01-01' + make_interval(months => n))::date) from generate_series(0, 19) n;
     insert into transactions (account_id, month, revision, transfer_id, kind, amount, balance_after, currency, counterparty, booked_at,
                               recorded_at)
     select account_id, date '2025-01-01' + make_interval(months => n / 100), n, account_id * 2000 + n,
@@ -59,6 +60,7 @@ async fn no_statement_scans_a_table() {
             assert!(!plan.lines().any(|line| line.contains("->  Sort")), "{name}:\n{plan}");
         }
     }
+    months_are_read_as_needed(&mut db).await;
     let recorded: Vec<String> = sqlx::query_scalar(
         "explain select balance_after from transactions where account_id = 5 and recorded_at <= now()
          order by recorded_at desc, revision desc limit 1",
@@ -66,11 +68,67 @@ async fn no_statement_scans_a_table() {
     .fetch_all(&mut *db)
     .await
     .unwrap();
-    let backward = |line: &String| line.contains("Index Scan Backward using transactions_recorded");
-    assert!(recorded.iter().any(backward), "{recorded:?}");
+    let backward = recorded.iter().filter(|line| line.contains("Index Scan Backward using"));
+    assert_eq!(backward.filter(|line| line.contains("recorded_at_revision_idx")).count(), 20, "{recorded:?}");
     drop(db);
     pool.close().await;
     admin.execute("drop database plans").await.unwrap();
+}
+
+/// What the statements about entries are asked, as they are asked by way of `query_api`: the ends of a range come before a month's first entry.
+/// And what they read then.
+const ASKED: [(&str, &str, &[&str]); 14] = [
+    ("page", "'2025-04-01', -1, '2025-05-01', -1, 51", &["2025_04"]),
+    ("page", "'2025-04-01', 330, '2025-05-01', -1, 51", &["2025_04"]),
+    ("page", "'0001-01-01', -1, '2025-04-01', 330, 331", &["2025_01", "2025_02", "2025_03", "2025_04"]),
+    ("page from the end", "'2025-04-01', -1, '2025-05-01', -1, 51", &["2025_04"]),
+    ("page from the end", "'2025-04-01', -1, '2025-04-01', 380, 51", &["2025_04"]),
+    ("page from the end", "'0001-01-01', -1, '10000-01-01', -1, 21", &["2026_08"]),
+    ("page from the end", "'0001-01-01', -1, '2025-06-01', 505, 21", &["2025_05", "2025_06"]),
+    (
+        "page that fits",
+        "'2025-04-01', -1, '2025-05-01', -1, 51, null, null, null, 1, null, null, null, 'completed'",
+        &["2025_04"],
+    ),
+    (
+        "page that fits",
+        "'2025-04-01', -1, '2025-06-01', -1, 201, '2025-04-03', '2025-05-02', null, null, null, null, 'x', null",
+        &["2025_04", "2025_05"],
+    ),
+    (
+        "page that fits, from the end",
+        "'2025-04-01', -1, '2025-05-01', -1, 51, null, null, '{debit}', null, 100, 1, null, null",
+        &["2025_04"],
+    ),
+    (
+        "count of what fits",
+        "'2025-04-01', -1, '2025-05-01', -1, 10001, null, null, null, 1, null, null, null, null",
+        &["2025_04"],
+    ),
+    ("balance by booked time", "'{2025-04-15}', '{2025-04-01}', '{2025-04-01}'", &["2025_04"]),
+    ("balance by booked time", "'{2025-04-30}', '{2025-04-01}', '{2025-05-01}'", &["2025_04", "2025_05"]),
+    ("entries by place", "'{2025-04-01}', '{330}'", &["2025_04"]),
+];
+
+/// Statements are planned once for any values; what they do not need is left out when they are executed.
+async fn months_are_read_as_needed(db: &mut PgConnection) {
+    for (name, asked, expected) in ASKED {
+        let (_, sql) = query_api::statements().into_iter().find(|(known, _)| *known == name).unwrap();
+        let explain = format!(
+            "prepare asked as {sql};
+             explain (analyze, costs off, timing off) execute asked('{{5}}', {asked});
+             deallocate asked"
+        );
+        let rows = db.fetch_all(AssertSqlSafe(explain)).await.unwrap();
+        let lines: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        let mut touched: Vec<&str> = lines
+            .iter()
+            .filter(|line| !line.contains("never executed"))
+            .filter_map(|line| line.split_once(" on transactions_")?.1.get(..7))
+            .collect();
+        touched.sort_unstable();
+        assert_eq!(touched, expected, "{name}: {asked}\n{}", lines.join("\n"));
+    }
 }
 
 #[tokio::test]

@@ -29,6 +29,7 @@ Examples:
   daybook rebuild --all --no-switch        (compares only)
   daybook rebuild --switch-back accounts
   daybook rebuild --drop-previous
+  daybook rebuild --drop-unfinished        (what --stop or --no-switch left)
   daybook rebuild --all --database-url postgres://bank@db/daybook --json";
 
 /// What `daybook rebuild` needs to know.
@@ -53,6 +54,9 @@ pub struct RebuildArgs {
     /// Delete what was live before
     #[arg(long, env = "DAYBOOK_REBUILD_DROP_PREVIOUS", group = "instead", conflicts_with_all = ["names", "all"])]
     drop_previous: bool,
+    /// Delete new tables that were not exchanged, finished or not
+    #[arg(long, env = "DAYBOOK_REBUILD_DROP_UNFINISHED", group = "instead", conflicts_with_all = ["names", "all"])]
+    drop_unfinished: bool,
     /// Stop the rebuild that is under way
     #[arg(long, env = "DAYBOOK_REBUILD_STOP", group = "instead", conflicts_with_all = ["names", "all"])]
     stop: bool,
@@ -108,14 +112,15 @@ pub async fn run(args: RebuildArgs) -> Result<ExitCode, Failure> {
 
 /// Asks; the request's number, and whether it is a new one.
 async fn ask(args: &RebuildArgs, db: &mut PgConnection) -> Result<(i64, bool), Failure> {
-    let kind = match (args.switch_back, args.drop_previous) {
-        (true, _) => Kind::SwitchBack,
-        (_, true) => Kind::DropPrevious,
-        (false, false) => Kind::Rebuild,
+    let kind = match (args.switch_back, args.drop_previous, args.drop_unfinished) {
+        (true, ..) => Kind::SwitchBack,
+        (_, true, _) => Kind::DropPrevious,
+        (.., true) => Kind::DropUnfinished,
+        (false, false, false) => Kind::Rebuild,
     };
     let all = projections::all().map(|projection| projection.name.to_owned());
     let names = if args.all { all.to_vec() } else { args.names.clone() };
-    if names.is_empty() && kind != Kind::DropPrevious {
+    if names.is_empty() && matches!(kind, Kind::Rebuild | Kind::SwitchBack) {
         return Err(format!("name projections, or give --all; there are {}", all.join(", ")).into());
     }
     let ask = Ask {

@@ -80,11 +80,14 @@ pub(super) fn end(rebuild: &Rebuild, json: bool) -> Result<ExitCode, Failure> {
         }
         (State::Done, Kind::SwitchBack) => "Switched back. The same command switches again.".to_owned(),
         (State::Done, Kind::DropPrevious) => "What was live before is deleted.".to_owned(),
+        (State::Done, Kind::DropUnfinished) => "Tables that were not exchanged are deleted.".to_owned(),
         (State::Differs, _) => {
             "The rows DIFFER; the live tables stay. With --accept-differences the new ones take their place."
                 .to_owned()
         }
-        (State::Stopped, _) => format!("Stopped. It goes on when asked for again: daybook rebuild {names}"),
+        (State::Stopped, _) => format!(
+            "Stopped. It goes on when asked for again: daybook rebuild {names}. --drop-unfinished deletes what it made."
+        ),
         (State::Failed, _) => {
             let reason = rebuild.reason.as_deref().unwrap_or("no reason is known");
             return Err(format!("the rebuild failed: {reason}\nThe live tables are as they were.").into());
