@@ -51,7 +51,7 @@ begin
         if to_regclass(made) is not null or exists (
             select from pg_inherits join pg_class on pg_class.oid = inhrelid
             where inhparent = to_regclass('transactions') and relname like 'transactions\_before\_%'
-              and wanted < to_date(right(relname, 7), 'YYYY_MM')) then
+              and relname > 'transactions_before_' || to_char(wanted, 'YYYY_MM')) then
             return;
         end if;
         lock table only transactions in share update exclusive mode;
