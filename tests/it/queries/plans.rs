@@ -150,12 +150,15 @@ async fn a_list_costs_as_many_statements_as_one_of_its_elements() {
             bank.deposit(&account, "1.00").await;
             bank.deposit(&account, "2.00").await;
         }
-        // A new connection to Postgres makes a read at a position start anew: it is there already.
-        bank.graphql(NESTED, json!({ "user": user })).await;
-        let before = statements(&daybook);
-        let data = bank.graphql(NESTED, json!({ "user": user })).await;
-        assert_eq!(data["accounts"]["edges"].as_array().unwrap().len(), accounts);
-        costs.push(statements(&daybook) - before);
+        // A new connection to Postgres makes a read at a position start anew: the least of some.
+        let mut least = usize::MAX;
+        for _ in 0..4 {
+            let before = statements(&daybook);
+            let data = bank.graphql(NESTED, json!({ "user": user })).await;
+            assert_eq!(data["accounts"]["edges"].as_array().unwrap().len(), accounts);
+            least = least.min(statements(&daybook) - before);
+        }
+        costs.push(least);
     }
     assert_eq!(costs[0], costs[1], "{costs:?}");
     assert!((1..=10).contains(&costs[0]), "{costs:?}");
