@@ -13,6 +13,7 @@ mod projectors;
 mod rebuild;
 mod roles;
 mod stop;
+mod stopped;
 mod tail;
 mod takeover;
 mod torn;
