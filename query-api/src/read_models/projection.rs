@@ -79,11 +79,13 @@ pub(crate) async fn all(pool: &PgPool) -> Result<Vec<ProjectionRow>, ReadError> 
     Ok(rows)
 }
 
-/// The projections that have stopped, each where the furthest back of its partitions has.
+/// The projections that have stopped, each where the furthest back of its partitions has. One that went on all the same, by a program that
+/// does not know of stops, has not.
 pub(crate) async fn stops(pool: &PgPool) -> Result<Vec<StopRow>, ReadError> {
     let rows = sqlx::query_as(
-        "select distinct on (projection) projection, position, reason, stopped_at from projection_stops
-         order by projection, position",
+        "select distinct on (projection) projection, stop.position, reason, stopped_at
+         from projection_stops as stop join checkpoints using (projection, partition)
+         where checkpoints.position <= stop.position order by projection, stop.position",
     )
     .fetch_all(pool)
     .await?;

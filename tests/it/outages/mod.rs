@@ -17,6 +17,7 @@ mod stopped;
 mod tail;
 mod takeover;
 mod torn;
+mod watched;
 
 /// How often each fault comes.
 const ROUNDS_VARIABLE: &str = "OUTAGE_ROUNDS";

@@ -133,12 +133,8 @@ impl<'a> Looker<'a> {
         );
         let before = std::mem::replace(&mut self.meters, meters);
         let mut look = Look { at: Utc::now().trunc_subsecs(0), processes, ..Look::default() };
-        for process in &look.processes {
-            if process.state != State::Ready {
-                look.problems.push(format!("{}: {}", process.url, process.reasons.join("; ")));
-            }
-        }
         self.ask(&servers, &mut look).await;
+        look.problems.splice(0..0, problems_of_processes(&look));
         self.throughput(&before, &mut look);
         Ok(look)
     }
@@ -148,23 +144,23 @@ impl<'a> Looker<'a> {
         let answers_queries = |process: &&Process| {
             process.state != State::Unreachable && process.roles.iter().any(|role| role == "query")
         };
-        let mut refused = None;
+        let mut refused = Vec::new();
         for (_, server) in look.processes.iter().zip(servers).filter(|(process, _)| answers_queries(process))
         {
             let (projections, transfers) = tokio::join!(
                 query::<Projections>(server, PROJECTIONS),
                 query::<Transfers>(server, TRANSFERS)
             );
-            refused = None;
+            refused.clear();
             match projections {
                 Ok(Projections { projections }) => look.projections = Some(projections),
-                Err(reason) => refused = Some(format!("projections are not known: {reason}")),
+                Err(reason) => refused.push(format!("projections are not known: {reason}")),
             }
             match transfers {
                 Ok(transfers) => look.transfers = Some(pending(transfers)),
-                Err(reason) => refused = Some(format!("stuck transfers are not known: {reason}")),
+                Err(reason) => refused.push(format!("stuck transfers are not known: {reason}")),
             }
-            if refused.is_none() {
+            if refused.is_empty() {
                 break;
             }
         }
@@ -220,6 +216,27 @@ impl<'a> Looker<'a> {
             transfers_under_way: greatest(&|now, _| now.value("daybook_transfers_pending")),
         };
     }
+}
+
+/// What is the matter with processes, those aside whose projector only says what is said of its projections anyway.
+fn problems_of_processes(look: &Look) -> Vec<String> {
+    let stopped: Vec<String> = look
+        .projections
+        .iter()
+        .flatten()
+        .filter(|projection| projection.stopped.is_some())
+        .map(|projection| format!(" {} stopped at position ", projection.name))
+        .collect();
+    let is_said = |reason: &&String| stopped.iter().any(|stopped| reason.contains(stopped));
+    let mut problems = Vec::new();
+    for process in look.processes.iter().filter(|process| process.state != State::Ready) {
+        let reasons: Vec<&str> =
+            process.reasons.iter().filter(|reason| !is_said(reason)).map(String::as_str).collect();
+        if !reasons.is_empty() {
+            problems.push(format!("{}: {}", process.url, reasons.join("; ")));
+        }
+    }
+    problems
 }
 
 /// What a process says of itself.

@@ -31,7 +31,7 @@ impl Screen {
         for line in text.lines() {
             frame.push_str(line);
             frame.push_str(CLEAR_LINE);
-            frame.push_str("\r\n");
+            frame.push('\n');
         }
         frame.push_str(CLEAR_BELOW);
         out.write_all(frame.as_bytes())?;

@@ -67,7 +67,14 @@ pub(super) fn in_short(look: &Look) -> String {
 fn going_on(look: &Look) -> String {
     let Throughput { events_per_second, transfers_per_second, transfers_under_way } = look.throughput;
     let mut parts = Vec::new();
-    if let Some(position) = look.processes.iter().filter_map(|process| process.position).max() {
+    // Who was asked last knows more of a log that grows.
+    let by_process = look.processes.iter().filter_map(|process| process.position);
+    let by_projection = look
+        .projections
+        .iter()
+        .flatten()
+        .map(|projection| projection.position.saturating_add(projection.lag));
+    if let Some(position) = by_process.chain(by_projection).max() {
         parts.push(format!("Log at {position}"));
     }
     parts.push(format!("{} events/s", figure(events_per_second)));
