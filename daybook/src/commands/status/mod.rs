@@ -93,10 +93,12 @@ async fn once(looker: &mut Looker<'_>, json: bool) -> Result<ExitCode, Failure> 
 
 async fn watch(looker: &mut Looker<'_>, pause: Duration, json: bool) -> Result<ExitCode, Failure> {
     let mut screen = Screen::new();
+    // One for all the time: a signal that comes while nobody listens is lost.
+    let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
     loop {
         let look = tokio::select! {
             look = looker.look() => look?,
-            _ = tokio::signal::ctrl_c() => break,
+            _ = &mut interrupted => break,
         };
         match shown(&look, &mut screen, json) {
             Ok(()) => {}
@@ -106,7 +108,7 @@ async fn watch(looker: &mut Looker<'_>, pause: Duration, json: bool) -> Result<E
         }
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            _ = tokio::signal::ctrl_c() => break,
+            _ = &mut interrupted => break,
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -145,7 +145,9 @@ fn rebuilt(rebuilding: &Rebuilding) -> String {
         let _ = write!(text, ", {percent:.1} %");
     }
     if phase == "LOADING" {
-        let _ = write!(text, ", {} events/s", figure(rebuilding.events_per_second));
+        if let Some(speed) = rebuilding.events_per_second {
+            let _ = write!(text, ", {speed:.0} events/s");
+        }
         if let Some(left) = rebuilding.seconds_left {
             let _ = write!(text, ", {left:.0} s left");
         }
