@@ -4,7 +4,7 @@ use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{deadletter, health, import, rebuild, serve, token, transfers, up};
+use crate::commands::{deadletter, health, import, rebuild, serve, status, token, transfers, up};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -30,6 +30,8 @@ pub enum Command {
     Up(Box<up::UpArgs>),
     /// Run one role in a process of its own: node, command, projector, query or notifications
     Serve(Box<serve::ServeArgs>),
+    /// Show how a running daybook fares: roles, projections, lag, throughput, stuck transfers, dead letters
+    Status(status::StatusArgs),
     /// Ask a running daybook whether it is ready
     Health(health::HealthArgs),
     /// Print a bearer token of the local issuer

@@ -127,6 +127,16 @@ impl Server {
         self.ask(request.bearer_auth(&self.token), patience).await
     }
 
+    /// A page that needs no token, whatever its status.
+    ///
+    /// # Errors
+    /// When nobody answers.
+    pub async fn page(&self, path: &str) -> Result<String, ClientError> {
+        let response = self.http.get(format!("{}{path}", self.url)).send().await;
+        let response = response.map_err(|error| self.unreachable(&error))?;
+        response.text().await.map_err(|error| self.unreachable(&error))
+    }
+
     /// The position of the log's last event.
     ///
     /// # Errors

@@ -62,6 +62,7 @@ pub type EventStoreProbe = Box<dyn Fn() -> Result<u64, String> + Send + Sync>;
 
 /// The state of every part that runs here.
 pub struct Health {
+    roles: Vec<&'static str>,
     components: Mutex<BTreeMap<Component, State>>,
     event_store: EventStoreProbe,
 }
@@ -73,6 +74,9 @@ pub struct Report {
     /// The log's last position.
     #[serde(skip_serializing_if = "Option::is_none")]
     position: Option<u64>,
+    /// What this process does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    roles: Vec<&'static str>,
     components: BTreeMap<Component, State>,
 }
 
@@ -88,7 +92,13 @@ impl Health {
     /// Everything in `components` is starting; the event store is asked each time.
     pub fn new(components: impl IntoIterator<Item = Component>, event_store: EventStoreProbe) -> Self {
         let starting = components.into_iter().map(|component| (component, State::Starting));
-        Self { components: Mutex::new(starting.collect()), event_store }
+        Self { roles: Vec::new(), components: Mutex::new(starting.collect()), event_store }
+    }
+
+    /// The same, of a process that has these roles.
+    #[must_use]
+    pub fn of(self, roles: Vec<&'static str>) -> Self {
+        Self { roles, ..self }
     }
 
     /// Notes how a part fares.
@@ -108,7 +118,8 @@ impl Health {
         };
         components.insert(Component::EventStore, event_store);
         let ready = components.values().all(|state| *state == State::Ready);
-        Report { status: if ready { "ready" } else { "not_ready" }, position, components }
+        let status = if ready { "ready" } else { "not_ready" };
+        Report { status, position, roles: self.roles.clone(), components }
     }
 }
 
@@ -118,7 +129,7 @@ mod tests {
 
     #[test]
     fn ready_means_every_part() {
-        let health = Health::new([Component::Projector], Box::new(|| Ok(42)));
+        let health = Health::new([Component::Projector], Box::new(|| Ok(42))).of(vec!["projector"]);
         assert!(!health.report().is_ready());
         health.set(Component::Projector, State::Ready);
         let report = health.report();
@@ -128,6 +139,7 @@ mod tests {
             serde_json::json!({
                 "status": "ready",
                 "position": 42,
+                "roles": ["projector"],
                 "components": { "event_store": { "status": "ready" }, "projector": { "status": "ready" } },
             })
         );

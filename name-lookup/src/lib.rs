@@ -11,6 +11,7 @@ mod tests;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures::future::{BoxFuture, FutureExt, Shared};
 use hickory_resolver::TokioResolver;
@@ -20,6 +21,7 @@ use hickory_resolver::config::{
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::system_conf::read_system_conf;
 use parking_lot::Mutex;
+use quick_cache::sync::Cache;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use url::Host;
@@ -53,6 +55,8 @@ type Asked = Shared<BoxFuture<'static, Result<Vec<IpAddr>, LookupError>>>;
 pub struct Names {
     resolver: Result<TokioResolver, Arc<str>>,
     places: Arc<Semaphore>,
+    /// Names that the resolver remembers, and until when: they ask nobody, so they need no place.
+    remembered: Arc<Cache<String, Instant>>,
     under_way: Arc<Mutex<HashMap<String, Asked>>>,
 }
 
@@ -82,7 +86,7 @@ impl Names {
     fn new(config: ResolverConfig, mut options: ResolverOpts) -> Self {
         options.timeout = options.timeout.min(ANSWER_TIME_MAX);
         options.attempts = options.attempts.min(ATTEMPTS_MAX);
-        options.cache_size = REMEMBERED_MAX;
+        options.cache_size = u64::try_from(REMEMBERED_MAX).unwrap_or(u64::MAX);
         options.positive_max_ttl = Some(REMEMBERED_FOR_MAX);
         options.negative_max_ttl = Some(UNKNOWN_FOR_MAX);
         options.max_active_requests = LOOKUPS_MAX;
@@ -91,7 +95,12 @@ impl Names {
         let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
         *builder.options_mut() = options;
         let resolver = builder.build().map_err(|error| error.to_string().into());
-        Self { resolver, places: Arc::new(Semaphore::new(LOOKUPS_MAX)), under_way: Arc::default() }
+        Self {
+            resolver,
+            places: Arc::new(Semaphore::new(LOOKUPS_MAX)),
+            remembered: Arc::new(Cache::new(REMEMBERED_MAX)),
+            under_way: Arc::default(),
+        }
     }
 
     /// The addresses of a host. One that is written as an address, in any spelling that the system would take for one, is that address.
@@ -135,9 +144,14 @@ impl Names {
 
     async fn look_up(&self, host: &str) -> Result<Vec<IpAddr>, LookupError> {
         let failed = |reason: String| LookupError::Failed { name: host.to_owned(), reason };
-        let _place = self.places.acquire().await.map_err(|error| failed(error.to_string()))?;
+        let remembered = self.remembered.get(host).is_some_and(|until| until > Instant::now());
+        let _place = match remembered {
+            true => None,
+            false => Some(self.places.acquire().await.map_err(|error| failed(error.to_string()))?),
+        };
         let resolver = self.resolver.as_ref().map_err(|reason| failed(reason.to_string()))?;
         let found = resolver.lookup_ip(host).await.map_err(|error| failed(error.to_string()))?;
+        self.remembered.insert(host.to_owned(), found.valid_until());
         Ok(found.iter().collect())
     }
 }

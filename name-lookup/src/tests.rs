@@ -121,6 +121,35 @@ async fn many_who_wait_for_few_names_leave_room_for_others() {
     assert!(stuck.try_join_next().is_none(), "all of them wait");
 }
 
+#[tokio::test]
+async fn names_that_nobody_answers_do_not_hold_up_one_that_is_remembered() {
+    let (socket, names) = silent().await;
+    let server = tokio::spawn(async move {
+        let mut buffer = [0; 512];
+        loop {
+            let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
+            // As it stands in a question: a length before each part.
+            if buffer[..length].windows(5).any(|part| part == b"\x04shop") {
+                socket.send_to(&answer(&buffer[..length]), from).await.unwrap();
+            }
+        }
+    });
+    assert_eq!(names.addresses("shop.example").await.unwrap(), FOUND);
+    let mut stuck = JoinSet::new();
+    for number in 0..2 * LOOKUPS_MAX {
+        let names = names.clone();
+        stuck.spawn(async move { names.addresses(&format!("{number}.example")).await });
+    }
+    while names.places.available_permits() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let asked = Instant::now();
+    assert_eq!(names.addresses("shop.example").await.unwrap(), FOUND);
+    assert!(asked.elapsed() < AT_ONCE, "{:?}", asked.elapsed());
+    assert!(stuck.try_join_next().is_none(), "all of them wait");
+    server.abort();
+}
+
 /// Also when each of them says that it is an address, as the system's resolver would have found.
 #[tokio::test]
 async fn what_others_take_for_an_address_is_that_address() {

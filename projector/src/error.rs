@@ -113,8 +113,9 @@ impl ProjectorError {
 }
 
 /// Classes of SQLSTATE that speak of the server's condition and not of the statement: connection, resources, operator
-/// intervention (a time-out too), rollback (deadlock), lock not available, system; and a standby that takes no writes.
-const OUTAGES: [&str; 7] = ["08", "53", "57", "40", "55P03", "58", "25006"];
+/// intervention (a time-out too), rollback (deadlock), lock not available, system; a standby that takes no writes; and a session that said
+/// nothing for too long within a transaction.
+const OUTAGES: [&str; 8] = ["08", "53", "57", "40", "55P03", "58", "25006", "25P03"];
 
 pub(crate) fn is_outage(error: &sqlx::Error) -> bool {
     match error {

@@ -20,6 +20,7 @@ pub mod runner;
 pub mod session;
 mod shares;
 mod status;
+mod stops;
 
 use std::time::Duration;
 

@@ -21,6 +21,9 @@ pub struct ProjectorOptions {
     pub batch_interval_min: Duration,
     /// The same when more than 25,000 events come each second: transactions wait up to this long, and grow. Default: 150 ms.
     pub batch_interval_max: Duration,
+    /// The server ends the session of a projector that says nothing for so long, because its process is stopped or its machine hangs, and its
+    /// partitions go to the others. One that works says something every second. Default: 10 s.
+    pub silence_max: Duration,
     /// Told how it goes: keep a receiver of it, `options.status.subscribe()`.
     pub status: watch::Sender<ProjectorStatus>,
 }
@@ -32,6 +35,7 @@ impl Default for ProjectorOptions {
             batch_events_max: 20_000,
             batch_interval_min: Duration::from_millis(20),
             batch_interval_max: Duration::from_millis(150),
+            silence_max: Duration::from_secs(10),
             status: watch::Sender::default(),
         }
     }

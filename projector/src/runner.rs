@@ -19,7 +19,7 @@ use crate::checkpoint::{self, Place};
 use crate::projections::{Events, Part};
 use crate::reader::Reader;
 use crate::shares::Shares;
-use crate::{ApplyError, ProjectorError, ProjectorOptions, Stopped, status};
+use crate::{ApplyError, ProjectorError, ProjectorOptions, Stopped, status, stops};
 
 /// What each event of a transaction adds to the wait before the next; see [`interval`].
 const INTERVAL_PER_EVENT: Duration = Duration::from_micros(40);
@@ -72,7 +72,7 @@ pub(crate) async fn run(
             () = shutdown.cancelled() => return Ok(Ended::Shutdown),
             () = exchanged.notified() => return Ok(Ended::Changed),
             _ = looks.tick() => {
-                if shares.settle(db).await? {
+                if shares.settle(db).await? || stops::are_lifted(db, shares.held(), &options.status).await? {
                     return Ok(Ended::Changed);
                 }
                 continue;
@@ -84,7 +84,7 @@ pub(crate) async fn run(
             Ok(batch) => batch,
             // The event itself is what this program cannot take; anything else may be mended without it.
             Err(error @ StoreError::Undecodable { .. }) => {
-                group.stop(&error, options);
+                group.stop(db, &error, options).await?;
                 continue;
             }
             Err(error) => return Err(error.into()),
@@ -197,7 +197,7 @@ impl Group {
                             if let Some(last) = events.first(good).events.last() {
                                 status::applied(&options.status, &[*part], place_of(last), false, good);
                             }
-                            status::stopped(&options.status, part.projection, stopped);
+                            stop(db, *part, stopped, options).await?;
                         }
                     }
                 }
@@ -210,19 +210,33 @@ impl Group {
     }
 
     /// Stops every projection of the group at an event that cannot be read.
-    fn stop(self, error: &StoreError, options: &ProjectorOptions) {
+    async fn stop(
+        self,
+        db: &mut PgConnection,
+        error: &StoreError,
+        options: &ProjectorOptions,
+    ) -> Result<(), sqlx::Error> {
         let position = match error {
             StoreError::Undecodable { position, .. } => *position,
             _ => self.place.position,
         };
         for part in self.parts {
-            status::stopped(
-                &options.status,
-                part.projection,
-                Stopped { position, reason: error.to_string() },
-            );
+            stop(db, part, Stopped { position, reason: error.to_string() }, options).await?;
         }
+        Ok(())
     }
+}
+
+/// Tells everywhere that a part does not go on.
+pub(crate) async fn stop(
+    db: &mut PgConnection,
+    part: Part,
+    stopped: Stopped,
+    options: &ProjectorOptions,
+) -> Result<(), sqlx::Error> {
+    // First here: what the database does not hear is told all the same.
+    status::stopped(&options.status, part.projection, stopped.clone());
+    stops::note(db, part, &stopped).await
 }
 
 /// Applies events to parts of projections that are all at `from`, rows and checkpoints in one transaction.

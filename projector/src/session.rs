@@ -19,7 +19,7 @@ use crate::runner::Ended;
 use crate::shares::Shares;
 use crate::{
     MIGRATIONS, Phase, ProjectorError, ProjectorOptions, ProjectorStatus, Stopped, checkpoint, projections,
-    runner, status,
+    runner, status, stops,
 };
 
 /// Time between two attempts to get a partition.
@@ -64,6 +64,7 @@ pub(crate) async fn run(
     let entered = shutdown.run_until_cancelled(Box::pin(enter(&mut db, store, options))).await;
     let Some(entered) = entered else { return Ok(()) };
     entered?;
+    bound_silence(&mut db, options.silence_max).await?;
     MIGRATIONS.run_direct(None, &mut db, false).await?;
     let mut shares = Shares::none();
     loop {
@@ -82,6 +83,19 @@ pub(crate) async fn run(
     }
     // Gives the locks back at once; they would go with the connection anyway.
     let _ = db.close().await;
+    Ok(())
+}
+
+/// Has the server end this session when it says nothing for so long: its partitions are the others' then. Where Postgres knows of such a bound,
+/// which it does from version 14 on; within a transaction all do.
+async fn bound_silence(db: &mut PgConnection, silence_max: Duration) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "select set_config(name, $1, false) from pg_settings
+         where name in ('idle_session_timeout', 'idle_in_transaction_session_timeout')",
+    )
+    .bind(format!("{}ms", silence_max.as_millis()))
+    .execute(db)
+    .await?;
     Ok(())
 }
 
@@ -168,27 +182,33 @@ async fn open(
     checkpoints.retain(|checkpoint| checkpoint.part.within(held).is_some());
     let places: Vec<_> = checkpoints.iter().map(|checkpoint| (checkpoint.part, checkpoint.place)).collect();
     status::opened(&options.status, &places);
+    stops::clear(db, places.iter().map(|(part, _)| *part)).await?;
     let rebuilt = rebuilt(db, &checkpoints, first).await?;
-    let current = checkpoints.into_iter().filter_map(|Checkpoint { part, version, place }| {
+    let mut current = Vec::new();
+    for Checkpoint { part, version, place } in checkpoints {
         let projection = part.projection;
         let (name, ours) = (projection.name, projection.version);
         let reason = match version.cmp(&ours) {
-            Ordering::Equal => return Some((part, place)),
+            Ordering::Equal => {
+                current.push((part, place));
+                continue;
+            }
             Ordering::Less if rebuilt.iter().any(|rebuilt| rebuilt == name) => {
                 status::rebuilding(&options.status, projection);
-                return None;
+                continue;
             }
             Ordering::Less => {
-                format!("its rows are of version {version}, this program writes version {ours}: daybook rebuild {name}")
+                format!(
+                    "its rows are of version {version}, this program writes version {ours}: daybook rebuild {name}"
+                )
             }
             Ordering::Greater => {
                 format!("its rows are of version {version}, this program is older and writes version {ours}")
             }
         };
-        status::stopped(&options.status, projection, Stopped { position: place.position, reason });
-        None
-    });
-    Ok(current.collect())
+        runner::stop(db, part, Stopped { position: place.position, reason }, options).await?;
+    }
+    Ok(current)
 }
 
 /// The projections that are being rebuilt, if some here have rows of an older version. Readers go on with these rows meanwhile.

@@ -60,7 +60,7 @@ struct Reached {
     caught_up: bool,
 }
 
-/// Where and why a projection stopped. It tries again when the projector starts again.
+/// Where and why a projection stopped. It tries again when the projector starts again, or when its rows were made anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stopped {
     /// The event it cannot take; every event before is in its tables.

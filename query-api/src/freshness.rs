@@ -10,23 +10,29 @@ use http::request::Parts;
 use ledger_core::Position;
 use parking_lot::Mutex;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::database::{Era, ReadDatabase};
-use crate::limits::{FRESHNESS_POLL, FRESHNESS_RETRY, READ_TRIES_MAX};
+use crate::limits::{FRESHNESS_POLL, FRESHNESS_RETRY, HELD_UP_WAIT, READ_TRIES_MAX};
 use crate::problem::Problem;
-use crate::read_models::{ReadError, projection};
+use crate::read_models::ReadError;
+use crate::read_models::projection::{self, HeldUp};
 
 /// The header in which a client names the position it wants to read at.
 pub const POSITION_HEADER: &str = "x-daybook-position";
 
 /// The read models have not reached a position in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("The read models have come to position {reached}, not yet to {wanted}. Try again in a moment.")]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "The read models have come to position {reached}, not yet to {wanted}{because}. Try again in a moment."
+)]
 pub(crate) struct Behind {
     /// What was asked for.
     pub(crate) wanted: Position,
     /// How far they are known to be.
     pub(crate) reached: Position,
+    /// What holds them up, if more than time: nothing, or words after a colon.
+    pub(crate) because: String,
 }
 
 /// Waits for positions; clones share one poller.
@@ -75,15 +81,14 @@ impl Freshness {
         let start = Instant::now();
         let mut reached = self.0.reached.subscribe();
         let waiter = self.wait();
-        let result = tokio::time::timeout(within, reached.wait_for(is_there)).await;
+        let result = timeout(within, reached.wait_for(is_there)).await;
+        let era = result.ok().and_then(Result::ok).map(|reached| reached.era);
         drop(waiter);
         metrics::histogram!("daybook_query_freshness_wait_seconds").record(start.elapsed().as_secs_f64());
-        match result {
-            Ok(Ok(reached)) => Ok(reached.era),
-            Ok(Err(_)) | Err(_) => {
-                Err(Behind { wanted: position, reached: self.0.reached.borrow().position })
-            }
-        }
+        era.ok_or_else(|| {
+            let reached = self.0.reached.borrow().position;
+            Behind { wanted: position, reached, because: String::new() }
+        })
     }
 
     /// Reads once every projection has reached `position`; again if Postgres may have forgotten that while it was read.
@@ -98,11 +103,15 @@ impl Freshness {
         F: Future<Output = Result<T, E>>,
     {
         for _ in 0..READ_TRIES_MAX {
-            let era = self.reach(position, within).await.map_err(Problem::from)?;
+            let era = match self.reach(position, within).await {
+                Ok(era) => era,
+                Err(behind) => return Err(Problem::from(self.explained(behind).await).into()),
+            };
             let answer = read().await;
             if position == 0 || self.era() == era {
                 return answer;
             }
+            metrics::counter!("daybook_query_reads_again_total").increment(1);
         }
         Err(Problem::DatabaseUnavailable.into())
     }
@@ -110,6 +119,15 @@ impl Freshness {
     /// The position that every projection has reached now.
     pub(crate) async fn checkpoint(&self) -> Result<Position, ReadError> {
         self.0.checkpoint().await
+    }
+
+    /// The same, with the projections that do not get there and why, if any have a reason and the database tells.
+    pub(crate) async fn explained(&self, behind: Behind) -> Behind {
+        let held_up = projection::held_up(self.0.database.pool(), behind.wanted);
+        let Ok(Ok(held_up)) = timeout(HELD_UP_WAIT, held_up).await else { return behind };
+        let words = held_up.iter().map(HeldUp::to_string).collect::<Vec<_>>().join("; ");
+        let because = if words.is_empty() { words } else { format!(": {words}") };
+        Behind { because, ..behind }
     }
 
     fn wait(&self) -> Waiter<'_> {

@@ -17,7 +17,7 @@ pub(crate) fn reached(position: Position) -> Freshness {
 impl Freshness {
     /// As when Postgres crashed, was connected to again, and projected to the same place.
     pub(crate) fn forget_and_reach_again(&self) {
-        self.0.database.connected();
+        self.0.database.crashed();
         let Reached { position, .. } = *self.0.reached.borrow();
         self.0.reached.send_replace(Reached { position, era: self.era() });
     }

@@ -50,7 +50,7 @@ impl QueryApi {
         let models = ReadModels { pool: database.pool().clone() };
         let freshness = Freshness::new(database);
         Self {
-            live: Live::new(store, models.clone(), freshness.clone()),
+            live: Live::new(store, models.clone(), freshness.clone(), options.closing.clone()),
             models,
             keys,
             freshness,

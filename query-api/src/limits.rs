@@ -79,5 +79,7 @@ pub(crate) const UNKNOWN_TRANSFER_WAIT: Duration = Duration::from_secs(5);
 pub(crate) const FRESHNESS_POLL: Duration = Duration::from_millis(3);
 /// How long to leave Postgres alone after a failed read of the checkpoints.
 pub(crate) const FRESHNESS_RETRY: Duration = Duration::from_millis(200);
-/// How often a read at a position is made, while Postgres is connected to anew each time.
+/// How long it may take to find out what holds the projections up, for who is told that they are behind.
+pub(crate) const HELD_UP_WAIT: Duration = Duration::from_millis(500);
+/// How often a read at a position is made, while Postgres seems to have crashed each time.
 pub(crate) const READ_TRIES_MAX: usize = 8;

@@ -17,11 +17,13 @@ use std::sync::{Arc, Weak};
 
 pub(crate) use activity::AccountActivity;
 use change::Change;
+use chrono::{DateTime, Utc};
 use feed::{AllTopics, Feed, Rows};
 use latest::{Latest, Ticket};
 use ledger_core::{AccountId, Position, TransferId, stream};
 use ledger_streams::{EventStore, StoreError};
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 use topics::{Inbox, Topics};
 pub(crate) use updates::TransferUpdates;
 
@@ -87,10 +89,15 @@ impl<T: Clone> Drop for Listening<T> {
 }
 
 impl Live {
-    pub(crate) fn new(store: EventStore, models: ReadModels, freshness: Freshness) -> Self {
+    pub(crate) fn new(
+        store: EventStore,
+        models: ReadModels,
+        freshness: Freshness,
+        closing: CancellationToken,
+    ) -> Self {
         Self(Arc::new(Inner {
             store,
-            rows: Rows { models, freshness },
+            rows: Rows { models, freshness, closing },
             feed: Mutex::default(),
             latest: Arc::new(Latest::new()),
             looked_at: parking_lot::Mutex::default(),
@@ -100,6 +107,27 @@ impl Live {
     /// Position of the last event in the log.
     pub(crate) async fn head(&self) -> Result<Position, StoreError> {
         self.0.store.head().await
+    }
+
+    /// When the log recorded the first of the ledger's events between a position and its end; nothing when there is none.
+    pub(crate) async fn behind_since(
+        &self,
+        position: Position,
+        head: Position,
+    ) -> Result<Option<DateTime<Utc>>, StoreError> {
+        if position >= head {
+            return Ok(None);
+        }
+        let mut subscription = self.0.store.subscribe((position > 0).then_some(position));
+        loop {
+            let batch = subscription.next_undecoded(1).await?;
+            if let Some(first) = batch.events.first() {
+                return Ok(Some(first.recorded_at()));
+            }
+            if batch.position >= head {
+                return Ok(None);
+            }
+        }
     }
 
     /// The position up to which everything can be read.

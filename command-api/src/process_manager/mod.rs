@@ -49,6 +49,8 @@ pub async fn run(
     let mut tick = interval(LEASE_LOOK_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut ready = Some(ready);
+    // There before the first one ends, too.
+    metrics::counter!("daybook_transfers_ended_total").increment(0);
     loop {
         if manager.caught_up
             && let Some(ready) = ready.take()

@@ -112,6 +112,7 @@ impl Transfers {
     fn learn_of_transfer(&mut self, event: Undecoded) {
         let stream = Arc::clone(event.stream());
         if event.revision() > 0 {
+            metrics::counter!("daybook_transfers_ended_total").increment(1);
             self.remove(&stream);
             return;
         }

@@ -6,6 +6,7 @@ pub mod import;
 pub mod rebuild;
 pub mod serve;
 pub mod server;
+pub mod status;
 pub mod token;
 pub mod transfers;
 pub mod up;
@@ -30,6 +31,7 @@ pub async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Import(args) => import::run(args).await,
         Command::Deadletter(args) => deadletter::run(args).await,
         Command::Rebuild(args) => rebuild::run(args).await,
+        Command::Status(args) => status::run(args).await,
         Command::Transfers(args) => transfers::run(args).await,
     }
 }

@@ -20,11 +20,8 @@ pub struct ServerFlags {
     /// The running daybook
     #[arg(long, value_name = "URL", env = "DAYBOOK_URL", default_value = "http://127.0.0.1:8080")]
     url: String,
-    /// An operator's token [default: made with the issuer's key in the data directory]
-    #[arg(long, value_name = "TOKEN", env = "DAYBOOK_TOKEN", hide_env_values = true)]
-    token: Option<String>,
     #[command(flatten)]
-    data_dir: DataDir,
+    entry: EntryFlags,
 }
 
 impl ServerFlags {
@@ -33,15 +30,32 @@ impl ServerFlags {
     /// # Errors
     /// When the URL is none, or the issuer's key cannot be used.
     pub(super) fn connect(&self, subject: &str, ttl: Duration) -> Result<Server, Failure> {
-        let token = match &self.token {
-            Some(token) => token.clone(),
-            None => {
-                let issuer = Issuer::open(&data_dir::existing(&self.data_dir.data_dir)?)?;
-                let actor = Actor { subject: subject.to_owned(), role: Role::Operator, user_id: None };
-                issuer.token(&actor, unix_seconds(), ttl)?
-            }
-        };
-        Ok(Server::new(&self.url, token)?)
+        Ok(Server::new(&self.url, self.entry.token(subject, ttl)?)?)
+    }
+}
+
+/// A way in.
+#[derive(Debug, Args)]
+pub struct EntryFlags {
+    /// An operator's token [default: made with the issuer's key in the data directory]
+    #[arg(long, value_name = "TOKEN", env = "DAYBOOK_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    #[command(flatten)]
+    data_dir: DataDir,
+}
+
+impl EntryFlags {
+    /// The token that was given, or one of an operator of this name.
+    ///
+    /// # Errors
+    /// When the issuer's key cannot be used.
+    pub(super) fn token(&self, subject: &str, ttl: Duration) -> Result<String, Failure> {
+        if let Some(token) = &self.token {
+            return Ok(token.clone());
+        }
+        let issuer = Issuer::open(&data_dir::existing(&self.data_dir.data_dir)?)?;
+        let actor = Actor { subject: subject.to_owned(), role: Role::Operator, user_id: None };
+        Ok(issuer.token(&actor, unix_seconds(), ttl)?)
     }
 }
 

@@ -130,7 +130,7 @@ fn shown(transfers: &[StuckTransfer]) -> String {
 }
 
 /// Seconds in the greatest unit that leaves more than one.
-fn age(seconds: i64) -> String {
+pub(super) fn age(seconds: i64) -> String {
     match seconds {
         172_800.. => format!("{}d", seconds / 86_400),
         7_200.. => format!("{}h", seconds / 3_600),

@@ -61,6 +61,19 @@ pub(crate) enum RoleName {
     Notifications,
 }
 
+impl RoleName {
+    /// As health tells it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Command => "command",
+            Self::ProcessManager => "process_manager",
+            Self::Projector => "projector",
+            Self::Query => "query",
+            Self::Notifications => "notifications",
+        }
+    }
+}
+
 /// What a process is to run.
 pub(crate) struct Plan {
     /// Where HTTP listens.
@@ -123,6 +136,7 @@ impl Host {
         let address = listener.local_addr()?;
         let issuer = plan.keys.as_deref().map(Issuer::open).transpose()?;
         let keys = plan.keys.as_ref().map(|dir| KeyStore::open(&dir.join("keys"))).transpose()?;
+        let has_node = matches!(plan.event_store, EventStorePlan::Node { .. });
         let event_store = Box::pin(OpenEventStore::open(plan.event_store)).await?;
         let reachable = Reachable { http: address, esdb: event_store.esdb() };
 
@@ -130,8 +144,8 @@ impl Host {
             let store = event_store.store.clone();
             Box::new(move || store.health())
         };
-        let health =
-            Arc::new(Health::new(components(&plan.roles, &plan.database, reachable.esdb.is_some()), probe));
+        let components = components(&plan.roles, &plan.database, reachable.esdb.is_some());
+        let health = Arc::new(Health::new(components, probe).of(role_names(has_node, &plan.roles)));
         let roles = Roles {
             names: plan.roles,
             store: event_store.store.clone(),
@@ -307,6 +321,12 @@ fn components(roles: &BTreeSet<RoleName>, database: &Database, esdb: bool) -> Ve
     .into_iter()
     .filter_map(|(component, runs)| runs.then_some(component))
     .collect()
+}
+
+/// What this process does, as health tells it.
+fn role_names(has_node: bool, roles: &BTreeSet<RoleName>) -> Vec<&'static str> {
+    let node = has_node.then_some("node");
+    node.into_iter().chain(roles.iter().map(|role| role.name())).collect()
 }
 
 /// Says once when everything is there; until then `/health/ready` says what is not.

@@ -260,13 +260,14 @@ async fn report_projector(mut status: watch::Receiver<ProjectorStatus>, health: 
 }
 
 fn projector_state(status: &ProjectorStatus) -> State {
-    let stopped = status.projections.iter().find_map(|projection| {
+    let stopped = status.projections.iter().filter_map(|projection| {
         let stopped = projection.stopped.as_ref()?;
         Some(format!("{} stopped at position {}: {}", projection.name, stopped.position, stopped.reason))
     });
-    match (stopped, status.phase) {
-        (Some(reason), _) => State::Failed { reason },
-        (None, Phase::Connecting) => State::Starting,
-        (None, Phase::Waiting | Phase::Writing) => State::Ready,
+    let stopped: Vec<String> = stopped.collect();
+    match status.phase {
+        _ if !stopped.is_empty() => State::Failed { reason: stopped.join("; ") },
+        Phase::Connecting => State::Starting,
+        Phase::Waiting | Phase::Writing => State::Ready,
     }
 }

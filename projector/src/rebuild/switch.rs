@@ -83,6 +83,11 @@ async fn attempt(
         );
         sqlx::query(AssertSqlSafe(put)).bind(&names).execute(&mut *transaction).await?;
     }
+    // Whatever stopped them: with other rows they are tried again.
+    sqlx::query("delete from projection_stops where projection = any($1)")
+        .bind(&names)
+        .execute(&mut *transaction)
+        .await?;
     transaction.execute(AssertSqlSafe(format!("drop schema {BETWEEN} cascade"))).await?;
     if from == REBUILD {
         transaction.execute(AssertSqlSafe(format!("drop schema {REBUILD} cascade"))).await?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ledger_core::{AccountId, Position, stream};
 use ledger_streams::{EventStore, Subscription, Undecoded, UndecodedBatch};
 use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
 
 use super::LiveError;
 use super::change::Change;
@@ -42,6 +43,8 @@ impl Drop for Feed {
 pub(super) struct Rows {
     pub(super) models: ReadModels,
     pub(super) freshness: Freshness,
+    /// The process is about to end.
+    pub(super) closing: CancellationToken,
 }
 
 impl Feed {
@@ -50,7 +53,10 @@ impl Feed {
         latest.begin(start);
         let topics = Arc::new(AllTopics { accounts: Topics::new(), transfers: Topics::new(), latest });
         let subscription = store.subscribe((start > 0).then_some(start));
-        let task = tokio::spawn(follow(subscription, rows, Arc::clone(&topics))).abort_handle();
+        let closing = rows.closing.clone();
+        let following = follow(subscription, rows, Closing(Arc::clone(&topics)));
+        // A process that is about to end closes the log under it, which is no news.
+        let task = tokio::spawn(closing.run_until_cancelled_owned(following)).abort_handle();
         Self { topics, task }
     }
 
@@ -78,8 +84,7 @@ impl AllTopics {
     }
 }
 
-async fn follow(mut subscription: Subscription, rows: Rows, topics: Arc<AllTopics>) {
-    let topics = Closing(topics);
+async fn follow(mut subscription: Subscription, rows: Rows, topics: Closing) {
     loop {
         let told = match subscription.next_undecoded(LIVE_BATCH).await {
             Ok(batch) => rows.tell(batch, &topics.0).await,

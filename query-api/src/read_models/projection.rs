@@ -1,5 +1,8 @@
 //! How far each projection has come.
 
+use std::fmt;
+
+use chrono::{DateTime, Utc};
 use ledger_core::Position;
 use sqlx::{FromRow, PgPool};
 
@@ -20,12 +23,128 @@ impl ProjectionRow {
     }
 }
 
+/// Why a projection does not go on.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub(crate) struct StopRow {
+    pub(crate) projection: String,
+    position: i64,
+    pub(crate) reason: String,
+    pub(crate) stopped_at: DateTime<Utc>,
+}
+
+impl StopRow {
+    /// Position of the event that it cannot take.
+    pub(crate) const fn position(&self) -> Position {
+        self.position.unsigned_abs()
+    }
+}
+
+/// A rebuild that somebody asked for and that has not ended.
+#[derive(Clone, Debug, PartialEq, FromRow)]
+pub(crate) struct RebuildRow {
+    pub(crate) projections: Vec<String>,
+    /// What it does; nothing while it waits for a projector.
+    pub(crate) phase: Option<RebuildPhase>,
+    pub(crate) percent: Option<f64>,
+    pub(crate) events_per_second: Option<f64>,
+    pub(crate) seconds_left: Option<f64>,
+}
+
+/// What a rebuild is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type, async_graphql::Enum)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub(crate) enum RebuildPhase {
+    /// Making tables, or looking at what an earlier attempt left.
+    Preparing,
+    /// Reading the log into the new tables.
+    Loading,
+    /// Making their indexes.
+    Indexing,
+    /// Reading what came meanwhile.
+    CatchingUp,
+    /// Comparing them with the live ones.
+    Comparing,
+    /// Exchanging both.
+    Switching,
+}
+
 /// Every projection.
 pub(crate) async fn all(pool: &PgPool) -> Result<Vec<ProjectionRow>, ReadError> {
     let rows = sqlx::query_as(
         "select projection, min(version) as version, min(position) as position from checkpoints
          group by projection order by projection",
     )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows)
+}
+
+/// The projections that have stopped, each where the furthest back of its partitions has. One that went on all the same, by a program that
+/// does not know of stops, has not.
+pub(crate) async fn stops(pool: &PgPool) -> Result<Vec<StopRow>, ReadError> {
+    let rows = sqlx::query_as(
+        "select distinct on (projection) projection, stop.position, reason, stopped_at
+         from projection_stops as stop join checkpoints using (projection, partition)
+         where checkpoints.position <= stop.position order by projection, stop.position",
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows)
+}
+
+/// The rebuild that is under way; there is one at a time.
+pub(crate) async fn rebuild(pool: &PgPool) -> Result<Option<RebuildRow>, ReadError> {
+    let row = sqlx::query_as(
+        "select projections, progress->>'phase' as phase, (progress->>'percent')::float8 as percent,
+             (progress->>'events_per_second')::float8 as events_per_second, (progress->>'seconds_left')::float8 as seconds_left
+         from rebuilds where state in ('requested', 'running') and kind = 'rebuild'",
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(row)
+}
+
+/// A projection that does not come to a position by time alone.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct HeldUp {
+    projection: String,
+    stopped: bool,
+    /// Of the rebuild that makes its rows as a newer program wants them.
+    percent: Option<f64>,
+}
+
+impl fmt::Display for HeldUp {
+    /// For everybody who asks: why it stopped is for operators.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = &self.projection;
+        match self.percent {
+            _ if self.stopped => write!(f, "{name} has stopped, and an operator has to mend it"),
+            Some(percent) => {
+                write!(
+                    f,
+                    "{name} is being rebuilt for a newer version, {percent:.0} % done, and stands still meanwhile"
+                )
+            }
+            None => write!(f, "{name} goes on"),
+        }
+    }
+}
+
+/// What holds projections up that have not come to a position: those that have stopped, and those whose rows are of an older version and are
+/// being made anew.
+pub(crate) async fn held_up(pool: &PgPool, position: Position) -> Result<Vec<HeldUp>, ReadError> {
+    let rows = sqlx::query_as(
+        "select projection, bool_or(stop.position is not null) as stopped,
+             max(coalesce((open.progress->>'percent')::float8, 0)) filter (where open.version > checkpoints.version) as percent
+         from checkpoints left join projection_stops as stop using (projection, partition)
+         left join (select name, version, progress from rebuilds, unnest(projections, versions) as wanted (name, version)
+             where state in ('requested', 'running') and kind = 'rebuild') as open on open.name = projection
+         where checkpoints.position < $1
+         group by projection
+         having bool_or(stop.position is not null or open.version > checkpoints.version)
+         order by projection",
+    )
+    .bind(i64::try_from(position).unwrap_or(i64::MAX))
     .fetch_all(pool)
     .await?;
     Ok(rows)

@@ -67,8 +67,10 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 impl QueryApi {
     /// Waits until the read models are where the request wants them.
     async fn reach(&self, at: AtPosition) -> Result<(), Problem> {
-        self.freshness.reach(at.0, self.options.freshness_timeout).await?;
-        Ok(())
+        match self.freshness.reach(at.0, self.options.freshness_timeout).await {
+            Ok(_) => Ok(()),
+            Err(behind) => Err(self.freshness.explained(behind).await.into()),
+        }
     }
 
     /// Reads when the read models are where the request wants them; once more if Postgres may have forgotten that while it was read.

@@ -77,6 +77,13 @@ impl Client {
         self.send(self.reading(Method::GET, path)).await
     }
 
+    /// An answer that has begun, and does not end by itself.
+    pub(crate) async fn stream(&self, method: Method, path: &str) -> reqwest::Response {
+        let answer = self.reading(method, path).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        answer
+    }
+
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send(self.request(Method::POST, path).json(body)).await
     }

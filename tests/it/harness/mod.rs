@@ -21,7 +21,7 @@ pub(crate) use daybook::{Daybook, scratch};
 pub(crate) use endpoint::{Certificate, Endpoint, Post, Reply};
 pub(crate) use log::log_client;
 pub(crate) use months::months;
-pub(crate) use program::{Program, run};
+pub(crate) use program::{Program, begin, run};
 pub(crate) use proxy::{Line, Proxy, Target};
 pub(crate) use separate::{Separate, node};
 pub(crate) use shared::shared;

@@ -258,6 +258,12 @@ impl Drop for Program {
     }
 }
 
+/// Starts another command of the program, which prints to a pipe. It ends with what holds it.
+pub(crate) fn begin(arguments: &[&str]) -> tokio::process::Child {
+    let mut command = tokio::process::Command::from(command(&[]));
+    command.args(arguments).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap()
+}
+
 /// Runs another command of the program to its end.
 pub(crate) async fn run(arguments: &[&str]) -> Output {
     run_within(&[], arguments).await

@@ -118,7 +118,8 @@ impl Separate {
         &self.log
     }
 
-    fn dir(&self) -> &Path {
+    /// Where the keys are.
+    pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
 

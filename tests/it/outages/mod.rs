@@ -13,9 +13,11 @@ mod projectors;
 mod rebuild;
 mod roles;
 mod stop;
+mod stopped;
 mod tail;
 mod takeover;
 mod torn;
+mod watched;
 
 /// How often each fault comes.
 const ROUNDS_VARIABLE: &str = "OUTAGE_ROUNDS";

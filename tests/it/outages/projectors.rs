@@ -1,4 +1,5 @@
-//! Two projectors share the partitions of a database. Either dies under load; the other has all of them, and gives half back.
+//! Two projectors share the partitions of a database. Either dies under load, or stops without dying; the other has all of them, and gives half
+//! back.
 
 use std::time::Duration;
 
@@ -56,6 +57,40 @@ async fn whichever_projector_is_killed_under_load_the_other_takes_its_partitions
     }
     second.stop().await;
     are_held(&daybook, &[4]).await;
+    daybook.check().await;
+    daybook.stop().await;
+}
+
+#[tokio::test]
+async fn whichever_projector_is_stopped_without_dying_the_other_takes_its_partitions_until_it_wakes_up() {
+    let mut daybook = Separate::start(1, 1).await;
+    let mut second = daybook.another_projector();
+    second.start().await;
+    are_held(&daybook, &[2, 2]).await;
+    let banks = [daybook.operator("load", 0, 0).await];
+    let mut load = Load::prepare(&banks[0]).await;
+    load.through(&banks, async |acknowledged| {
+        acknowledged.more(60).await;
+        for sleeper in [&daybook.projector, &second] {
+            // Perhaps in the middle of a transaction.
+            sleeper.pause();
+            are_held(&daybook, &[4]).await;
+            // As of what was acknowledged just now.
+            banks[0].trial_balance().await;
+            sleeper.wake();
+            are_held(&daybook, &[2, 2]).await;
+            acknowledged.more(60).await;
+        }
+    })
+    .await;
+    daybook.check().await;
+    // Who sleeps while nothing happens is not missed either, and loses its place all the same.
+    daybook.projector.pause();
+    are_held(&daybook, &[4]).await;
+    banks[0].trial_balance().await;
+    daybook.projector.wake();
+    are_held(&daybook, &[2, 2]).await;
+    second.stop().await;
     daybook.check().await;
     daybook.stop().await;
 }

@@ -3,13 +3,14 @@
 use std::process::Output;
 use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::Value;
 use sqlx::{Connection, Executor, PgConnection};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::load::Load;
-use crate::harness::{Client, Daybook, months, run, text, until};
+use crate::harness::{Client, Daybook, POSITION, months, run, text, until};
 
 /// How long a step of a rebuild may take, with others at work on the machine.
 const STEP_TIME_MAX: Duration = Duration::from_secs(60);
@@ -289,5 +290,39 @@ async fn entries_from_before_there_were_months_are_divided_by_themselves_while_t
     assert!(lump.starts_with("transactions_before_"), "{lump}");
     bank.import("months", 2, &["1993-04-01"]).await;
     daybook.check().await;
+    daybook.stop().await;
+}
+
+#[tokio::test]
+async fn who_has_to_wait_for_a_newer_version_is_told_so() {
+    let mut daybook = Daybook::start().await;
+    let bank = daybook.operator("newer").await;
+    let account = bank.open_with_euros("5.00").await;
+    assert_eq!(bank.balance(&account).await, "5.00");
+    // Of a version that nobody here has, so that it stays as it is.
+    let newer = "insert into rebuilds (kind, projections, versions, requested_by, progress)
+        values ('rebuild', '{accounts}', '{99}', 'start-up', '{\"phase\": \"loading\", \"percent\": 42.4}')";
+    database(&daybook).await.execute(newer).await.unwrap();
+    let far = bank.request(Method::GET, &format!("/api/v1/accounts/{account}")).header(POSITION, u32::MAX);
+    let behind = bank.send(far).await.refuses(503, "projection_behind");
+    let told = "accounts is being rebuilt for a newer version, 42 % done, and stands still meanwhile";
+    assert!(text(&behind["detail"]).contains(told), "{behind}");
+    let query = "{ projections { name rebuilding { phase percent eventsPerSecond secondsLeft } } }";
+    let data = bank.graphql(query, Value::Null).await;
+    let projections = data["projections"].as_array().unwrap();
+    for projection in projections {
+        let rebuilding = &projection["rebuilding"];
+        if projection["name"] == "accounts" {
+            assert_eq!((&rebuilding["phase"], &rebuilding["percent"]), (&"LOADING".into(), &42.4.into()));
+        } else {
+            assert!(rebuilding.is_null(), "{projection}");
+        }
+    }
+    let place = daybook.dir().to_str().unwrap();
+    let status = run(&["status", "--data-dir", place, "--url", &daybook.url()]).await;
+    assert_eq!(status.status.code(), Some(0), "{status:?}");
+    let said = String::from_utf8(status.stdout).unwrap();
+    assert!(said.contains("rebuild: loading, 42.4 %"), "{said}");
+    database(&daybook).await.execute("delete from rebuilds").await.unwrap();
     daybook.stop().await;
 }

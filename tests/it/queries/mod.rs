@@ -5,4 +5,5 @@ mod filters;
 mod live;
 mod partitions;
 mod plans;
+mod positions;
 mod times;

@@ -1,0 +1,63 @@
+//! Why projections do not go on, for every process that is asked: the table `projection_stops`.
+
+use sqlx::PgConnection;
+use sqlx::postgres::PgBindIterExt;
+use tokio::sync::watch;
+
+use crate::partition::Partitions;
+use crate::projections::Part;
+use crate::{ProjectorStatus, Stopped};
+
+/// Notes why a part does not go on.
+pub(crate) async fn note(db: &mut PgConnection, part: Part, stopped: &Stopped) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into projection_stops (projection, partition, position, reason)
+         select $1, number, $3, $4 from unnest($2) as number
+         on conflict (projection, partition) do update set position = excluded.position, reason = excluded.reason,
+             stopped_at = excluded.stopped_at",
+    )
+    .bind(part.projection.name)
+    .bind(part.partitions.iter().map(i16::from).bind_iter())
+    .bind(stopped.position.cast_signed())
+    .bind(&stopped.reason)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// These are tried again.
+pub(crate) async fn clear(
+    db: &mut PgConnection,
+    parts: impl Iterator<Item = Part>,
+) -> Result<(), sqlx::Error> {
+    let parts: Vec<Part> = parts.collect();
+    let shares = Part::shares(&parts);
+    sqlx::query(
+        "delete from projection_stops using unnest($1, $2) as held (name, number)
+         where projection = held.name and partition = held.number",
+    )
+    .bind(shares.clone().map(|(projection, _)| projection.name).bind_iter())
+    .bind(shares.map(|(_, partition)| i16::from(partition)).bind_iter())
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// True when somebody has made the rows of a projection that does not go on anew, here or in another process: it is to be tried again.
+pub(crate) async fn are_lifted(
+    db: &mut PgConnection,
+    held: Partitions,
+    status: &watch::Sender<ProjectorStatus>,
+) -> Result<bool, sqlx::Error> {
+    let told = status.borrow().projections.iter().filter(|projection| projection.stopped.is_some()).count();
+    if told == 0 {
+        return Ok(false);
+    }
+    let noted: i64 = sqlx::query_scalar(
+        "select count(distinct projection) from projection_stops where partition = any($1)",
+    )
+    .bind(held.iter().map(i16::from).collect::<Vec<_>>())
+    .fetch_one(db)
+    .await?;
+    Ok(usize::try_from(noted).is_ok_and(|noted| noted < told))
+}
