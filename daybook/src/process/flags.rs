@@ -107,7 +107,9 @@ impl QueryFlags {
     /// # Errors
     /// When that is no URL of one.
     pub(crate) fn redis(&self) -> Result<Option<RedisServer>, Failure> {
-        let server = self.redis_url.as_deref().map(RedisServer::new).transpose();
+        // compose gives every variable a value.
+        let url = self.redis_url.as_deref().filter(|url| !url.is_empty());
+        let server = url.map(RedisServer::new).transpose();
         Ok(server.map_err(|error| format!("--redis-url: {error}"))?)
     }
 }

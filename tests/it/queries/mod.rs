@@ -3,5 +3,6 @@
 mod clients;
 mod filters;
 mod live;
+mod newest;
 mod plans;
 mod times;
