@@ -33,7 +33,8 @@ impl Redis {
     pub(crate) async fn start_secure(certificate: &str, key: &str) -> (Self, String) {
         let address = free_address();
         let (_, port) = address.rsplit_once(':').unwrap();
-        let files = ["--tls-cert-file", certificate, "--tls-key-file", key, "--tls-ca-cert-file", certificate];
+        let files =
+            ["--tls-cert-file", certificate, "--tls-key-file", key, "--tls-ca-cert-file", certificate];
         let tls = [&["--tls-port", port, "--tls-auth-clients", "no"], &files[..]].concat();
         (Self::start_with(&tls).await, format!("rediss://localhost:{port}"))
     }
@@ -64,7 +65,10 @@ impl Redis {
             .spawn()
             .unwrap();
         self.running = Some((server, lifeline));
-        until("Redis answers", START_TIME_MAX, async || self.ask("PING").await.filter(|said| said == "+PONG")).await;
+        until("Redis answers", START_TIME_MAX, async || {
+            self.ask("PING").await.filter(|said| said == "+PONG")
+        })
+        .await;
     }
 
     pub(crate) fn address(&self) -> &str {

@@ -1,14 +1,16 @@
 //! An account's newest entries, kept in the process and in Redis: as Postgres has them and never older than asked for, whatever becomes of
 //! Redis.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures::future::{join, join_all};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::{Certificate, Client, Daybook, Line, Proxy, Redis, Separate, Target, scratch, shared, until};
+use crate::harness::{
+    Certificate, Client, Daybook, Line, Proxy, Redis, Separate, Target, scratch, shared, until,
+};
 
 /// What `latestTransactions` shows at most.
 const LATEST: usize = 20;
@@ -47,10 +49,7 @@ async fn hits(url: &str) -> u64 {
 
 async fn metric(url: &str, name: &str) -> u64 {
     let metrics = reqwest::get(format!("{url}/metrics")).await.unwrap().text().await.unwrap();
-    metrics
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
-        .unwrap_or(0)
+    metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok()).unwrap_or(0)
 }
 
 /// What holds wherever they are kept.
@@ -75,7 +74,10 @@ async fn are_told_as_they_are(bank: &Client, url: &str) {
         let before = hits(url).await;
         until("the list is kept", USED_AGAIN_WITHIN, async || {
             let newest = newest(bank, &account).await;
-            assert_eq!((&newest[0]["transferId"], &newest[0]["status"]), (&json!(transfer), &json!("COMPLETED")));
+            assert_eq!(
+                (&newest[0]["transferId"], &newest[0]["status"]),
+                (&json!(transfer), &json!("COMPLETED"))
+            );
             (hits(url).await > before).then_some(())
         })
         .await;
@@ -184,7 +186,7 @@ async fn newest_entries_are_kept_in_a_redis_that_is_reached_by_tls() {
 }
 
 /// A pair of accounts between which one worker moves money, and reads what it wrote, by both query processes.
-async fn moves_and_reads(number: usize, banks: [Client; 2], read: Arc<AtomicUsize>, stop: CancellationToken) {
+async fn moves_and_reads(number: usize, banks: [Client; 2], read: &AtomicUsize, stop: &CancellationToken) {
     let [bank, elsewhere] = &banks;
     let accounts = [bank.open_with_euros("100.00").await, bank.open_with_euros("100.00").await];
     let mut before = None;
@@ -224,12 +226,12 @@ async fn redis_may_be_emptied_killed_cut_off_slow_and_full_and_nobody_reads_what
         query.start().await;
     }
     let urls = [daybook.queries[0].url(), daybook.queries[1].url()];
-    let (read, stop) = (Arc::<AtomicUsize>::default(), CancellationToken::new());
-    let mut workers = tokio::task::JoinSet::new();
+    let (read, stop) = (AtomicUsize::new(0), CancellationToken::new());
+    let mut workers = Vec::new();
     for number in 0..4 {
         let name = format!("worker-{number}");
         let banks = [daybook.operator(&name, 0, 0).await, daybook.operator(&name, 0, 1).await];
-        workers.spawn(moves_and_reads(number, banks, Arc::clone(&read), stop.clone()));
+        workers.push(moves_and_reads(number, banks, &read, &stop));
     }
     let more = async |count: usize| {
         let wanted = read.load(Ordering::SeqCst) + count;
@@ -242,45 +244,54 @@ async fn redis_may_be_emptied_killed_cut_off_slow_and_full_and_nobody_reads_what
     let used = async |redis: &Redis| {
         for url in &urls {
             let before = hits(url).await;
-            until("Redis is used", USED_AGAIN_WITHIN, async || (hits(url).await > before).then_some(())).await;
+            until("Redis is used", USED_AGAIN_WITHIN, async || (hits(url).await > before).then_some(()))
+                .await;
         }
         assert!(!redis.keys().await.is_empty());
     };
-    used(&redis).await;
-    for _ in 0..5 {
-        redis.flush().await;
-        more(4).await;
-    }
-    used(&redis).await;
-    redis.kill();
-    more(20).await;
-    redis.restart().await;
-    used(&redis).await;
-    redis.pause();
-    more(20).await;
-    redis.wake();
-    used(&redis).await;
-    for trouble in [Line::Stalled, Line::Mute, Line::Slow(Duration::from_millis(150)), Line::Cut] {
-        line.set(trouble);
-        more(20).await;
-        line.set(Line::Open);
+    let troubles = async {
         used(&redis).await;
-    }
-    // One that is full throws away what it likes, or takes nothing.
-    for policy in ["allkeys-random", "noeviction"] {
-        redis.ask(&format!("CONFIG SET maxmemory-policy {policy}")).await.unwrap();
-        redis.ask("CONFIG SET maxmemory 1").await.unwrap();
-        more(20).await;
-        redis.ask("CONFIG SET maxmemory 0").await.unwrap();
+        for _ in 0..5 {
+            redis.flush().await;
+            more(4).await;
+        }
         used(&redis).await;
-    }
-    stop.cancel();
-    while let Some(worker) = workers.join_next().await {
-        worker.unwrap();
-    }
+        redis.kill();
+        more(20).await;
+        redis.restart().await;
+        used(&redis).await;
+        redis.pause();
+        more(20).await;
+        redis.wake();
+        used(&redis).await;
+        for trouble in [Line::Stalled, Line::Mute, Line::Slow(Duration::from_millis(150)), Line::Cut] {
+            line.set(trouble);
+            more(20).await;
+            line.set(Line::Open);
+            used(&redis).await;
+        }
+        // One that is full throws away what it likes, or takes nothing.
+        for policy in ["allkeys-random", "noeviction"] {
+            redis.ask(&format!("CONFIG SET maxmemory-policy {policy}")).await.unwrap();
+            redis.ask("CONFIG SET maxmemory 1").await.unwrap();
+            more(20).await;
+            redis.ask("CONFIG SET maxmemory 0").await.unwrap();
+            used(&redis).await;
+        }
+        stop.cancel();
+    };
+    join(join_all(workers), troubles).await;
     let reads = read.load(Ordering::SeqCst);
-    for query in &daybook.queries {
+    const MANY: &str = "{ accounts(first: 20) { edges { node { id latestTransactions { id } } } } }";
+    for (number, query) in daybook.queries.iter().enumerate() {
+        let bank = daybook.operator("many", 0, number).await;
         until("Redis answers", USED_AGAIN_WITHIN, async || {
+            let accounts = bank.graphql(MANY, Value::Null).await["accounts"]["edges"].take();
+            for account in accounts.as_array().unwrap() {
+                let mine = format!("{}-", account["node"]["id"].as_str().unwrap());
+                let entries = account["node"]["latestTransactions"].as_array().unwrap();
+                assert!(entries.iter().all(|entry| entry["id"].as_str().unwrap().starts_with(&mine)));
+            }
             (metric(&query.url(), "daybook_query_redis_up").await == 1).then_some(())
         })
         .await;
