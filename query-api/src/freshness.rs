@@ -116,6 +116,12 @@ impl Freshness {
         Err(Problem::DatabaseUnavailable.into())
     }
 
+    /// A position that every projection is known to have reached.
+    pub(crate) fn reached(&self) -> Position {
+        let reached = *self.0.reached.borrow();
+        if reached.era == self.era() { reached.position } else { 0 }
+    }
+
     /// The position that every projection has reached now.
     pub(crate) async fn checkpoint(&self) -> Result<Position, ReadError> {
         self.0.checkpoint().await

@@ -1,7 +1,7 @@
 //! The read side: Postgres read models to GraphQL and REST.
 //!
 //! Reading order: `routes` is the table of what can be asked; `read_models` is the SQL behind it; `graphql` the types; `connection`
-//! how lists are paged; `freshness` how a client reads its own writes; `live` how it hears of changes; `limits` every bound;
+//! how lists are paged; `freshness` how a client reads its own writes; `live` how it hears of changes; `newest` what is not read again; `limits` every bound;
 //! `problem` everything that is answered instead of data.
 //!
 //! Callers are authenticated by the process that hosts the router: it puts a [`ledger_core::Actor`] into the request's extensions.
@@ -14,6 +14,7 @@ mod graphql;
 mod limits;
 mod live;
 mod month;
+mod newest;
 mod options;
 mod problem;
 mod read_models;
@@ -26,6 +27,8 @@ use freshness::Freshness;
 pub use freshness::POSITION_HEADER;
 use graphql::Bounded;
 use live::Live;
+use newest::Newest;
+pub use newest::{RedisServer, RedisUrlError};
 pub use options::QueryOptions;
 use read_models::ReadModels;
 pub use read_models::statements;
@@ -47,7 +50,8 @@ impl QueryApi {
     /// log. Nothing runs until somebody asks.
     #[must_use]
     pub fn new(database: ReadDatabase, store: EventStore, keys: KeyStore, options: QueryOptions) -> Self {
-        let models = ReadModels { pool: database.pool().clone() };
+        let newest = Newest::new(options.redis.as_ref(), &store, database.pool());
+        let models = ReadModels { pool: database.pool().clone(), newest };
         let freshness = Freshness::new(database);
         Self {
             live: Live::new(store, models.clone(), freshness.clone(), options.closing.clone()),

@@ -66,6 +66,15 @@ pub(crate) const RESUME_PAGE: usize = 200;
 pub(crate) const LATEST_ACCOUNTS_MAX: usize = 10_000;
 /// How long a list waits to be worth keeping; it is answered all the same.
 pub(crate) const LATEST_WAIT: Duration = Duration::from_millis(100);
+/// How long a list of newest entries stays in Redis: it bounds what is in there, and how long a list outlives a projection that was made
+/// anew with other rows.
+pub(crate) const REDIS_KEEP: Duration = Duration::from_secs(3_600);
+/// How long Redis may take to answer, before Postgres is asked.
+pub(crate) const REDIS_ANSWER_MAX: Duration = Duration::from_millis(100);
+/// How long it may take to connect to Redis. Nobody waits for it.
+pub(crate) const REDIS_CONNECT_MAX: Duration = Duration::from_secs(5);
+/// How long to leave Redis alone after it did not answer.
+pub(crate) const REDIS_PAUSE: Duration = Duration::from_secs(1);
 /// How often a stream of server-sent events says that it is alive.
 pub(crate) const SSE_KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Bytes a WebSocket reads ahead: subscribers say little, and there are thousands.

@@ -30,6 +30,7 @@ pub(crate) use updates::TransferUpdates;
 use crate::database::Era;
 use crate::freshness::Freshness;
 use crate::limits::{LATEST_WAIT, LIVE_BATCH, RESUME_EVENTS_MAX, RESUME_PAGE};
+use crate::newest;
 use crate::problem::Problem;
 use crate::read_models::transaction::TransactionRow;
 use crate::read_models::transfer::TransferRow;
@@ -166,8 +167,7 @@ impl Live {
     /// The newest entries of an account, newest last, if they are known without asking Postgres and no older than `at`.
     pub(crate) fn latest(&self, account_id: i64, at: Position) -> Option<Arc<[TransactionRow]>> {
         let found = self.0.latest.get(account_id, at);
-        let result = if found.is_some() { "hit" } else { "miss" };
-        metrics::counter!("daybook_query_latest_total", "result" => result).increment(1);
+        newest::count(if found.is_some() { "hit" } else { "miss" }, 1);
         found
     }
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::newest::RedisServer;
+
 /// Options of the query side.
 #[derive(Clone, Debug)]
 pub struct QueryOptions {
@@ -13,6 +15,8 @@ pub struct QueryOptions {
     pub request_timeout: Duration,
     /// Whether GraphQL describes its schema to clients.
     pub introspection: bool,
+    /// Where newest entries are kept for several processes; in this process when there is none.
+    pub redis: Option<RedisServer>,
     /// Cancelled when the process is about to end: streams of server-sent events end then.
     pub closing: CancellationToken,
 }
@@ -23,6 +27,7 @@ impl Default for QueryOptions {
             freshness_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(10),
             introspection: true,
+            redis: None,
             closing: CancellationToken::new(),
         }
     }

@@ -37,8 +37,19 @@ pub struct Load {
     pub rate: Option<u64>,
     /// Told the id of one accepted transfer now and then.
     pub sample: Option<tokio::sync::mpsc::Sender<String>>,
+    /// Told of every accepted transfer.
+    pub accepted: Option<tokio::sync::mpsc::UnboundedSender<Accepted>>,
     /// Makes idempotency keys of different loads differ.
     pub name: Arc<str>,
+}
+
+/// An accepted transfer.
+pub struct Accepted {
+    /// When it was to be sent.
+    pub due: Instant,
+    pub answered: Instant,
+    /// The answer.
+    pub body: Bytes,
 }
 
 /// What came of it.
@@ -130,6 +141,9 @@ async fn connection(
             {
                 let answer: serde_json::Value = serde_json::from_slice(&body).unwrap();
                 let _ = sample.try_send(answer["transfer_id"].as_str().unwrap().to_owned());
+            }
+            if let Some(told) = &load.accepted {
+                let _ = told.send(Accepted { due, answered: Instant::now(), body });
             }
         } else {
             refused += 1;

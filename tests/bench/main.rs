@@ -5,7 +5,7 @@
 //!
 //! `BENCH_SECONDS` (60), `BENCH_RATE` (13000 transfers/s offered to the whole system), `BENCH_START_EVENTS` (10000000; 0 skips the part),
 //! `BENCH_MILLION` (1000000 transfers on one account), `BENCH_REBUILD_EVENTS` (4000000) and `BENCH_PARTS` (all of
-//! log,accept,sustain,source,destination,sql,import,notify,rebuild,takeover,million,cold,start) may be set.
+//! log,accept,sustain,source,destination,sql,import,notify,live,rebuild,takeover,million,cold,start) may be set.
 
 #![allow(
     missing_docs,
@@ -18,6 +18,7 @@
 
 mod accounts;
 mod import;
+mod live;
 mod load;
 mod log;
 mod long;
@@ -92,6 +93,9 @@ fn main() {
         }
         if plan.includes("notify") {
             notify::run(&plan).await;
+        }
+        if plan.includes("live") {
+            live::run(&plan).await;
         }
         if plan.includes("rebuild") {
             rebuild::run(&plan).await;

@@ -23,6 +23,7 @@ pub fn load(server: &Server, traffic: Traffic, duration: Duration, name: &str) -
         transfers: None,
         rate: None,
         sample: None,
+        accepted: None,
         name: name.into(),
     }
 }

@@ -32,6 +32,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 const RESERVED: &[(&str, &[&str])] = &[
     ("sqlx", &["projector", "query-api", "notifications", "daybook"]),
     ("hickory-resolver", &["name-lookup"]),
+    ("redis", &["query-api"]),
     ("fjall", &["eventstore-node"]),
     ("kurrentdb", &["ledger-streams"]),
     ("axum", &["eventstore-node", "command-api", "query-api", "daybook"]),

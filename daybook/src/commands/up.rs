@@ -100,6 +100,7 @@ pub async fn run(args: UpArgs) -> Result<ExitCode, Failure> {
         keys: Some(data_dir.clone()),
         time_zone: args.time_zone.time_zone,
         no_introspection: args.query.no_introspection,
+        redis: args.query.redis()?,
         worker: args.worker.worker,
         webhooks: Webhooks {
             allow_private: args.webhook_targets.webhooks_allow_private,

@@ -10,6 +10,7 @@ use clap::Args;
 use eventstore_node::grpc::{self, Credentials, GrpcOptions, TlsOptions};
 use ledger_core::id::WORKER_MAX;
 use notifications::NotificationOptions;
+use query_api::RedisServer;
 
 use crate::commands::Failure;
 use crate::telemetry::LogFormat;
@@ -94,6 +95,23 @@ pub(crate) struct QueryFlags {
     /// GraphQL does not describe its schema to clients: no introspection. The schema is committed under schemas/graphql
     #[arg(long, env = "DAYBOOK_NO_INTROSPECTION")]
     pub(crate) no_introspection: bool,
+    /// A Redis server that keeps accounts' newest entries for all query processes, such as redis://127.0.0.1:6379 or
+    /// rediss://USER:PASSWORD@redis.example.com:6379/0 [default: each process keeps them for itself]
+    #[arg(long, value_name = "URL", env = "DAYBOOK_REDIS_URL", hide_env_values = true)]
+    redis_url: Option<String>,
+}
+
+impl QueryFlags {
+    /// The Redis server that was asked for; nobody is asked yet.
+    ///
+    /// # Errors
+    /// When that is no URL of one.
+    pub(crate) fn redis(&self) -> Result<Option<RedisServer>, Failure> {
+        // compose gives every variable a value.
+        let url = self.redis_url.as_deref().filter(|url| !url.is_empty());
+        let server = url.map(RedisServer::new).transpose();
+        Ok(server.map_err(|error| format!("--redis-url: {error}"))?)
+    }
 }
 
 /// Where webhooks may be.

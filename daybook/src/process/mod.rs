@@ -20,7 +20,7 @@ use clap::ValueEnum;
 use ledger_streams::{EventStore, KeyStore};
 use metrics_exporter_prometheus::PrometheusHandle;
 use notifications::NotificationOptions;
-use query_api::ReadDatabase;
+use query_api::{ReadDatabase, RedisServer};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -86,6 +86,8 @@ pub(crate) struct Plan {
     pub(crate) time_zone: Tz,
     /// GraphQL does not describe its schema.
     pub(crate) no_introspection: bool,
+    /// Keeps newest entries for several query processes.
+    pub(crate) redis: Option<RedisServer>,
     pub(crate) worker: Option<u16>,
     pub(crate) webhooks: Webhooks,
 }
@@ -153,6 +155,7 @@ impl Host {
             database: plan.database,
             time_zone: plan.time_zone,
             no_introspection: plan.no_introspection,
+            redis: plan.redis,
             stop: self.stop.clone(),
             worker: plan.worker,
             webhooks: plan.webhooks,

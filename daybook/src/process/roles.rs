@@ -11,7 +11,7 @@ use command_api::{CommandApi, CommandApiOptions, WebhookOptions};
 use ledger_streams::{EventStore, KeyStore, Ledger, LedgerOptions, StoreError};
 use notifications::{DeliveryLog, NotificationOptions};
 use projector::{Phase, ProjectorError, ProjectorOptions, ProjectorStatus};
-use query_api::{QueryApi, QueryOptions, ReadDatabase};
+use query_api::{QueryApi, QueryOptions, ReadDatabase, RedisServer};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio::sync::watch;
@@ -46,6 +46,8 @@ pub(super) struct Roles {
     pub(super) time_zone: Tz,
     /// GraphQL does not describe its schema.
     pub(super) no_introspection: bool,
+    /// Keeps newest entries for several query processes.
+    pub(super) redis: Option<RedisServer>,
     /// The process is about to end.
     pub(super) stop: CancellationToken,
     pub(super) worker: Option<u16>,
@@ -182,6 +184,7 @@ impl Roles {
         if let Some(database) = database {
             let options = QueryOptions {
                 introspection: !self.no_introspection,
+                redis: self.redis.clone(),
                 closing: self.stop.clone(),
                 ..QueryOptions::default()
             };

@@ -14,6 +14,7 @@ use super::user::{User, user_id};
 use crate::connection::{IdCursor, Page, PageArguments, PageRequest};
 use crate::limits::LATEST_TRANSACTIONS;
 use crate::month::Month;
+use crate::newest::{Newest, NewestOf};
 use crate::problem::Problem;
 use crate::read_models::CurrencyColumn;
 use crate::read_models::account::{
@@ -63,6 +64,21 @@ impl Account {
             has_previous: page.has_previous,
             has_next: page.has_next,
         })
+    }
+
+    /// The newest entries, newest first, which this process keeps until the log says otherwise.
+    async fn newest_here(&self, scope: &Scope) -> Result<Vec<Transaction>, Failure> {
+        let account_id = self.0.account_id;
+        if let Some(rows) = scope.live.latest(account_id, scope.at) {
+            return Ok(rows.iter().rev().cloned().map(Transaction).collect());
+        }
+        let awaited = scope.live.awaits_latest(account_id).await;
+        let key = EntriesOf { account_id, range: Range::latest() };
+        let rows = scope.loaders.load_one(key).await?.ok_or(Problem::Internal)?.items;
+        if let Some(awaited) = awaited {
+            scope.live.keep_latest(&awaited, &rows);
+        }
+        Ok(rows.into_iter().rev().map(Transaction).collect())
     }
 }
 
@@ -148,17 +164,11 @@ impl Account {
     #[graphql(complexity = "page::of_list(LATEST_TRANSACTIONS, child_complexity)")]
     async fn latest_transactions(&self, context: &Context<'_>) -> Result<Vec<Transaction>, Failure> {
         let scope = Scope::of(context)?;
-        let account_id = self.0.account_id;
-        if let Some(rows) = scope.live.latest(account_id, scope.at) {
-            return Ok(rows.iter().rev().cloned().map(Transaction).collect());
-        }
-        let awaited = scope.live.awaits_latest(account_id).await;
-        let key = EntriesOf { account_id, range: Range::latest() };
-        let rows = scope.loaders.load_one(key).await?.ok_or(Problem::Internal)?.items;
-        if let Some(awaited) = awaited {
-            scope.live.keep_latest(&awaited, &rows);
-        }
-        Ok(rows.into_iter().rev().map(Transaction).collect())
+        let rows = match &scope.models.newest {
+            Newest::Here => return self.newest_here(scope).await,
+            Newest::Redis(_) => scope.loaders.load_one(NewestOf::new(&self.0)).await?,
+        };
+        Ok(rows.ok_or(Problem::Internal)?.into_iter().rev().map(Transaction).collect())
     }
 
     /// Entries in the order of booking: of one month, of a range of time, or of all; those that fit a filter. Cursors stay valid

@@ -100,18 +100,32 @@ async fn follow(mut subscription: Subscription, rows: Rows, topics: Closing) {
 }
 
 impl Rows {
-    /// Tells what a batch changed, with the rows as they are once every projection has handled it: one statement for all entries, and one
-    /// for all transfers, that somebody listens to.
+    /// Tells a batch as it becomes readable. The log is ahead of the projections: what can be read does not wait for what came after it.
     async fn tell(&self, batch: UndecodedBatch, topics: &AllTopics) -> Result<(), LiveError> {
-        // However far behind the projections are, a change is not told before it can be read.
-        // When they do not get there, subscribers are told so instead of waiting for ever.
+        let mut rest = batch.events;
+        while let Some(first) = rest.first().map(Undecoded::position) {
+            // However far behind the projections are, a change is not told before it can be read.
+            // When they do not get there, subscribers are told so instead of waiting for ever.
+            self.settle(first, || std::future::ready(Ok(()))).await?;
+            let reached = self.freshness.reached().max(first);
+            let later = rest.split_off(rest.partition_point(|event| event.position() <= reached));
+            self.tell_readable(std::mem::replace(&mut rest, later), topics).await?;
+        }
         self.settle(batch.position, || std::future::ready(Ok(()))).await?;
-        let accounts = batch.events.iter().filter_map(|event| stream::account_id(event.stream()));
-        topics.latest.feed(batch.position, accounts.map(AccountId::as_i64));
+        topics.latest.feed(batch.position, std::iter::empty());
+        Ok(())
+    }
+
+    /// Tells what events changed, with the rows as they are once every projection has handled them: one statement for all entries, and one
+    /// for all transfers, that somebody listens to.
+    async fn tell_readable(&self, events: Vec<Undecoded>, topics: &AllTopics) -> Result<(), LiveError> {
+        let position = events.last().map_or(0, Undecoded::position);
+        let accounts = events.iter().filter_map(|event| stream::account_id(event.stream()));
+        topics.latest.feed(position, accounts.map(AccountId::as_i64));
         let mut places = Vec::new();
         let mut positions = HashMap::new();
         let mut transfers = BTreeSet::new();
-        for event in batch.events.into_iter().filter(|event| topics.cares_for(event)) {
+        for event in events.into_iter().filter(|event| topics.cares_for(event)) {
             let recorded = event.decode().map_err(|error| {
                 tracing::warn!(%error, "live updates stopped");
                 LiveError::Interrupted
@@ -126,14 +140,13 @@ impl Rows {
             }
         }
         if !places.is_empty() {
-            for row in self.entries(batch.position, &places, &positions).await? {
+            for row in self.entries(position, &places, &positions).await? {
                 topics.accounts.tell(row.account_id, &row);
             }
         }
         if !transfers.is_empty() {
             let ids: Vec<i64> = transfers.into_iter().collect();
-            let rows =
-                self.settle(batch.position, || transfer::by_ids_placed(&self.models.pool, &ids)).await?;
+            let rows = self.settle(position, || transfer::by_ids_placed(&self.models.pool, &ids)).await?;
             for row in rows {
                 topics.transfers.tell(row.transfer_id, &Arc::new(row));
             }

@@ -3,9 +3,11 @@
 use std::num::ParseIntError;
 
 use ledger_core::{Currency, Money};
+use serde::{Deserialize, Serialize};
 
 /// A currency code, checked where the row is read so that nothing after has to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "&'static str")]
 pub(crate) struct CurrencyColumn(pub(crate) Currency);
 
 impl CurrencyColumn {
@@ -17,6 +19,12 @@ impl CurrencyColumn {
     /// Minor units of this currency as text.
     pub(crate) fn amount(self, minor: impl Into<i128>) -> String {
         self.0.amount(minor)
+    }
+}
+
+impl From<CurrencyColumn> for &'static str {
+    fn from(column: CurrencyColumn) -> Self {
+        column.0.code()
     }
 }
 

@@ -27,11 +27,13 @@ pub(crate) use gather::Gathered;
 use sqlx::PgPool;
 
 use crate::limits::{BATCH_DELAY, BATCH_KEYS_MAX};
+use crate::newest::Newest;
 
 /// The tables, as something that loads many keys at once.
 #[derive(Clone, Debug)]
 pub(crate) struct ReadModels {
     pub(crate) pool: PgPool,
+    pub(crate) newest: Newest,
 }
 
 /// Collects the keys that sibling fields ask for. One per request: no request waits for another one's rows.

@@ -7,7 +7,7 @@ use async_graphql::Enum;
 use async_graphql::dataloader::Loader;
 use chrono::{DateTime, NaiveDate, Utc};
 use ledger_core::Position;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgArguments;
 use sqlx::query::QueryAs;
 use sqlx::{FromRow, Postgres};
@@ -43,7 +43,8 @@ pub(crate) enum TransactionStatus {
 }
 
 /// What happened to the account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 enum EntryKind {
     Debit,
@@ -51,8 +52,8 @@ enum EntryKind {
     Reversal,
 }
 
-/// One entry.
-#[derive(Clone, Debug, FromRow)]
+/// One entry. As Redis has it, too: another form needs another number there.
+#[derive(Clone, Debug, FromRow, Serialize, Deserialize)]
 pub(crate) struct TransactionRow {
     pub(crate) account_id: i64,
     pub(crate) month: NaiveDate,
@@ -72,6 +73,7 @@ pub(crate) struct TransactionRow {
     transfer_status: Option<TransferStatus>,
     /// Of its event, in a live update.
     #[sqlx(skip)]
+    #[serde(skip)]
     pub(crate) position: Option<Position>,
 }
 
@@ -91,6 +93,11 @@ impl TransactionRow {
 
     pub(crate) fn balance_after(&self) -> String {
         self.currency.amount(self.balance_after)
+    }
+
+    /// True when the account had this balance with this entry in it, in minor units.
+    pub(crate) const fn has_balance_after(&self, balance: i64) -> bool {
+        self.balance_after == balance
     }
 
     pub(crate) const fn side(&self) -> TransactionType {

@@ -6,7 +6,7 @@ use async_graphql::Enum;
 use async_graphql::dataloader::Loader;
 use chrono::{DateTime, Utc};
 use ledger_core::Position;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, PgPool};
 use utoipa::ToSchema;
 
@@ -15,7 +15,7 @@ use super::{CurrencyColumn, ReadError, ReadModels};
 use crate::connection::StuckCursor;
 
 /// How far a transfer has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize, ToSchema, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub(crate) enum TransferStatus {

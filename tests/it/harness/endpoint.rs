@@ -77,6 +77,7 @@ type Answer = Arc<dyn Fn(&Post) -> Reply + Send + Sync>;
 pub(crate) struct Certificate {
     acceptor: TlsAcceptor,
     pem: String,
+    key_pem: String,
 }
 
 impl Certificate {
@@ -89,7 +90,13 @@ impl Certificate {
             .with_no_client_auth()
             .with_single_cert(vec![made.cert.der().clone()], key)
             .unwrap();
-        Self { acceptor: Arc::new(config).into(), pem: made.cert.pem() }
+        let (pem, key_pem) = (made.cert.pem(), made.signing_key.serialize_pem());
+        Self { acceptor: Arc::new(config).into(), pem, key_pem }
+    }
+
+    /// For servers that are to show it.
+    pub(crate) fn key_pem(&self) -> &str {
+        &self.key_pem
     }
 
     /// For programs that are to trust it.

@@ -3,6 +3,7 @@
 mod clients;
 mod filters;
 mod live;
+mod newest;
 mod partitions;
 mod plans;
 mod positions;

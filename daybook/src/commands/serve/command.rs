@@ -54,6 +54,7 @@ pub(super) async fn run(args: CommandArgs) -> Result<ExitCode, Failure> {
         keys: Some(data_dir::existing(&args.keys.data_dir)?),
         time_zone: args.time_zone.time_zone,
         no_introspection: false,
+        redis: None,
         worker: args.worker.worker,
         webhooks: Webhooks {
             allow_private: args.webhook_targets.webhooks_allow_private,

@@ -54,6 +54,7 @@ pub(super) async fn run(args: NodeArgs) -> Result<ExitCode, Failure> {
         keys: None,
         time_zone: chrono_tz::UTC,
         no_introspection: false,
+        redis: None,
         worker: None,
         webhooks: Webhooks::default(),
     };

@@ -54,6 +54,7 @@ pub(super) async fn run(args: NotificationsArgs) -> Result<ExitCode, Failure> {
         keys: Some(data_dir::existing(&args.keys.data_dir)?),
         time_zone: chrono_tz::UTC,
         no_introspection: false,
+        redis: None,
         worker: args.worker.worker,
         webhooks: Webhooks { options: args.notifications.options(args.targets), ..Webhooks::default() },
     };

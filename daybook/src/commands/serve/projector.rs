@@ -46,6 +46,7 @@ pub(super) async fn run(args: ProjectorArgs) -> Result<ExitCode, Failure> {
         keys: None,
         time_zone: args.time_zone.time_zone,
         no_introspection: false,
+        redis: None,
         worker: None,
         webhooks: Webhooks::default(),
     };

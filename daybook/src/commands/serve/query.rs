@@ -48,6 +48,7 @@ pub(super) async fn run(args: QueryArgs) -> Result<ExitCode, Failure> {
         keys: Some(data_dir::existing(&args.keys.data_dir)?),
         time_zone: chrono_tz::UTC,
         no_introspection: args.query.no_introspection,
+        redis: args.query.redis()?,
         worker: None,
         webhooks: Webhooks::default(),
     };

@@ -1,0 +1,112 @@
+//! Accounts' newest entries, without reading the same ones again and again.
+//!
+//! In this process the log throws lists away: [`crate::live`]. In Redis, which several processes share, nothing has to be thrown away: a
+//! list says as of which event of its account it is right, the account's row says which event is the last, and a list is good for that
+//! row and no other. Whatever Redis has lost, kept too long or never got, a list that does not fit is one that is not there.
+
+mod bank;
+mod redis;
+mod server;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use async_graphql::dataloader::Loader;
+use ledger_streams::EventStore;
+use sqlx::PgPool;
+
+use self::redis::RedisLists;
+pub use self::server::{RedisServer, RedisUrlError};
+use crate::read_models::account::AccountRow;
+use crate::read_models::transaction::{EntriesOf, Range, TransactionRow};
+use crate::read_models::{ReadError, ReadModels};
+
+/// Where newest entries are kept.
+#[derive(Clone, Debug)]
+pub(crate) enum Newest {
+    /// In this process, for itself.
+    Here,
+    /// In Redis, for all query processes of the bank.
+    Redis(Arc<RedisLists>),
+}
+
+impl Newest {
+    /// Asks nobody yet.
+    pub(crate) fn new(server: Option<&RedisServer>, store: &EventStore, pool: &PgPool) -> Self {
+        server.map_or(Self::Here, |server| {
+            Self::Redis(Arc::new(RedisLists::new(server.clone(), store.clone(), pool.clone())))
+        })
+    }
+}
+
+/// The newest entries of an account as one row shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct NewestOf {
+    account_id: i64,
+    revision: i64,
+    balance: i64,
+}
+
+impl NewestOf {
+    pub(crate) const fn new(account: &AccountRow) -> Self {
+        let balance = account.balance().minor;
+        Self { account_id: account.account_id, revision: account.revision, balance }
+    }
+
+    /// True when these entries, newest last, are the newest as of this row, now and for ever. Entries come to the read models in the
+    /// order of the account's events and none is passed over: if the account's last event is among them, no other is missing. Once all
+    /// are final nothing of them changes.
+    fn is_told_by(&self, rows: &[TransactionRow]) -> bool {
+        let last = rows.iter().max_by_key(|row| row.revision);
+        last.is_some_and(|last| last.revision == self.revision && last.has_balance_after(self.balance))
+            && rows.iter().all(|row| row.account_id == self.account_id && row.is_final())
+    }
+}
+
+impl Loader<NewestOf> for ReadModels {
+    type Value = Vec<TransactionRow>;
+    type Error = ReadError;
+
+    /// From Redis at once, and those that it does not have from Postgres at once.
+    async fn load(&self, keys: &[NewestOf]) -> Result<HashMap<NewestOf, Vec<TransactionRow>>, ReadError> {
+        let redis = match &self.newest {
+            Newest::Here => None,
+            Newest::Redis(redis) => Some(redis),
+        };
+        let mut lists = match redis {
+            Some(redis) => redis.get(keys).await,
+            None => HashMap::new(),
+        };
+        let missing: Vec<NewestOf> = keys.iter().filter(|key| !lists.contains_key(key)).copied().collect();
+        count("hit", lists.len());
+        count("miss", missing.len());
+        if missing.is_empty() {
+            return Ok(lists);
+        }
+        let accounts: BTreeSet<i64> = missing.iter().map(|key| key.account_id).collect();
+        let pages: Vec<EntriesOf> =
+            accounts.into_iter().map(|account_id| EntriesOf { account_id, range: Range::latest() }).collect();
+        let rows_by_account: HashMap<i64, Vec<TransactionRow>> = Loader::<EntriesOf>::load(self, &pages)
+            .await?
+            .into_iter()
+            .map(|(key, page)| (key.account_id, page.items))
+            .collect();
+        let rows = |key: &NewestOf| rows_by_account.get(&key.account_id).cloned().unwrap_or_default();
+        let read: Vec<(NewestOf, Vec<TransactionRow>)> =
+            missing.iter().map(|key| (*key, rows(key))).collect();
+        if let Some(redis) = redis {
+            redis.keep(&read).await;
+        }
+        lists.extend(read);
+        Ok(lists)
+    }
+}
+
+/// Counts lists that were known without asking Postgres, and those that were not.
+pub(crate) fn count(result: &'static str, lists: usize) {
+    let lists = u64::try_from(lists).unwrap_or(u64::MAX);
+    metrics::counter!("daybook_query_latest_total", "result" => result).increment(lists);
+}
+
+#[cfg(test)]
+mod tests;
