@@ -4,7 +4,8 @@
 //! [checkpoints](checkpoint). A projection never parks and never skips, since a skipped event is a wrong balance: it stops at the event
 //! that it cannot take and says so in [`ProjectorStatus`], while the others go on.
 //!
-//! Several projectors may share a database: each writes its own [partitions](partition).
+//! Several projectors may share a database: each writes its own [partitions](partition). Several databases may share the partitions: each is
+//! filled by a [`run`] of its own.
 
 pub mod checkpoint;
 mod copy;
@@ -13,6 +14,7 @@ mod lag;
 mod options;
 mod outage;
 pub mod partition;
+mod placement;
 pub mod projections;
 mod reader;
 pub mod rebuild;
@@ -57,6 +59,7 @@ pub async fn run(
     options: ProjectorOptions,
     shutdown: CancellationToken,
 ) -> Result<(), ProjectorError> {
+    options.status.send_modify(|status| status.placement = options.placement);
     let exchanged = Notify::new();
     let context = rebuild::Context { database_url, store: &store, options: &options, exchanged: &exchanged };
     tokio::select! {

@@ -6,6 +6,7 @@ use chrono_tz::Tz;
 use tokio::sync::watch;
 
 use crate::ProjectorStatus;
+use crate::partition::Placement;
 
 /// How a projector works.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub struct ProjectorOptions {
     pub batch_interval_min: Duration,
     /// The same when more than 25,000 events come each second: transactions wait up to this long, and grow. Default: 150 ms.
     pub batch_interval_max: Duration,
+    /// Which of the read models' databases it is. Default: the only one.
+    pub placement: Placement,
     /// Told how it goes: keep a receiver of it, `options.status.subscribe()`.
     pub status: watch::Sender<ProjectorStatus>,
 }
@@ -32,6 +35,7 @@ impl Default for ProjectorOptions {
             batch_events_max: 20_000,
             batch_interval_min: Duration::from_millis(20),
             batch_interval_max: Duration::from_millis(150),
+            placement: Placement::ALONE,
             status: watch::Sender::default(),
         }
     }
