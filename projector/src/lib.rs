@@ -30,9 +30,11 @@ use sqlx::PgPool;
 use sqlx::migrate::{MigrateError, Migrator};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
 
 pub use error::{ApplyError, ProjectorError};
 pub use options::ProjectorOptions;
+use partition::Placement;
 pub use status::{Phase, ProjectionStatus, ProjectorStatus, Stopped};
 
 /// The read models' tables, as numbered steps.
@@ -62,11 +64,19 @@ pub async fn run(
     options.status.send_modify(|status| status.placement = options.placement);
     let exchanged = Notify::new();
     let context = rebuild::Context { database_url, store: &store, options: &options, exchanged: &exchanged };
-    tokio::select! {
-        result = sessions(database_url, &store, &options, &exchanged, &shutdown) => result,
-        never = Box::pin(rebuild::attend(&context)) => match never {},
-        never = lag::observe(&store, options.status.subscribe()) => match never {},
-    }
+    let work = async {
+        tokio::select! {
+            result = sessions(database_url, &store, &options, &exchanged, &shutdown) => result,
+            never = Box::pin(rebuild::attend(&context)) => match never {},
+            never = lag::observe(&store, options.status.subscribe()) => match never {},
+        }
+    };
+    // What is logged says of which database it is, where there are several.
+    let span = match options.placement {
+        Placement::ALONE => Span::none(),
+        placement => tracing::error_span!("database", number = placement.number()),
+    };
+    work.instrument(span).await
 }
 
 /// One session after another, each until its connection breaks.

@@ -11,7 +11,7 @@ use ledger_core::Position;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::database::{Era, ReadDatabase};
+use crate::database::{Era, ReadDatabases};
 use crate::limits::{FRESHNESS_POLL, FRESHNESS_RETRY, READ_TRIES_MAX};
 use crate::problem::Problem;
 use crate::read_models::{ReadError, projection};
@@ -35,7 +35,7 @@ pub(crate) struct Freshness(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    database: ReadDatabase,
+    databases: ReadDatabases,
     reached: watch::Sender<Reached>,
     waiting: Mutex<Waiting>,
 }
@@ -55,13 +55,13 @@ struct Waiting {
 }
 
 impl Freshness {
-    pub(crate) fn new(database: ReadDatabase) -> Self {
-        Self(Arc::new(Inner { database, reached: watch::Sender::default(), waiting: Mutex::default() }))
+    pub(crate) fn new(databases: ReadDatabases) -> Self {
+        Self(Arc::new(Inner { databases, reached: watch::Sender::default(), waiting: Mutex::default() }))
     }
 
     /// The era in which we are.
     pub(crate) fn era(&self) -> Era {
-        self.0.database.era()
+        self.0.databases.era()
     }
 
     /// Returns once every projection has handled everything up to `position`. That holds in the era that is returned.
@@ -125,10 +125,10 @@ impl Freshness {
 
 impl Inner {
     async fn checkpoint(&self) -> Result<Position, ReadError> {
-        let era = self.database.era();
-        let position = projection::checkpoint(self.database.pool()).await?;
+        let era = self.databases.era();
+        let position = projection::checkpoint(&self.databases).await?;
         // Read while a connection was made, it may be what was before or what is now.
-        if era == self.database.era() {
+        if era == self.databases.era() {
             self.reached.send_if_modified(|reached| {
                 let is_news = era != reached.era || position > reached.position;
                 if is_news {

@@ -258,7 +258,7 @@ impl AccountQuery {
             scope.require_everything()?;
         }
         let request = PageRequest::<IdCursor>::onward(first, after)?;
-        let page = account::page(&scope.models.pool, owner, &request).await?;
+        let page = account::page(&scope.databases, owner, &request).await?;
         Ok(connect(page, Default::default(), |row| IdCursor(row.account_id), Account))
     }
 }

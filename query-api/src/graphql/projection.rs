@@ -38,7 +38,7 @@ impl ProjectionQuery {
     async fn projections(&self, context: &Context<'_>) -> Result<Vec<Projection>, Failure> {
         let scope = Scope::of(context)?;
         scope.require_everything()?;
-        let rows = projection::all(&scope.models.pool).await?;
+        let rows = projection::all(&scope.databases).await?;
         let head = scope.live.head().await?;
         let projections = rows.into_iter().map(|row| Projection {
             version: row.version,

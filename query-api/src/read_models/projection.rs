@@ -1,11 +1,12 @@
 //! How far each projection has come.
 
 use ledger_core::Position;
-use sqlx::{FromRow, PgPool};
+use sqlx::FromRow;
 
 use super::ReadError;
+use crate::database::ReadDatabases;
 
-/// A projection's place in the log: where the furthest back of its partitions is.
+/// A projection's place in the log: where the furthest back of its partitions is, in whatever database.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub(crate) struct ProjectionRow {
     pub(crate) projection: String,
@@ -21,19 +22,34 @@ impl ProjectionRow {
 }
 
 /// Every projection.
-pub(crate) async fn all(pool: &PgPool) -> Result<Vec<ProjectionRow>, ReadError> {
-    let rows = sqlx::query_as(
-        "select projection, min(version) as version, min(position) as position from checkpoints
-         group by projection order by projection",
-    )
-    .fetch_all(pool)
-    .await?;
+pub(crate) async fn all(databases: &ReadDatabases) -> Result<Vec<ProjectionRow>, ReadError> {
+    let found = databases.each(|models| async move {
+        let rows: Vec<ProjectionRow> = sqlx::query_as(
+            "select projection, min(version) as version, min(position) as position from checkpoints
+             group by projection order by projection",
+        )
+        .fetch_all(&models.pool)
+        .await?;
+        Ok(rows)
+    });
+    let mut rows: Vec<ProjectionRow> = super::merged(found.await?, |row| row.projection.clone());
+    rows.dedup_by(|next, row| {
+        let is_same = next.projection == row.projection;
+        if is_same {
+            row.version = row.version.min(next.version);
+            row.position = row.position.min(next.position);
+        }
+        is_same
+    });
     Ok(rows)
 }
 
 /// The position that every projection has reached; 0 when there is none yet.
-pub(crate) async fn checkpoint(pool: &PgPool) -> Result<Position, ReadError> {
-    let position: Option<i64> =
-        sqlx::query_scalar("select min(position) from checkpoints").fetch_one(pool).await?;
-    Ok(position.map_or(0, i64::unsigned_abs))
+pub(crate) async fn checkpoint(databases: &ReadDatabases) -> Result<Position, ReadError> {
+    let found = databases.each(|models| async move {
+        let position: Option<i64> =
+            sqlx::query_scalar("select min(position) from checkpoints").fetch_one(&models.pool).await?;
+        Ok(position.map_or(0, i64::unsigned_abs))
+    });
+    Ok(found.await?.into_iter().min().unwrap_or_default())
 }

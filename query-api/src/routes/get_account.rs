@@ -90,6 +90,6 @@ pub(super) fn account_id(id: &str) -> Result<AccountId, Problem> {
 
 /// The account, if there is one for this caller.
 pub(super) async fn visible(api: &QueryApi, caller: &Caller, id: AccountId) -> Result<AccountRow, Problem> {
-    let row = account::by_id(&api.models.pool, id.as_i64()).await?;
+    let row = account::by_id(&api.databases, id.as_i64()).await?;
     row.filter(|row| caller.may_read(row.user_id)).ok_or(Problem::AccountNotFound)
 }
