@@ -33,6 +33,13 @@ struct ReadDatabase {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Era(u64);
 
+impl Era {
+    /// The era of several databases: an equal one means that each had an equal one, since connections are only ever added.
+    pub(crate) fn of_all(eras: impl IntoIterator<Item = Self>) -> Self {
+        Self(eras.into_iter().fold(0, |sum, era| sum.wrapping_add(era.0)))
+    }
+}
+
 impl ReadDatabases {
     /// Connects when somebody asks. One at least, no more than there are partitions, in the order in which they were filled.
     #[must_use]
@@ -118,9 +125,14 @@ impl ReadDatabases {
         read(self.at(index).await?.clone()).await
     }
 
-    pub(crate) fn era(&self) -> Era {
-        let made = self.0.iter().map(|database| database.connections.load(Ordering::SeqCst));
-        Era(made.fold(0, u64::wrapping_add))
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The era of one of them.
+    pub(crate) fn era_of(&self, index: usize) -> Era {
+        Era(self.0.get(index).map_or(0, |database| database.connections.load(Ordering::SeqCst)))
     }
 
     /// As if a connection had been made.

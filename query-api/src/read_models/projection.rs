@@ -3,7 +3,7 @@
 use ledger_core::Position;
 use sqlx::FromRow;
 
-use super::ReadError;
+use super::{ReadError, ReadModels};
 use crate::database::ReadDatabases;
 
 /// A projection's place in the log: where the furthest back of its partitions is, in whatever database.
@@ -44,12 +44,9 @@ pub(crate) async fn all(databases: &ReadDatabases) -> Result<Vec<ProjectionRow>,
     Ok(rows)
 }
 
-/// The position that every projection has reached; 0 when there is none yet.
-pub(crate) async fn checkpoint(databases: &ReadDatabases) -> Result<Position, ReadError> {
-    let found = databases.each(|models| async move {
-        let position: Option<i64> =
-            sqlx::query_scalar("select min(position) from checkpoints").fetch_one(&models.pool).await?;
-        Ok(position.map_or(0, i64::unsigned_abs))
-    });
-    Ok(found.await?.into_iter().min().unwrap_or_default())
+/// The position that every projection has reached in a database; 0 when there is none yet.
+pub(crate) async fn checkpoint(models: &ReadModels) -> Result<Position, ReadError> {
+    let position: Option<i64> =
+        sqlx::query_scalar("select min(position) from checkpoints").fetch_one(&models.pool).await?;
+    Ok(position.map_or(0, i64::unsigned_abs))
 }

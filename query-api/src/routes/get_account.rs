@@ -79,7 +79,7 @@ pub(crate) async fn handle(
     Segments(id): Segments<String>,
 ) -> Result<Json<Account>, Problem> {
     let account_id = account_id(&id)?;
-    let row = api.read_at(at, || visible(&api, &caller, account_id)).await?;
+    let row = api.read_with(account_id.as_i64(), at, || visible(&api, &caller, account_id)).await?;
     Ok(Json(row.into()))
 }
 
