@@ -1,10 +1,11 @@
 //! A bank with something in every database.
 
 use eventstore::{AppendToStreamOptions, EventData, ReadAllOptions};
+use ledger_core::stream::DEAD_LETTERS;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::{Client, Daybook, log_client, text};
+use crate::harness::{Client, Daybook, log_client};
 
 /// Accounts, and the transfers between them.
 pub(super) struct Bank {
@@ -29,7 +30,7 @@ impl Bank {
         }
         accounts.push(bank.open("JPY").await);
         let mut found = Self { user, accounts, transfers: Vec::new() };
-        for (number, account) in found.accounts.iter().take(13).enumerate() {
+        for (number, account) in found.in_euros().iter().enumerate() {
             for more in 1..=4 {
                 bank.deposit(account, &format!("{}.{more}0", number + 10)).await;
             }
@@ -40,7 +41,7 @@ impl Bank {
 
     /// Transfers from each account to the next two, in euros.
     pub(super) async fn moves(&mut self, bank: &Client, key: &str) {
-        let euros = &self.accounts[..13];
+        let euros = self.in_euros().to_vec();
         for (number, from) in euros.iter().enumerate() {
             for step in 1..=2 {
                 let to = &euros[(number + step) % euros.len()];
@@ -50,6 +51,11 @@ impl Bank {
                 self.transfers.push(asked.transfer_id());
             }
         }
+    }
+
+    /// All but one.
+    pub(super) fn in_euros(&self) -> &[String] {
+        &self.accounts[..13]
     }
 
     /// The account that is frozen.
@@ -81,8 +87,8 @@ pub(super) async fn park(daybook: &Daybook, bank: &Client, transfers: &[String])
         });
         let event = EventData::json("TransferParked", &parked).unwrap().id(Uuid::new_v4());
         let event = event.metadata_as_json(&metadata).unwrap();
-        let of = format!("deadletter-{}", text(&data["transfer_id"]));
-        let placed = log.append_to_stream(of, &AppendToStreamOptions::default(), event).await.unwrap();
+        let placed =
+            log.append_to_stream(DEAD_LETTERS, &AppendToStreamOptions::default(), event).await.unwrap();
         bank.reads_at(placed.position.commit);
     }
 }

@@ -95,10 +95,10 @@ async fn nobody_can_tell_one_database_from_two() {
 
     // Transfers under way; then some are parked.
     let mut bank = Bank::found(&one).await;
-    both.catch_up(&one).await;
+    both.catch_up(&daybook).await;
     both.agree(&bank).await;
     park(&daybook, &one, &bank.transfers[..6]).await;
-    both.catch_up(&one).await;
+    both.catch_up(&daybook).await;
     both.agree(&bank).await;
 
     // Transfers that have ended, some of them badly: nobody told the parked ones.
@@ -113,7 +113,7 @@ async fn nobody_can_tell_one_database_from_two() {
         one.ended(transfer).await;
     }
     park(&daybook, &one, &bank.transfers[6..12]).await;
-    both.catch_up(&one).await;
+    both.catch_up(&daybook).await;
     both.agree(&bank).await;
     let data = both
         .answer("{ deadLetters(standing: ENDED, first: 100) { edges { node { transferId } } } }", json!({}))
@@ -149,7 +149,7 @@ async fn nobody_can_tell_one_database_from_two() {
     for transfer in &bank.transfers[6..] {
         one.ended(transfer).await;
     }
-    both.catch_up(&one).await;
+    both.catch_up(&daybook).await;
     both.agree(&bank).await;
     rows_lie_where_they_belong(&daybook.database_url(), &urls).await;
     divided.stop().await;
