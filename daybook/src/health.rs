@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use ledger_core::partition::Placement;
 use parking_lot::Mutex;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// The parts of a running daybook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Component {
     /// The log.
     EventStore,
@@ -24,6 +24,42 @@ pub enum Component {
     Projector,
     /// What tells webhooks.
     Notifications,
+    /// One of several databases of the read models, by its number.
+    PostgresOf(u8),
+    /// What fills it.
+    ProjectorOf(u8),
+}
+
+impl Component {
+    /// A database of the read models.
+    #[must_use]
+    pub const fn postgres(placement: Placement) -> Self {
+        if placement.is_alone() { Self::Postgres } else { Self::PostgresOf(placement.number()) }
+    }
+
+    /// What fills it.
+    #[must_use]
+    pub const fn projector(placement: Placement) -> Self {
+        if placement.is_alone() { Self::Projector } else { Self::ProjectorOf(placement.number()) }
+    }
+}
+
+/// As the report names it: `projector`, or `projector_2` for the one of the second database.
+impl Serialize for Component {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let name = match self {
+            Self::EventStore => "event_store",
+            Self::Esdb => "esdb",
+            Self::Commands => "commands",
+            Self::ProcessManager => "process_manager",
+            Self::Postgres => "postgres",
+            Self::Projector => "projector",
+            Self::Notifications => "notifications",
+            Self::PostgresOf(number) => return serializer.collect_str(&format_args!("postgres_{number}")),
+            Self::ProjectorOf(number) => return serializer.collect_str(&format_args!("projector_{number}")),
+        };
+        serializer.serialize_str(name)
+    }
 }
 
 impl fmt::Display for Component {
@@ -36,6 +72,8 @@ impl fmt::Display for Component {
             Self::Postgres => "Postgres",
             Self::Projector => "projector",
             Self::Notifications => "notifications",
+            Self::PostgresOf(number) => return write!(f, "Postgres, database {number}"),
+            Self::ProjectorOf(number) => return write!(f, "projector of database {number}"),
         })
     }
 }
@@ -125,6 +163,8 @@ impl Health {
 
 #[cfg(test)]
 mod tests {
+    use ledger_core::partition::Placement;
+
     use super::{Component, Health, State};
 
     #[test]
@@ -145,6 +185,16 @@ mod tests {
         );
         health.set(Component::Projector, State::Failed { reason: "no".to_owned() });
         assert!(!health.report().is_ready());
+    }
+
+    #[test]
+    fn several_databases_are_told_apart() {
+        let placement = Placement::among(2).last().unwrap();
+        let parts = [Component::projector(placement), Component::postgres(Placement::ALONE)];
+        let health = Health::new(parts, Box::new(|| Ok(0)));
+        let report = serde_json::to_value(health.report()).unwrap();
+        assert_eq!(report["components"]["projector_2"]["status"], "starting");
+        assert_eq!(report["components"]["postgres"]["status"], "starting");
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod id;
 pub mod metadata;
 pub mod money;
 pub mod mutation;
+pub mod partition;
 pub mod reference;
 pub mod rejection;
 pub mod settlement;

@@ -4,6 +4,8 @@ use ledger_core::Position;
 use ledger_streams::StoreError;
 use sqlx::migrate::MigrateError;
 
+use crate::partition::Placement;
+
 /// Why a batch was not applied. Nothing of it was written.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
@@ -73,6 +75,17 @@ pub enum ProjectorError {
         /// Its checkpoint.
         position: Position,
     },
+    /// The database has rows of other partitions than it is to have.
+    #[error(
+        "this is database {found} by what it holds, and was given as database {given}: \
+         give the databases in the order and number in which they were filled, or empty ones, which fill themselves from the log"
+    )]
+    Misplaced {
+        /// What it says of itself, such as `1 of 2`.
+        found: String,
+        /// Where it was given.
+        given: Placement,
+    },
     /// The store handed out an event for the second time, or events in disorder.
     #[error("the event store went back from position {after} to position {position}")]
     OutOfOrder {
@@ -100,7 +113,10 @@ impl ProjectorError {
     #[must_use]
     pub fn is_outage(&self) -> bool {
         match self {
-            Self::PastTheEnd { .. } | Self::AnotherLog { .. } | Self::OutOfOrder { .. } => false,
+            Self::PastTheEnd { .. }
+            | Self::AnotherLog { .. }
+            | Self::Misplaced { .. }
+            | Self::OutOfOrder { .. } => false,
             Self::Migrate(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
                 is_outage(error)
             }

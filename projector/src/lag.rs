@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::ProjectorStatus;
+use crate::status::labels;
 
 /// Time between two looks at the log's end.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -25,7 +26,7 @@ pub(crate) async fn observe(store: &EventStore, status: watch::Receiver<Projecto
         ticks.tick().await;
         let Ok(head) = store.head().await else { continue };
         let now = Utc::now();
-        let projections = status.borrow().projections.clone();
+        let ProjectorStatus { placement, projections, .. } = status.borrow().clone();
         for projection in projections {
             let behind = head.saturating_sub(projection.position);
             if behind == 0 {
@@ -34,8 +35,8 @@ pub(crate) async fn observe(store: &EventStore, status: watch::Receiver<Projecto
             let since = projection.recorded_at.max(seen_at_end.get(projection.name).copied());
             let seconds = since.map_or(0.0, |since| (now - since).as_seconds_f64().max(0.0));
             #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
-            gauge!("daybook_projection_lag_positions", "projection" => projection.name).set(behind as f64);
-            gauge!("daybook_projection_lag_seconds", "projection" => projection.name).set(seconds);
+            gauge!("daybook_projection_lag_positions", labels(projection.name, placement)).set(behind as f64);
+            gauge!("daybook_projection_lag_seconds", labels(projection.name, placement)).set(seconds);
         }
     }
 }

@@ -4,7 +4,8 @@
 //! [checkpoints](checkpoint). A projection never parks and never skips, since a skipped event is a wrong balance: it stops at the event
 //! that it cannot take and says so in [`ProjectorStatus`], while the others go on.
 //!
-//! Several projectors may share a database: each writes its own [partitions](partition).
+//! Several projectors may share a database: each writes its own [partitions](partition). Several databases may share the partitions: each is
+//! filled by a [`run`] of its own.
 
 pub mod checkpoint;
 mod copy;
@@ -13,6 +14,7 @@ mod lag;
 mod options;
 mod outage;
 pub mod partition;
+mod placement;
 pub mod projections;
 mod reader;
 pub mod rebuild;
@@ -29,9 +31,11 @@ use sqlx::PgPool;
 use sqlx::migrate::{MigrateError, Migrator};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
 
 pub use error::{ApplyError, ProjectorError};
 pub use options::ProjectorOptions;
+use partition::Placement;
 pub use status::{Phase, ProjectionStatus, ProjectorStatus, Stopped};
 
 /// The read models' tables, as numbered steps.
@@ -58,13 +62,22 @@ pub async fn run(
     options: ProjectorOptions,
     shutdown: CancellationToken,
 ) -> Result<(), ProjectorError> {
+    options.status.send_modify(|status| status.placement = options.placement);
     let exchanged = Notify::new();
     let context = rebuild::Context { database_url, store: &store, options: &options, exchanged: &exchanged };
-    tokio::select! {
-        result = sessions(database_url, &store, &options, &exchanged, &shutdown) => result,
-        never = Box::pin(rebuild::attend(&context)) => match never {},
-        never = lag::observe(&store, options.status.subscribe()) => match never {},
-    }
+    let work = async {
+        tokio::select! {
+            result = sessions(database_url, &store, &options, &exchanged, &shutdown) => result,
+            never = Box::pin(rebuild::attend(&context)) => match never {},
+            never = lag::observe(&store, options.status.subscribe()) => match never {},
+        }
+    };
+    // What is logged says of which database it is, where there are several.
+    let span = match options.placement {
+        Placement::ALONE => Span::none(),
+        placement => tracing::error_span!("database", number = placement.number()),
+    };
+    work.instrument(span).await
 }
 
 /// One session after another, each until its connection breaks.

@@ -6,6 +6,7 @@ use chrono_tz::Tz;
 use tokio::sync::watch;
 
 use crate::ProjectorStatus;
+use crate::partition::Placement;
 
 /// How a projector works.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub struct ProjectorOptions {
     /// The server ends the session of a projector that says nothing for so long, because its process is stopped or its machine hangs, and its
     /// partitions go to the others. One that works says something every second. Default: 10 s.
     pub silence_max: Duration,
+    /// Which of the read models' databases it is. Default: the only one.
+    pub placement: Placement,
     /// Told how it goes: keep a receiver of it, `options.status.subscribe()`.
     pub status: watch::Sender<ProjectorStatus>,
 }
@@ -36,6 +39,7 @@ impl Default for ProjectorOptions {
             batch_interval_min: Duration::from_millis(20),
             batch_interval_max: Duration::from_millis(150),
             silence_max: Duration::from_secs(10),
+            placement: Placement::ALONE,
             status: watch::Sender::default(),
         }
     }

@@ -3,10 +3,8 @@
 //! A row belongs to one partition for ever: by its account, by its transfer, or, for a projection without either, to partition 0. Each
 //! partition of a projection has its own checkpoint.
 
+pub use ledger_core::partition::{PARTITIONS, Placement, partition_of};
 use ledger_core::{AccountId, TransferId};
-
-/// How many there are. Another number needs a migration that divides the checkpoints anew.
-pub const PARTITIONS: u8 = 4;
 
 /// Some of the partitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,6 +46,12 @@ impl Partitions {
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
+    }
+
+    /// Those that live in a database.
+    #[must_use]
+    pub fn living_in(placement: Placement) -> Self {
+        (0..PARTITIONS).filter(|partition| placement.holds(*partition)).collect()
     }
 
     /// How many they are.
@@ -100,15 +104,6 @@ impl FromIterator<u8> for Partitions {
     fn from_iter<I: IntoIterator<Item = u8>>(partitions: I) -> Self {
         partitions.into_iter().fold(Self::NONE, |all, partition| all.with(Self::one(partition)))
     }
-}
-
-/// The last bits of an id are a counter and its worker's number, so they are mixed first (the finalizer of splitmix64). Never to be
-/// changed: checkpoints stand for what it says.
-fn partition_of(id: i64) -> u8 {
-    let mut bits = id.cast_unsigned();
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    ((bits ^ (bits >> 31)) % u64::from(PARTITIONS)) as u8
 }
 
 #[cfg(test)]

@@ -12,14 +12,14 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::checkpoint::{Checkpoint, Place};
-use crate::partition::Partitions;
+use crate::partition::{Partitions, Placement};
 use crate::projections::{Part, Projection};
 use crate::rebuild::request;
 use crate::runner::Ended;
 use crate::shares::Shares;
 use crate::{
-    MIGRATIONS, Phase, ProjectorError, ProjectorOptions, ProjectorStatus, Stopped, checkpoint, projections,
-    runner, status, stops,
+    MIGRATIONS, Phase, ProjectorError, ProjectorOptions, ProjectorStatus, Stopped, checkpoint, placement,
+    projections, runner, status, stops,
 };
 
 /// Time between two attempts to get a partition.
@@ -66,7 +66,8 @@ pub(crate) async fn run(
     entered?;
     bound_silence(&mut db, options.silence_max).await?;
     MIGRATIONS.run_direct(None, &mut db, false).await?;
-    let mut shares = Shares::none();
+    placement::claim(&mut db, options.placement).await?;
+    let mut shares = Shares::none_of(Partitions::living_in(options.placement));
     loop {
         let got = shutdown.run_until_cancelled(Box::pin(wait(&mut db, &mut shares, options))).await;
         if got.transpose()?.is_none() {
@@ -139,7 +140,8 @@ async fn enter(
         .fetch_one(&mut *db)
         .await?;
         if migrated {
-            checkpoints(db, store).await?;
+            placement::check(db, options.placement).await?;
+            checkpoints(db, store, options.placement).await?;
         }
         if Shares::enter(db).await? {
             return Ok(());
@@ -166,7 +168,9 @@ async fn wait(
 fn waiting(options: &ProjectorOptions) {
     if options.status.borrow().phase != Phase::Waiting {
         tracing::info!("other projectors hold this database; waiting");
-        options.status.send_replace(ProjectorStatus { phase: Phase::Waiting, projections: Vec::new() });
+        let placement = options.placement;
+        let status = ProjectorStatus { phase: Phase::Waiting, placement, projections: Vec::new() };
+        options.status.send_replace(status);
     }
 }
 
@@ -178,7 +182,7 @@ async fn open(
     held: Partitions,
     first: bool,
 ) -> Result<Vec<(Part, Place)>, ProjectorError> {
-    let mut checkpoints = checkpoints(db, store).await?;
+    let mut checkpoints = checkpoints(db, store, options.placement).await?;
     checkpoints.retain(|checkpoint| checkpoint.part.within(held).is_some());
     let places: Vec<_> = checkpoints.iter().map(|checkpoint| (checkpoint.part, checkpoint.place)).collect();
     status::opened(&options.status, &places);
@@ -232,9 +236,13 @@ async fn rebuilt(
     request::under_way(db).await
 }
 
-/// Every checkpoint, which must be a place of this log.
-async fn checkpoints(db: &mut PgConnection, store: &EventStore) -> Result<Vec<Checkpoint>, ProjectorError> {
-    let checkpoints = checkpoint::load(db, &projections::all_parts()).await?;
+/// Every checkpoint of the database, which must be a place of this log.
+async fn checkpoints(
+    db: &mut PgConnection,
+    store: &EventStore,
+    placement: Placement,
+) -> Result<Vec<Checkpoint>, ProjectorError> {
+    let checkpoints = checkpoint::load(db, &projections::parts_in(placement)).await?;
     // After the checkpoints, so that the log cannot seem shorter than it is.
     let head = store.head().await?;
     let mut known: Option<Place> = None;

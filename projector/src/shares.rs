@@ -1,4 +1,4 @@
-//! Which partitions are this projector's, when several share a database.
+//! Which of a database's partitions are this projector's, when several share it.
 //!
 //! Everything is an advisory lock of the session on the very connection that writes: whoever loses the connection loses the right with
 //! it, and the server gives it to the next. A shared lock says that a projector is there; those who are there, in the order of their
@@ -7,7 +7,7 @@
 
 use sqlx::PgConnection;
 
-use crate::partition::{PARTITIONS, Partitions};
+use crate::partition::Partitions;
 
 /// Key of the lock that every projector shares: "daybook" and a 1. Programs from before partitions hold it alone.
 const PRESENT_LOCK: i64 = 0x6461_7962_6f6f_6b01;
@@ -17,13 +17,15 @@ const PARTITION_LOCK: i64 = 0x6461_7962_6f6f_6b10;
 /// What this projector holds.
 #[derive(Debug)]
 pub(crate) struct Shares {
+    /// What is to be divided: the partitions of the database.
+    all: Partitions,
     held: Partitions,
 }
 
 impl Shares {
-    /// Nothing yet.
-    pub(crate) const fn none() -> Self {
-        Self { held: Partitions::NONE }
+    /// Nothing yet, of all these.
+    pub(crate) const fn none_of(all: Partitions) -> Self {
+        Self { all, held: Partitions::NONE }
     }
 
     /// The partitions that are ours to write.
@@ -40,7 +42,7 @@ impl Shares {
     /// made a difference.
     pub(crate) async fn settle(&mut self, db: &mut PgConnection) -> Result<bool, sqlx::Error> {
         let before = self.held;
-        let wanted = wanted(db).await?;
+        let wanted = wanted(db, self.all).await?;
         for partition in before.without(wanted).iter() {
             sqlx::query("select pg_advisory_unlock($1)").bind(key(partition)).execute(&mut *db).await?;
             self.held = self.held.without(Partitions::one(partition));
@@ -59,7 +61,7 @@ impl Shares {
 }
 
 /// Every so manieth partition is ours, beginning with our place among those who are there.
-async fn wanted(db: &mut PgConnection) -> Result<Partitions, sqlx::Error> {
+async fn wanted(db: &mut PgConnection, all: Partitions) -> Result<Partitions, sqlx::Error> {
     let (place, count): (i64, i64) = sqlx::query_as(
         "select count(*) filter (where pid < pg_backend_pid()), count(*) from pg_locks
          where locktype = 'advisory' and granted and mode = 'ShareLock' and objsubid = 1
@@ -69,11 +71,15 @@ async fn wanted(db: &mut PgConnection) -> Result<Partitions, sqlx::Error> {
     .bind(PRESENT_LOCK)
     .fetch_one(db)
     .await?;
-    Ok(divided(place, count))
+    Ok(divided(all, place, count))
 }
 
-fn divided(place: i64, count: i64) -> Partitions {
-    (0..PARTITIONS).filter(|partition| i64::from(*partition).checked_rem(count) == Some(place)).collect()
+fn divided(all: Partitions, place: i64, count: i64) -> Partitions {
+    let numbered = (0_i64..).zip(all.iter());
+    numbered
+        .filter(|(number, _)| number.checked_rem(count) == Some(place))
+        .map(|(_, partition)| partition)
+        .collect()
 }
 
 fn key(partition: u8) -> i64 {
@@ -83,15 +89,18 @@ fn key(partition: u8) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::divided;
-    use crate::partition::Partitions;
+    use crate::partition::{Partitions, Placement};
 
     #[test]
     fn however_many_there_are_each_partition_has_one_owner() {
-        for count in 1..7 {
-            let shares: Vec<Partitions> = (0..count).map(|place| divided(place, count)).collect();
-            let together = shares.iter().fold(Partitions::NONE, |all, share| all.with(*share));
-            let sum: usize = shares.iter().map(|share| share.count()).sum();
-            assert_eq!((together, sum), (Partitions::ALL, Partitions::ALL.count()), "{count}");
+        for placement in (1..=4).flat_map(Placement::among) {
+            let all = Partitions::living_in(placement);
+            for count in 1..7 {
+                let shares: Vec<Partitions> = (0..count).map(|place| divided(all, place, count)).collect();
+                let together = shares.iter().fold(Partitions::NONE, |some, share| some.with(*share));
+                let sum: usize = shares.iter().map(|share| share.count()).sum();
+                assert_eq!((together, sum), (all, all.count()), "{placement}, {count}");
+            }
         }
     }
 }

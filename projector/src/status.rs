@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use ledger_core::Position;
-use metrics::{counter, gauge, histogram};
+use metrics::{Label, counter, gauge, histogram};
 use tokio::sync::watch;
 
 use crate::checkpoint::Place;
-use crate::partition::{PARTITIONS, Partitions};
+use crate::partition::{PARTITIONS, Partitions, Placement};
 use crate::projections::{Part, Projection};
 
 /// What a projector is doing.
@@ -16,6 +16,8 @@ use crate::projections::{Part, Projection};
 pub struct ProjectorStatus {
     /// Whether it writes, and if not, what it waits for.
     pub phase: Phase,
+    /// Which of the read models' databases it writes to.
+    pub placement: Placement,
     /// One for each projection, once checkpoints were read.
     pub projections: Vec<ProjectionStatus>,
 }
@@ -49,6 +51,7 @@ pub struct ProjectionStatus {
     pub stopped: Option<Stopped>,
     /// True when its rows are of an older version, and newer ones are on their way.
     pub rebuilding: bool,
+    placement: Placement,
     /// By partition, of those held.
     partitions: [Option<Reached>; PARTITIONS as usize],
 }
@@ -83,8 +86,9 @@ impl ProjectorStatus {
 }
 
 impl ProjectionStatus {
-    fn new(projection: &Projection) -> Self {
+    fn new(projection: &Projection, placement: Placement) -> Self {
         Self {
+            placement,
             name: projection.name,
             version: projection.version,
             position: 0,
@@ -112,19 +116,20 @@ impl ProjectionStatus {
         let back = held().map(|reached| reached.place).min_by_key(|place| place.position).unwrap_or_default();
         let caught_up = held().all(|reached| reached.caught_up);
         (self.position, self.recorded_at, self.caught_up) = (back.position, back.recorded_at, caught_up);
-        position_gauge(self.name, self.position);
+        position_gauge(labels(self.name, self.placement), self.position);
     }
 }
 
 /// Tells of a new session's start.
 pub(crate) fn opened(status: &watch::Sender<ProjectorStatus>, places: &[(Part, Place)]) {
+    let placement = status.borrow().placement;
     let mut projections: Vec<ProjectionStatus> = Vec::new();
     for (part, place) in places {
         let index = match projections.iter().position(|status| status.name == part.projection.name) {
             Some(index) => index,
             None => {
-                gauge!("daybook_projection_stopped", "projection" => part.projection.name).set(0.0);
-                projections.push(ProjectionStatus::new(part.projection));
+                gauge!("daybook_projection_stopped", labels(part.projection.name, placement)).set(0.0);
+                projections.push(ProjectionStatus::new(part.projection, placement));
                 projections.len().saturating_sub(1)
             }
         };
@@ -132,7 +137,7 @@ pub(crate) fn opened(status: &watch::Sender<ProjectorStatus>, places: &[(Part, P
             found.reach(part.partitions, Reached { place: *place, caught_up: false });
         }
     }
-    status.send_replace(ProjectorStatus { phase: Phase::Writing, projections });
+    status.send_replace(ProjectorStatus { phase: Phase::Writing, placement, projections });
 }
 
 /// Tells that `events` events more are in the tables of `parts`, up to `place`.
@@ -143,9 +148,11 @@ pub(crate) fn applied(
     caught_up: bool,
     events: usize,
 ) {
+    let placement = status.borrow().placement;
     for part in parts {
         let events = u64::try_from(events).unwrap_or(u64::MAX);
-        counter!("daybook_projection_events_total", "projection" => part.projection.name).increment(events);
+        counter!("daybook_projection_events_total", labels(part.projection.name, placement))
+            .increment(events);
     }
     status.send_modify(|status| {
         for part in parts {
@@ -174,7 +181,7 @@ pub(crate) fn stopped(status: &watch::Sender<ProjectorStatus>, projection: &Proj
         reason,
         "projection stopped until the projector starts again"
     );
-    gauge!("daybook_projection_stopped", "projection" => projection.name).set(1.0);
+    gauge!("daybook_projection_stopped", labels(projection.name, status.borrow().placement)).set(1.0);
     status.send_modify(|status| {
         if let Some(found) = status.find(projection) {
             found.caught_up = false;
@@ -190,6 +197,15 @@ pub(crate) fn batch_took(duration: Duration, events: usize) {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
-fn position_gauge(projection: &'static str, position: Position) {
-    gauge!("daybook_projection_position", "projection" => projection).set(position as f64);
+fn position_gauge(labels: Vec<Label>, position: Position) {
+    gauge!("daybook_projection_position", labels).set(position as f64);
+}
+
+/// A projection's, and its database's where there are several.
+pub(crate) fn labels(projection: &'static str, placement: Placement) -> Vec<Label> {
+    let mut labels = vec![Label::from_static_parts("projection", projection)];
+    if !placement.is_alone() {
+        labels.push(Label::new("database", placement.number().to_string()));
+    }
+    labels
 }

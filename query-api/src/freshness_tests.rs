@@ -9,17 +9,17 @@ const WITHIN: Duration = Duration::from_secs(5);
 /// Read models that are known to have reached a position. Nobody answers behind them.
 pub(crate) fn reached(position: Position) -> Freshness {
     let server = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(1);
-    let freshness = Freshness::new(ReadDatabase::lazy(PgPoolOptions::new(), server));
-    freshness.0.reached.send_replace(Reached { position, era: freshness.era() });
+    let freshness = Freshness::new(ReadDatabases::lazy(vec![(PgPoolOptions::new(), server)]));
+    freshness.each[0].reached.send_replace(Reached { position, era: freshness.era() });
     freshness
 }
 
 impl Freshness {
     /// As when Postgres crashed, was connected to again, and projected to the same place.
     pub(crate) fn forget_and_reach_again(&self) {
-        self.0.database.crashed();
-        let Reached { position, .. } = *self.0.reached.borrow();
-        self.0.reached.send_replace(Reached { position, era: self.era() });
+        self.databases.crashed();
+        let Reached { position, .. } = *self.each[0].reached.borrow();
+        self.each[0].reached.send_replace(Reached { position, era: self.era() });
     }
 }
 

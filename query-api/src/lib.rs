@@ -22,22 +22,20 @@ mod routes;
 
 use ledger_streams::{EventStore, KeyStore};
 
-pub use database::ReadDatabase;
+pub use database::{ReadDatabases, is_filled};
 use freshness::Freshness;
 pub use freshness::POSITION_HEADER;
 use graphql::Bounded;
 use live::Live;
-use newest::Newest;
 pub use newest::{RedisServer, RedisUrlError};
 pub use options::QueryOptions;
-use read_models::ReadModels;
 pub use read_models::statements;
 pub use routes::{openapi, router};
 
 /// Everything that reads share; clones are cheap.
 #[derive(Clone)]
 pub struct QueryApi {
-    models: ReadModels,
+    databases: ReadDatabases,
     keys: KeyStore,
     options: QueryOptions,
     freshness: Freshness,
@@ -46,16 +44,15 @@ pub struct QueryApi {
 }
 
 impl QueryApi {
-    /// Reads the tables of `database`, opens personal data with `keys`, and follows `store` for live updates and the end of the
+    /// Reads the tables of `databases`, opens personal data with `keys`, and follows `store` for live updates and the end of the
     /// log. Nothing runs until somebody asks.
     #[must_use]
-    pub fn new(database: ReadDatabase, store: EventStore, keys: KeyStore, options: QueryOptions) -> Self {
-        let newest = Newest::new(options.redis.as_ref(), &store, database.pool());
-        let models = ReadModels { pool: database.pool().clone(), newest };
-        let freshness = Freshness::new(database);
+    pub fn new(databases: ReadDatabases, store: EventStore, keys: KeyStore, options: QueryOptions) -> Self {
+        let databases = databases.keeping_newest(options.redis.as_ref(), &store);
+        let freshness = Freshness::new(databases.clone());
         Self {
-            live: Live::new(store, models.clone(), freshness.clone(), options.closing.clone()),
-            models,
+            live: Live::new(store, databases.clone(), freshness.clone(), options.closing.clone()),
+            databases,
             keys,
             freshness,
             graphql: Bounded::new(&options),

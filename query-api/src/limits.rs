@@ -12,6 +12,15 @@ pub(crate) const LATEST_TRANSACTIONS: usize = 20;
 
 /// Entries that the total of a filtered list looks at; beyond them it says that it is not exact.
 pub(crate) const FILTERED_COUNT_MAX: usize = 10_000;
+/// Entries that are read at once, at first and at most, to find those of one status where accounts and transfers are in several databases.
+pub(crate) const STATUS_STEP_MIN: usize = 200;
+pub(crate) const STATUS_STEP_MAX: usize = 3_200;
+/// Dead letters that are read at once there to find those of one standing.
+pub(crate) const STANDING_STEP: usize = 200;
+/// How long to wait before all databases are looked at again, to find them at one position.
+pub(crate) const TOGETHER_POLL: Duration = Duration::from_millis(10);
+/// How often.
+pub(crate) const TOGETHER_TRIES_MAX: usize = 200;
 /// What a filter costs beside its page: it passes over entries that do not fit.
 pub(crate) const FILTER_COMPLEXITY: usize = 500;
 /// Characters of a text to search for.

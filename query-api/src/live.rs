@@ -27,14 +27,14 @@ use tokio_util::sync::CancellationToken;
 use topics::{Inbox, Topics};
 pub(crate) use updates::TransferUpdates;
 
-use crate::database::Era;
+use crate::database::{Era, ReadDatabases};
 use crate::freshness::Freshness;
 use crate::limits::{LATEST_WAIT, LIVE_BATCH, RESUME_EVENTS_MAX, RESUME_PAGE};
 use crate::newest;
 use crate::problem::Problem;
+use crate::read_models::ReadError;
 use crate::read_models::transaction::TransactionRow;
 use crate::read_models::transfer::TransferRow;
-use crate::read_models::{ReadError, ReadModels};
 
 /// Why live updates end before the subscriber wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -92,13 +92,13 @@ impl<T: Clone> Drop for Listening<T> {
 impl Live {
     pub(crate) fn new(
         store: EventStore,
-        models: ReadModels,
+        databases: ReadDatabases,
         freshness: Freshness,
         closing: CancellationToken,
     ) -> Self {
         Self(Arc::new(Inner {
             store,
-            rows: Rows { models, freshness, closing },
+            rows: Rows { databases, freshness, closing },
             feed: Mutex::default(),
             latest: Arc::new(Latest::new()),
             looked_at: parking_lot::Mutex::default(),

@@ -5,6 +5,7 @@ mod architecture;
 mod checker;
 mod conformance;
 mod contracts;
+mod databases;
 mod deployment;
 mod harness;
 mod journeys;

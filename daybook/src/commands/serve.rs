@@ -42,7 +42,7 @@ enum Role {
     Node(node::NodeArgs),
     /// Commands by HTTP, and the process manager; run as many as you like
     Command(command::CommandArgs),
-    /// Events to rows in Postgres; one writes, a second one waits
+    /// Events to rows in Postgres; up to four share the work
     Projector(projector::ProjectorArgs),
     /// Queries by HTTP; run as many as you like
     Query(query::QueryArgs),

@@ -22,6 +22,7 @@ Examples:
   daybook up
   daybook up --data-dir /srv/daybook --http 0.0.0.0:8080 --time-zone Europe/Prague
   daybook up --database-url postgres://daybook@db/daybook
+  daybook up --database-url postgres://daybook@db1/daybook --database-url postgres://daybook@db2/daybook
   daybook up --event-store 'esdb+discover://bank:SECRET@cluster.example.com:2113'
   daybook up --roles command,process-manager      (writes only, no Postgres)";
 
@@ -46,9 +47,10 @@ pub struct UpArgs {
         conflicts_with = "esdb"
     )]
     event_store: Option<String>,
-    /// A Postgres database for the read models [default: a private server in the data directory]
+    /// A Postgres database for the read models [default: a private server in the data directory]. Given up to four times, or with commas
+    /// between, each has a part of the rows: always in the same order and number
     #[arg(long, value_name = "URL", env = "DAYBOOK_DATABASE_URL", hide_env_values = true)]
-    database_url: Option<String>,
+    database_url: Vec<String>,
     /// The folder of the installed Postgres server's programs [default: found]
     #[arg(long, value_name = "DIR", env = "DAYBOOK_POSTGRES_BIN", conflicts_with = "database_url")]
     postgres_bin: Option<PathBuf>,
@@ -116,8 +118,8 @@ fn database(args: &UpArgs, roles: &BTreeSet<RoleName>, data_dir: &Path) -> Resul
     if !roles.contains(&RoleName::Projector) && !roles.contains(&RoleName::Query) {
         return Ok(Database::Unneeded);
     }
-    match &args.database_url {
-        Some(url) => Database::given(url),
-        None => Ok(Database::private(data_dir, args.postgres_bin.as_deref())?),
+    if args.database_url.is_empty() {
+        return Ok(Database::private(data_dir, args.postgres_bin.as_deref())?);
     }
+    Database::given(&args.database_url)
 }

@@ -1,19 +1,21 @@
 //! Where the read models are.
 
+pub(crate) mod urls;
+
 use std::path::Path;
 
-use sqlx::postgres::PgConnectOptions;
+use ledger_core::partition::Placement;
 
 use crate::commands::Failure;
 use crate::postgres::{PostgresError, PrivatePostgres};
 
-/// The read models' database.
+/// The read models' database, or several.
 #[derive(Clone)]
 pub(crate) enum Database {
     /// No role here needs one.
     Unneeded,
-    /// Somebody else runs it.
-    Given(String),
+    /// Somebody else runs it. Several have each a part of the rows, in this order.
+    Given(Vec<String>),
     /// We run it.
     Private(PrivatePostgres),
 }
@@ -22,11 +24,9 @@ impl Database {
     /// Somebody else's; nobody is asked yet.
     ///
     /// # Errors
-    /// When that is no URL of a Postgres database.
-    pub(crate) fn given(url: &str) -> Result<Self, Failure> {
-        // The URL may hold a password, so it is not repeated.
-        url.parse::<PgConnectOptions>().map_err(|error| format!("--database-url: {error}"))?;
-        Ok(Self::Given(url.to_owned()))
+    /// When these are no URLs of Postgres databases, or too many.
+    pub(crate) fn given(urls: &[String]) -> Result<Self, Failure> {
+        Ok(Self::Given(urls::read(urls)?))
     }
 
     /// Our own in this data directory; starts nothing.
@@ -37,19 +37,25 @@ impl Database {
         Ok(Self::Private(PrivatePostgres::plan(data_dir, bin)?))
     }
 
-    /// Where to connect to; nobody may answer there yet.
-    pub(crate) fn url(&self) -> Option<String> {
+    /// Where to connect to, each with its place; nobody may answer there yet.
+    pub(crate) fn urls(&self) -> Vec<(Placement, String)> {
         match self {
-            Self::Unneeded => None,
-            Self::Given(url) => Some(url.clone()),
-            Self::Private(postgres) => Some(postgres.url()),
+            Self::Unneeded => Vec::new(),
+            Self::Given(urls) => Placement::among(urls.len()).zip(urls.iter().cloned()).collect(),
+            Self::Private(postgres) => vec![(Placement::ALONE, postgres.url())],
         }
+    }
+
+    /// The one that has what belongs to no account and no transfer.
+    pub(crate) fn first_url(&self) -> Option<String> {
+        self.urls().into_iter().next().map(|(_, url)| url)
     }
 
     /// For people; a given URL may hold a password.
     pub(crate) fn describe(&self) -> String {
         match self {
             Self::Unneeded => "none, no role here needs it".to_owned(),
+            Self::Given(urls) if urls.len() > 1 => format!("{}, as --database-url says", urls.len()),
             Self::Given(_) => "as --database-url says".to_owned(),
             Self::Private(postgres) => format!("a private one in {}", postgres.dir().display()),
         }

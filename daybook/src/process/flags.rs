@@ -53,9 +53,10 @@ pub(crate) struct EventStoreFlags {
 /// The read models, when somebody else runs Postgres.
 #[derive(Debug, Args)]
 pub(crate) struct DatabaseFlags {
-    /// The Postgres database of the read models
-    #[arg(long, value_name = "URL", env = "DAYBOOK_DATABASE_URL", hide_env_values = true)]
-    pub(crate) database_url: String,
+    /// The Postgres database of the read models. Given up to four times, or with commas between, each has a part of the rows, by account
+    /// and by transfer: always in the same order and number, which each database remembers
+    #[arg(long, value_name = "URL", env = "DAYBOOK_DATABASE_URL", hide_env_values = true, required = true)]
+    pub(crate) database_url: Vec<String>,
 }
 
 /// Where the issuer's key and the users' keys are.

@@ -17,15 +17,16 @@ use std::time::{Duration, Instant};
 
 use chrono_tz::Tz;
 use clap::ValueEnum;
+use futures::future::join_all;
 use ledger_streams::{EventStore, KeyStore};
 use metrics_exporter_prometheus::PrometheusHandle;
 use notifications::NotificationOptions;
-use query_api::{ReadDatabase, RedisServer};
+use query_api::{ReadDatabases, RedisServer};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::database::Database;
+pub(crate) use self::database::{Database, urls as database_urls};
 pub(crate) use self::event_store::EventStorePlan;
 use self::event_store::OpenEventStore;
 use self::flags::HostFlags;
@@ -161,7 +162,7 @@ impl Host {
             webhooks: plan.webhooks,
             health: Arc::clone(&health),
         };
-        let database = roles.read_database()?;
+        let databases = roles.read_databases()?;
         let pages = http::pages(Arc::clone(&health), self.metrics);
         let front = Arc::new(Front::new(pages, issuer.map(|issuer| issuer.verifier())));
         let mut parts = Parts {
@@ -170,9 +171,9 @@ impl Host {
             }),
             process_manager: None,
             notifications: None,
-            projector: roles.start_projector(),
+            projectors: roles.start_projectors(),
             database_watch: roles.start_database_watch()?,
-            database,
+            databases,
             esdb: event_store.start_esdb(&health),
             store: event_store.store,
             postgres: roles.start_database(),
@@ -187,7 +188,7 @@ impl Host {
             Some(Ok(ledger)) => {
                 parts.process_manager = roles.start_process_manager(ledger.as_ref());
                 parts.notifications = roles.start_notifications(ledger.as_ref())?;
-                front.open(roles.routes(ledger.as_ref(), parts.database.as_ref()));
+                front.open(roles.routes(ledger.as_ref(), parts.databases.as_ref()));
                 if roles.names.contains(&RoleName::Command) {
                     roles.health.set(Component::Commands, State::Ready);
                 }
@@ -207,9 +208,9 @@ struct Parts {
     http: Running,
     process_manager: Option<Running>,
     notifications: Option<Running>,
-    projector: Option<Running>,
+    projectors: Vec<Running>,
     database_watch: Option<Running>,
-    database: Option<ReadDatabase>,
+    databases: Option<ReadDatabases>,
     esdb: Option<Running>,
     store: EventStore,
     postgres: Option<Running>,
@@ -225,14 +226,13 @@ impl Parts {
         if let Some(notifications) = self.notifications {
             notifications.end("notifications", STOP_TIME_MAX).await;
         }
-        if let Some(projector) = self.projector {
-            projector.end("the projector", STOP_TIME_MAX).await;
-        }
+        let projectors = self.projectors.into_iter();
+        join_all(projectors.map(|projector| projector.end("the projector", STOP_TIME_MAX))).await;
         if let Some(watch) = self.database_watch {
             watch.end("the watch over Postgres", STOP_TIME_MAX).await;
         }
-        if let Some(database) = self.database {
-            bounded("queries", database.pool().close()).await;
+        if let Some(databases) = self.databases {
+            bounded("queries", databases.close()).await;
         }
         if let Some(esdb) = self.esdb {
             esdb.end("EventStoreDB's protocol", STOP_TIME_MAX).await;
@@ -308,20 +308,23 @@ async fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener, Failure>
 
 fn components(roles: &BTreeSet<RoleName>, database: &Database, esdb: bool) -> Vec<Component> {
     let query = roles.contains(&RoleName::Query);
-    let postgres = match database {
+    let watched = match database {
         Database::Unneeded => false,
         Database::Given(_) => query,
         Database::Private(_) => true,
     };
+    let projector = roles.contains(&RoleName::Projector);
+    let databases = database.urls().into_iter().flat_map(|(placement, _)| {
+        [(Component::projector(placement), projector), (Component::postgres(placement), watched)]
+    });
     [
         (Component::Commands, roles.contains(&RoleName::Command)),
         (Component::ProcessManager, roles.contains(&RoleName::ProcessManager)),
-        (Component::Projector, roles.contains(&RoleName::Projector)),
         (Component::Notifications, roles.contains(&RoleName::Notifications)),
-        (Component::Postgres, postgres),
         (Component::Esdb, esdb),
     ]
     .into_iter()
+    .chain(databases)
     .filter_map(|(component, runs)| runs.then_some(component))
     .collect()
 }

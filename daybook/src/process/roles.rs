@@ -8,10 +8,11 @@ use axum::Router;
 use backon::{ExponentialBuilder, Retryable};
 use chrono_tz::Tz;
 use command_api::{CommandApi, CommandApiOptions, WebhookOptions};
+use ledger_core::partition::Placement;
 use ledger_streams::{EventStore, KeyStore, Ledger, LedgerOptions, StoreError};
 use notifications::{DeliveryLog, NotificationOptions};
 use projector::{Phase, ProjectorError, ProjectorOptions, ProjectorStatus};
-use query_api::{QueryApi, QueryOptions, ReadDatabase, RedisServer};
+use query_api::{QueryApi, QueryOptions, ReadDatabases, RedisServer};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio::sync::watch;
@@ -71,16 +72,20 @@ impl Roles {
     /// # Errors
     /// When its URL is none.
     pub(super) fn start_database_watch(&self) -> Result<Option<Running>, sqlx::Error> {
-        let Database::Given(url) = &self.database else { return Ok(None) };
-        if !self.names.contains(&RoleName::Query) {
+        if !matches!(self.database, Database::Given(_)) || !self.names.contains(&RoleName::Query) {
             return Ok(None);
         }
         // A connection of its own: that all others are busy is no outage.
-        let pool = pool(url, "daybook-health", 1)?;
+        let watched =
+            |(placement, url): (Placement, String)| Ok((placement, pool(&url, "daybook-health", 1)?));
+        let pools = self.database.urls().into_iter().map(watched).collect::<Result<Vec<_>, sqlx::Error>>()?;
         let health = Arc::clone(&self.health);
         Ok(Some(Running::start(async move |stop: CancellationToken| {
-            stop.run_until_cancelled(watch_database(&pool, &health)).await;
-            health.set(Component::Postgres, State::Stopped);
+            let looks = pools.iter().map(|(placement, pool)| watch_database(*placement, pool, &health));
+            stop.run_until_cancelled(futures::future::join_all(looks)).await;
+            for (placement, _) in pools {
+                health.set(Component::postgres(placement), State::Stopped);
+            }
         })))
     }
 
@@ -129,7 +134,7 @@ impl Roles {
     ) -> Result<Option<Running>, sqlx::Error> {
         let ledger = ledger.filter(|_| self.names.contains(&RoleName::Notifications));
         let (Some(ledger), Some(keys)) = (ledger.cloned(), self.keys.clone()) else { return Ok(None) };
-        let url = self.database.url();
+        let url = self.database.first_url();
         let pool =
             url.map(|url| pool(&url, "daybook-notifications", DELIVERY_LOG_CONNECTIONS)).transpose()?;
         let options = self.webhooks.options.clone();
@@ -142,34 +147,39 @@ impl Roles {
         Ok(Some(Running::supervised(Component::Notifications, &self.health, role)))
     }
 
-    /// Starts the projector, if it is a role here.
-    pub(super) fn start_projector(&self) -> Option<Running> {
-        let url = self.database.url().filter(|_| self.names.contains(&RoleName::Projector))?;
-        let projector = Projector {
-            url,
-            database: self.database.clone(),
-            store: self.store.clone(),
-            time_zone: self.time_zone,
+    /// Starts the projector of each database, if it is a role here. None holds up another.
+    pub(super) fn start_projectors(&self) -> Vec<Running> {
+        let start = |(placement, url)| {
+            let projector = Projector {
+                url,
+                placement,
+                database: self.database.clone(),
+                store: self.store.clone(),
+                time_zone: self.time_zone,
+            };
+            let role = move |health, stop| projector.clone().run(health, stop);
+            Running::supervised(Component::projector(placement), &self.health, role)
         };
-        let role = move |health, stop| projector.clone().run(health, stop);
-        Some(Running::supervised(Component::Projector, &self.health, role))
+        let is_here = self.names.contains(&RoleName::Projector);
+        self.database.urls().into_iter().filter(|_| is_here).map(start).collect()
     }
 
     /// The connections of queries, if these are a role here. They connect on first use: HTTP is up before Postgres is.
     ///
     /// # Errors
     /// When the database's URL is none.
-    pub(super) fn read_database(&self) -> Result<Option<ReadDatabase>, sqlx::Error> {
-        let url = self.database.url().filter(|_| self.names.contains(&RoleName::Query));
-        url.map(|url| {
-            let (options, server) = connections(&url, "daybook-query", QUERY_CONNECTIONS)?;
-            Ok(ReadDatabase::lazy(options, server))
-        })
-        .transpose()
+    pub(super) fn read_databases(&self) -> Result<Option<ReadDatabases>, sqlx::Error> {
+        let urls = self.database.urls();
+        if urls.is_empty() || !self.names.contains(&RoleName::Query) {
+            return Ok(None);
+        }
+        let server = |(_, url): (_, String)| connections(&url, "daybook-query", QUERY_CONNECTIONS);
+        let servers = urls.into_iter().map(server).collect::<Result<_, _>>()?;
+        Ok(Some(ReadDatabases::lazy(servers)))
     }
 
     /// The routes of the roles here, and their description.
-    pub(super) fn routes(&self, ledger: Option<&Ledger>, database: Option<&ReadDatabase>) -> Router {
+    pub(super) fn routes(&self, ledger: Option<&Ledger>, databases: Option<&ReadDatabases>) -> Router {
         let Some(keys) = &self.keys else { return Router::new() };
         let mut routes = Router::new();
         let mut descriptions = Vec::new();
@@ -181,14 +191,14 @@ impl Roles {
             routes = routes.merge(command_api::router(api));
             descriptions.push(command_api::openapi());
         }
-        if let Some(database) = database {
+        if let Some(databases) = databases {
             let options = QueryOptions {
                 introspection: !self.no_introspection,
                 redis: self.redis.clone(),
                 closing: self.stop.clone(),
                 ..QueryOptions::default()
             };
-            let api = QueryApi::new(database.clone(), self.store.clone(), keys.clone(), options);
+            let api = QueryApi::new(databases.clone(), self.store.clone(), keys.clone(), options);
             routes = routes.merge(query_api::router(api));
             descriptions.push(query_api::openapi());
         }
@@ -212,15 +222,14 @@ fn connections(url: &str, name: &str, count: u32) -> Result<(PgPoolOptions, PgCo
 }
 
 /// Notes again and again whether queries could be answered.
-async fn watch_database(pool: &PgPool, health: &Health) {
+async fn watch_database(placement: Placement, pool: &PgPool, health: &Health) {
     let mut looks = tokio::time::interval(DATABASE_LOOK);
     loop {
         looks.tick().await;
-        let tables: Result<bool, _> =
-            sqlx::query_scalar("select to_regclass('checkpoints') is not null").fetch_one(pool).await;
+        let tables = query_api::is_filled(pool, placement).await;
         let failed = |reason: String| State::Failed { reason };
         health.set(
-            Component::Postgres,
+            Component::postgres(placement),
             match tables {
                 Ok(true) => State::Ready,
                 Ok(false) => failed("it has no read models yet: a projector makes them".to_owned()),
@@ -233,6 +242,7 @@ async fn watch_database(pool: &PgPool, health: &Health) {
 #[derive(Clone)]
 struct Projector {
     url: String,
+    placement: Placement,
     database: Database,
     store: EventStore,
     time_zone: Tz,
@@ -243,8 +253,9 @@ impl Projector {
         if stop.run_until_cancelled(self.database.answers()).await.is_none() {
             return Ok(());
         }
-        let options = ProjectorOptions { time_zone: self.time_zone, ..ProjectorOptions::default() };
-        let report = tokio::spawn(report_projector(options.status.subscribe(), health));
+        let Self { time_zone, placement, .. } = self;
+        let options = ProjectorOptions { time_zone, placement, ..ProjectorOptions::default() };
+        let report = tokio::spawn(report_projector(placement, options.status.subscribe(), health));
         let ended = projector::run(&self.url, self.store, options, stop).await;
         report.abort();
         ended
@@ -252,10 +263,14 @@ impl Projector {
 }
 
 /// Shows in the health report what the projector tells of itself.
-async fn report_projector(mut status: watch::Receiver<ProjectorStatus>, health: Arc<Health>) {
+async fn report_projector(
+    placement: Placement,
+    mut status: watch::Receiver<ProjectorStatus>,
+    health: Arc<Health>,
+) {
     loop {
         let state = projector_state(&status.borrow_and_update());
-        health.set(Component::Projector, state);
+        health.set(Component::projector(placement), state);
         if status.changed().await.is_err() {
             return;
         }

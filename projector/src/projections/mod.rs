@@ -26,7 +26,7 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgQueryResult;
 
 use crate::ApplyError;
-use crate::partition::{Partitions, Spread};
+use crate::partition::{Partitions, Placement, Spread};
 
 /// Every projection. It fills itself: without a checkpoint it begins at the log's beginning.
 #[must_use]
@@ -53,6 +53,13 @@ pub fn all_parts() -> Vec<Part> {
     all().into_iter().map(Part::whole).collect()
 }
 
+/// What of every projection lives in a database.
+#[must_use]
+pub fn parts_in(placement: Placement) -> Vec<Part> {
+    let partitions = Partitions::living_in(placement);
+    all_parts().into_iter().filter_map(|part| part.within(partitions)).collect()
+}
+
 /// A projection in some of its partitions.
 #[derive(Clone, Copy, Debug)]
 pub struct Part {
@@ -74,6 +81,12 @@ impl Part {
     pub fn within(self, partitions: Partitions) -> Option<Self> {
         let partitions = self.partitions.and(partitions);
         (!partitions.is_empty()).then_some(Self { partitions, ..self })
+    }
+
+    /// True when some of it lives in a database.
+    #[must_use]
+    pub fn is_in(self, placement: Placement) -> bool {
+        self.within(Partitions::living_in(placement)).is_some()
     }
 
     /// Adds it to others, as one with its projection's if that is among them.

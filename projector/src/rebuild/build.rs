@@ -17,7 +17,7 @@ use super::progress::Meter;
 use super::{Context, RebuildError, close, tables};
 use crate::ProjectorStatus;
 use crate::checkpoint::{self, Checkpoint, Place};
-use crate::partition::{PARTITIONS, Partitions};
+use crate::partition::Partitions;
 use crate::projections::{Events, Part, Projection};
 use crate::runner::{apply_batch, check_order};
 
@@ -38,11 +38,11 @@ impl Build {
         meter: &Arc<Meter>,
     ) -> Result<Self, RebuildError> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let count = cores.min(WORKERS_MAX).min(usize::from(PARTITIONS)).max(1);
+        let all: Vec<u8> = Partitions::living_in(context.options.placement).iter().collect();
+        let count = cores.min(WORKERS_MAX).min(all.len()).max(1);
         let mut workers = Vec::with_capacity(count);
         for number in 0..count {
-            let partitions: Partitions =
-                (0..PARTITIONS).filter(|partition| usize::from(*partition) % count == number).collect();
+            let partitions: Partitions = all.iter().copied().skip(number).step_by(count).collect();
             let parts: Vec<Part> = projections
                 .iter()
                 .filter_map(|projection| Part::whole(projection).within(partitions))

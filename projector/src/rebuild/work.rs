@@ -11,7 +11,7 @@ use super::limits::{NEAR, ROUNDS_MAX};
 use super::progress::{Meter, Phase};
 use super::request::{Ending, Kind, Request};
 use super::{Context, LIVE, PREVIOUS, REBUILD, RebuildError, close, switch, tables};
-use crate::projections::Projection;
+use crate::projections::{Part, Projection};
 
 /// Does what is asked for.
 pub(super) async fn work(
@@ -19,7 +19,7 @@ pub(super) async fn work(
     request: &Request,
     meter: &Arc<Meter>,
 ) -> Result<Ending, RebuildError> {
-    let projections = request.these()?;
+    let projections = here(context, request.these()?)?;
     let mut db = tables::connect(context.database_url).await?;
     let ending = match request.kind {
         Kind::Rebuild => Box::pin(rebuild(context, request, &projections, &mut db, meter)).await?,
@@ -35,6 +35,20 @@ pub(super) async fn work(
     };
     close(db).await;
     Ok(ending)
+}
+
+/// Those that have rows in this database.
+fn here(
+    context: &Context<'_>,
+    mut projections: Vec<&'static Projection>,
+) -> Result<Vec<&'static Projection>, RebuildError> {
+    let placement = context.options.placement;
+    let wanted = projections.len();
+    projections.retain(|projection| Part::whole(projection).is_in(placement));
+    if projections.is_empty() && wanted > 0 {
+        return Err(RebuildError::Refused(format!("database {placement} has no rows of it")));
+    }
+    Ok(projections)
 }
 
 async fn rebuild(

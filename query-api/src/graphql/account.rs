@@ -14,7 +14,7 @@ use super::user::{User, user_id};
 use crate::connection::{IdCursor, Page, PageArguments, PageRequest};
 use crate::limits::LATEST_TRANSACTIONS;
 use crate::month::Month;
-use crate::newest::{Newest, NewestOf};
+use crate::newest::NewestOf;
 use crate::problem::Problem;
 use crate::read_models::CurrencyColumn;
 use crate::read_models::account::{
@@ -164,10 +164,10 @@ impl Account {
     #[graphql(complexity = "page::of_list(LATEST_TRANSACTIONS, child_complexity)")]
     async fn latest_transactions(&self, context: &Context<'_>) -> Result<Vec<Transaction>, Failure> {
         let scope = Scope::of(context)?;
-        let rows = match &scope.models.newest {
-            Newest::Here => return self.newest_here(scope).await,
-            Newest::Redis(_) => scope.loaders.load_one(NewestOf::new(&self.0)).await?,
-        };
+        if scope.databases.keep_newest_here() {
+            return self.newest_here(scope).await;
+        }
+        let rows = scope.loaders.load_one(NewestOf::new(&self.0)).await?;
         Ok(rows.ok_or(Problem::Internal)?.into_iter().rev().map(Transaction).collect())
     }
 
@@ -268,7 +268,7 @@ impl AccountQuery {
             scope.require_everything()?;
         }
         let request = PageRequest::<IdCursor>::onward(first, after)?;
-        let page = account::page(&scope.models.pool, owner, &request).await?;
+        let page = account::page(&scope.databases, owner, &request).await?;
         Ok(connect(page, Default::default(), |row| IdCursor(row.account_id), Account))
     }
 }

@@ -184,7 +184,7 @@ impl DeadLetterQuery {
         let scope = Scope::of(context)?;
         scope.require_everything()?;
         let request = PageRequest::onward(first, after)?;
-        let page = dead_letter::page(&scope.models.pool, standing, &request).await?;
+        let page = dead_letter::page(&scope.databases, standing, &request).await?;
         Ok(connect(page, Default::default(), DeadLetterRow::cursor, DeadLetter))
     }
 
@@ -217,7 +217,7 @@ impl DeadLetterQuery {
         let request = PageRequest::onward(first, after)?;
         let now = Utc::now();
         let age = TimeDelta::seconds(older_than_seconds.into());
-        let page = stuck::page(&scope.models.pool, now, age, &request).await?;
+        let page = stuck::page(&scope.databases, now, age, &request).await?;
         Ok(connect(page, Default::default(), TransferRow::cursor, |row| {
             // What was read as pending waits for something.
             let step = row.waits_for().unwrap_or(StepName::Complete);

@@ -88,9 +88,12 @@ impl ProjectionQuery {
     async fn projections(&self, context: &Context<'_>) -> Result<Vec<Projection>, Failure> {
         let scope = Scope::of(context)?;
         scope.require_everything()?;
-        let pool = &scope.models.pool;
-        let (rows, mut stops, rebuild) =
-            tokio::try_join!(projection::all(pool), projection::stops(pool), projection::rebuild(pool))?;
+        let databases = &scope.databases;
+        let (rows, mut stops, rebuild) = tokio::try_join!(
+            projection::all(databases),
+            projection::stops(databases),
+            projection::rebuild(databases)
+        )?;
         let head = scope.live.head().await?;
         let now = Utc::now();
         // Most of them are at the same place.

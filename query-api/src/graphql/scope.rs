@@ -9,15 +9,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::failure::Failure;
 use crate::caller::Caller;
+use crate::database::ReadDatabases;
 use crate::limits::SUBSCRIPTIONS_PER_CONNECTION;
 use crate::live::Live;
 use crate::problem::Problem;
-use crate::read_models::{Gathered, Loaders, ReadModels};
+use crate::read_models::{Gathered, Loaders};
 
 /// One request's, or one WebSocket connection's, view of the ledger.
 pub(crate) struct Scope {
     pub(crate) caller: Caller,
-    pub(crate) models: ReadModels,
+    pub(crate) databases: ReadDatabases,
     pub(crate) loaders: Loaders,
     pub(crate) keys: KeyStore,
     pub(crate) live: Live,
@@ -27,11 +28,17 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
-    pub(crate) fn new(caller: Caller, models: ReadModels, keys: KeyStore, live: Live, at: Position) -> Self {
+    pub(crate) fn new(
+        caller: Caller,
+        databases: ReadDatabases,
+        keys: KeyStore,
+        live: Live,
+        at: Position,
+    ) -> Self {
         Self {
             caller,
-            loaders: models.loaders(),
-            models,
+            loaders: databases.loaders(),
+            databases,
             keys,
             live,
             at,
@@ -41,7 +48,7 @@ impl Scope {
 
     /// The same, with loads that begin when `gathered` is run.
     pub(crate) fn gathering(self, gathered: &Gathered) -> Self {
-        Self { loaders: gathered.loaders(&self.models), ..self }
+        Self { loaders: gathered.loaders(&self.databases), ..self }
     }
 
     /// The scope that the router put into the request.

@@ -52,8 +52,8 @@ impl TrialBalanceQuery {
         let scope = Scope::of(context)?;
         scope.require_everything()?;
         let rows = match as_of {
-            None => trial_balance::now(&scope.models.pool).await?,
-            Some(time) => trial_balance::as_of(&scope.models.pool, instant(time)?).await?,
+            None => trial_balance::now(&scope.databases).await?,
+            Some(time) => trial_balance::as_of(&scope.databases, instant(time)?).await?,
         };
         Ok(rows.into_iter().map(TrialBalance::from).collect())
     }

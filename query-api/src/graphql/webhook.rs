@@ -140,7 +140,7 @@ impl WebhookQuery {
     async fn webhook(&self, context: &Context<'_>, id: ID) -> Result<Option<Webhook>, Failure> {
         let scope = Scope::of(context)?;
         let id: WebhookId = id.parse().map_err(|error| Problem::invalid_id(&error))?;
-        let row = webhook::by_id(&scope.models.pool, id.as_i64()).await?;
+        let row = webhook::by_id(&scope.databases, id.as_i64()).await?;
         Ok(row.filter(|row| scope.caller.may_read(row.user_id)).map(Webhook))
     }
 
@@ -158,7 +158,7 @@ impl WebhookQuery {
         if !scope.caller.may_read(owner) {
             scope.require_everything()?;
         }
-        let page = webhook::page(&scope.models.pool, owner, &request(first, after)?).await?;
+        let page = webhook::page(&scope.databases, owner, &request(first, after)?).await?;
         Ok(connect(page, Default::default(), |row| IdCursor(row.webhook_id), Webhook))
     }
 }

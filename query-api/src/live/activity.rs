@@ -33,7 +33,7 @@ impl AccountActivity {
         after: Option<Position>,
     ) -> Result<Self, Problem> {
         let listening = live.account(account_id.as_i64()).await?;
-        let account = account::by_id(&live.0.rows.models.pool, account_id.as_i64()).await?;
+        let account = account::by_id(&live.0.rows.databases, account_id.as_i64()).await?;
         let account = account.filter(|row| caller.may_read(row.user_id)).ok_or(Problem::AccountNotFound)?;
         let (missed, revision) = match after {
             None => (VecDeque::new(), account.revision),

@@ -12,12 +12,13 @@ use super::LiveError;
 use super::change::Change;
 use super::latest::Latest;
 use super::topics::Topics;
+use crate::database::ReadDatabases;
 use crate::freshness::Freshness;
 use crate::limits::{LIVE_BATCH, PROJECTIONS_WAIT_MAX};
 use crate::problem::Problem;
+use crate::read_models::ReadError;
 use crate::read_models::transaction::{self, EntryPlace, TransactionRow};
 use crate::read_models::transfer::{self, TransferRow};
-use crate::read_models::{ReadError, ReadModels};
 
 /// A task that runs for as long as somebody holds this.
 pub(super) struct Feed {
@@ -41,7 +42,7 @@ impl Drop for Feed {
 /// Where rows come from.
 #[derive(Clone)]
 pub(super) struct Rows {
-    pub(super) models: ReadModels,
+    pub(super) databases: ReadDatabases,
     pub(super) freshness: Freshness,
     /// The process is about to end.
     pub(super) closing: CancellationToken,
@@ -146,7 +147,7 @@ impl Rows {
         }
         if !transfers.is_empty() {
             let ids: Vec<i64> = transfers.into_iter().collect();
-            let rows = self.settle(position, || transfer::by_ids_placed(&self.models.pool, &ids)).await?;
+            let rows = self.settle(position, || transfer::by_ids_placed(&self.databases, &ids)).await?;
             for row in rows {
                 topics.transfers.tell(row.transfer_id, &Arc::new(row));
             }
@@ -161,7 +162,7 @@ impl Rows {
         places: &[EntryPlace],
         positions: &HashMap<(i64, i64), Position>,
     ) -> Result<Vec<Arc<TransactionRow>>, LiveError> {
-        let mut rows = self.settle(position, || transaction::by_places(&self.models, places)).await?;
+        let mut rows = self.settle(position, || transaction::by_places(&self.databases, places)).await?;
         for row in &mut rows {
             row.position = positions.get(&(row.account_id, row.revision)).copied();
         }

@@ -89,8 +89,8 @@ impl TransferUpdates {
 
     /// A transfer that was asked for just now may not have reached the read models: it gets a moment to appear.
     async fn first(&mut self) -> Result<Option<TransferRow>, Problem> {
-        let pool = &self.live.0.rows.models.pool;
-        let found = transfer::by_ids_placed(pool, &[self.transfer_id.as_i64()]).await?.pop();
+        let databases = &self.live.0.rows.databases;
+        let found = transfer::by_ids_placed(databases, &[self.transfer_id.as_i64()]).await?.pop();
         let Some(row) = found.filter(|row| self.caller.may_read_transfer(row)) else {
             let appeared = timeout(UNKNOWN_TRANSFER_WAIT, self.changed()).await;
             return appeared.unwrap_or(Err(Problem::TransferNotFound)).map(Some);

@@ -17,9 +17,10 @@ use sqlx::PgPool;
 
 use self::redis::RedisLists;
 pub use self::server::{RedisServer, RedisUrlError};
+use crate::database::ReadDatabases;
 use crate::read_models::account::AccountRow;
 use crate::read_models::transaction::{EntriesOf, Range, TransactionRow};
-use crate::read_models::{ReadError, ReadModels};
+use crate::read_models::{Found, Key, Place, ReadError, ReadModels};
 
 /// Where newest entries are kept.
 #[derive(Clone, Debug)]
@@ -63,43 +64,91 @@ impl NewestOf {
     }
 }
 
+impl Key for NewestOf {
+    fn place(&self) -> Place {
+        Place::With(self.account_id)
+    }
+
+    async fn load(databases: &ReadDatabases, keys: &[Self]) -> Result<Found<Self>, ReadError> {
+        let at_home = |keys: &[Self]| keys.iter().map(|key| (key.account_id, *key)).collect();
+        let kept = |models: ReadModels, keys: Vec<Self>| async move { Ok(models.kept(&keys).await) };
+        let mut lists: Found<Self> =
+            databases.divided(at_home(keys), kept).await?.into_iter().flatten().collect();
+        let missing = missing(keys, &lists);
+        if missing.is_empty() {
+            return Ok(lists);
+        }
+        let read = told(&missing, EntriesOf::load(databases, &pages(&missing)).await?);
+        let keep = |models: ReadModels, keys: Vec<Self>| {
+            let read = &read;
+            async move {
+                let of_one: Vec<_> = keys.iter().filter_map(|key| Some((*key, read.get(key)?.clone()))).collect();
+                models.keep(&of_one).await;
+                Ok(())
+            }
+        };
+        databases.divided(at_home(&missing), keep).await?;
+        lists.extend(read);
+        Ok(lists)
+    }
+}
+
 impl Loader<NewestOf> for ReadModels {
     type Value = Vec<TransactionRow>;
     type Error = ReadError;
 
     /// From Redis at once, and those that it does not have from Postgres at once.
-    async fn load(&self, keys: &[NewestOf]) -> Result<HashMap<NewestOf, Vec<TransactionRow>>, ReadError> {
-        let redis = match &self.newest {
-            Newest::Here => None,
-            Newest::Redis(redis) => Some(redis),
-        };
-        let mut lists = match redis {
-            Some(redis) => redis.get(keys).await,
-            None => HashMap::new(),
-        };
-        let missing: Vec<NewestOf> = keys.iter().filter(|key| !lists.contains_key(key)).copied().collect();
-        count("hit", lists.len());
-        count("miss", missing.len());
+    async fn load(&self, keys: &[NewestOf]) -> Result<Found<NewestOf>, ReadError> {
+        let mut lists = self.kept(keys).await;
+        let missing = missing(keys, &lists);
         if missing.is_empty() {
             return Ok(lists);
         }
-        let accounts: BTreeSet<i64> = missing.iter().map(|key| key.account_id).collect();
-        let pages: Vec<EntriesOf> =
-            accounts.into_iter().map(|account_id| EntriesOf { account_id, range: Range::latest() }).collect();
-        let rows_by_account: HashMap<i64, Vec<TransactionRow>> = Loader::<EntriesOf>::load(self, &pages)
-            .await?
-            .into_iter()
-            .map(|(key, page)| (key.account_id, page.items))
-            .collect();
-        let rows = |key: &NewestOf| rows_by_account.get(&key.account_id).cloned().unwrap_or_default();
-        let read: Vec<(NewestOf, Vec<TransactionRow>)> =
-            missing.iter().map(|key| (*key, rows(key))).collect();
-        if let Some(redis) = redis {
-            redis.keep(&read).await;
-        }
+        let read = told(&missing, Loader::<EntriesOf>::load(self, &pages(&missing)).await?);
+        self.keep(&read.clone().into_iter().collect::<Vec<_>>()).await;
         lists.extend(read);
         Ok(lists)
     }
+}
+
+impl ReadModels {
+    /// Those that Redis has, as of just these rows.
+    async fn kept(&self, keys: &[NewestOf]) -> Found<NewestOf> {
+        match &self.newest {
+            Newest::Here => HashMap::new(),
+            Newest::Redis(redis) => redis.get(keys).await,
+        }
+    }
+
+    /// Has Redis keep them, those that are right for ever.
+    async fn keep(&self, read: &[(NewestOf, Vec<TransactionRow>)]) {
+        match &self.newest {
+            Newest::Here => {}
+            Newest::Redis(redis) => redis.keep(read).await,
+        }
+    }
+}
+
+/// The keys that have no list yet.
+fn missing(keys: &[NewestOf], lists: &Found<NewestOf>) -> Vec<NewestOf> {
+    let missing: Vec<NewestOf> = keys.iter().filter(|key| !lists.contains_key(key)).copied().collect();
+    count("hit", lists.len());
+    count("miss", missing.len());
+    missing
+}
+
+/// What to ask Postgres for: an account once, as of however many rows it is wanted.
+fn pages(missing: &[NewestOf]) -> Vec<EntriesOf> {
+    let accounts: BTreeSet<i64> = missing.iter().map(|key| key.account_id).collect();
+    accounts.into_iter().map(|account_id| EntriesOf { account_id, range: Range::latest() }).collect()
+}
+
+/// The list for each key.
+fn told(missing: &[NewestOf], pages: Found<EntriesOf>) -> Found<NewestOf> {
+    let rows_by_account: HashMap<i64, Vec<TransactionRow>> =
+        pages.into_iter().map(|(key, page)| (key.account_id, page.items)).collect();
+    let rows = |key: &NewestOf| rows_by_account.get(&key.account_id).cloned().unwrap_or_default();
+    missing.iter().map(|key| (*key, rows(key))).collect()
 }
 
 /// Counts lists that were known without asking Postgres, and those that were not.

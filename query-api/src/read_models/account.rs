@@ -7,11 +7,12 @@ use async_graphql::dataloader::Loader;
 use chrono::{DateTime, NaiveDate, Utc};
 use ledger_core::Money;
 use serde::Serialize;
-use sqlx::{FromRow, PgPool};
+use sqlx::FromRow;
 use utoipa::ToSchema;
 
-use super::{CurrencyColumn, ReadError, ReadModels, SumColumn};
+use super::{CurrencyColumn, Key, Place, ReadError, ReadModels, SumColumn};
 use crate::connection::{IdCursor, Page, PageRequest};
+use crate::database::ReadDatabases;
 use crate::month::Month;
 
 /// What an account is for.
@@ -103,6 +104,12 @@ const OF_ALL: &str = select!("where account_id > $1 order by account_id limit $2
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct AccountById(pub(crate) i64);
 
+impl Key for AccountById {
+    fn place(&self) -> Place {
+        Place::With(self.0)
+    }
+}
+
 impl Loader<AccountById> for ReadModels {
     type Value = AccountRow;
     type Error = ReadError;
@@ -117,6 +124,12 @@ impl Loader<AccountById> for ReadModels {
 /// An account by its external reference.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct AccountByReference(pub(crate) String);
+
+impl Key for AccountByReference {
+    fn place(&self) -> Place {
+        Place::Anywhere
+    }
+}
 
 impl Loader<AccountByReference> for ReadModels {
     type Value = AccountRow;
@@ -136,24 +149,33 @@ impl Loader<AccountByReference> for ReadModels {
 }
 
 /// One account.
-pub(crate) async fn by_id(pool: &PgPool, account_id: i64) -> Result<Option<AccountRow>, ReadError> {
-    let row = sqlx::query_as(BY_ID).bind(account_id).fetch_optional(pool).await?;
+pub(crate) async fn by_id(
+    databases: &ReadDatabases,
+    account_id: i64,
+) -> Result<Option<AccountRow>, ReadError> {
+    let home = databases.of(account_id).await?;
+    let row = sqlx::query_as(BY_ID).bind(account_id).fetch_optional(&home.pool).await?;
     Ok(row)
 }
 
 /// A page of a user's accounts, or of all accounts, in the order of their ids.
 pub(crate) async fn page(
-    pool: &PgPool,
+    databases: &ReadDatabases,
     user_id: Option<i64>,
     request: &PageRequest<IdCursor>,
 ) -> Result<Page<AccountRow>, ReadError> {
     let after = request.after.map_or(0, |cursor| cursor.0);
     let one_more = i64::try_from(request.limit).unwrap_or(0).saturating_add(1);
-    let query = match user_id {
-        Some(user_id) => sqlx::query_as(OF_USER).bind(after).bind(one_more).bind(user_id),
-        None => sqlx::query_as(OF_ALL).bind(after).bind(one_more),
-    };
-    let rows = query.fetch_all(pool).await?;
+    let pages = databases.each(|models| async move {
+        let query = match user_id {
+            Some(user_id) => sqlx::query_as(OF_USER).bind(after).bind(one_more).bind(user_id),
+            None => sqlx::query_as(OF_ALL).bind(after).bind(one_more),
+        };
+        let rows: Vec<AccountRow> = query.fetch_all(&models.pool).await?;
+        Ok(rows)
+    });
+    // Each database has the first ones of its own.
+    let rows = super::merged(pages.await?, |row| row.account_id);
     Ok(Page::from_rows(rows, request.limit, false, request.after.is_some()))
 }
 
@@ -210,6 +232,12 @@ pub(super) const STATEMENTS: super::Statements = &[
     ("balance by booked time", BOOKED_AT),
     ("balance by recorded time", RECORDED_AT),
 ];
+
+impl Key for BalanceAt {
+    fn place(&self) -> Place {
+        Place::With(self.account_id)
+    }
+}
 
 impl Loader<BalanceAt> for ReadModels {
     type Value = SumColumn;

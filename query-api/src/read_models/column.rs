@@ -40,6 +40,13 @@ impl TryFrom<String> for CurrencyColumn {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SumColumn(i128);
 
+impl SumColumn {
+    /// Both together.
+    pub(crate) const fn plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
 impl From<SumColumn> for i128 {
     fn from(sum: SumColumn) -> Self {
         sum.0

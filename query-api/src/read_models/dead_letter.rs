@@ -6,13 +6,14 @@ use async_graphql::Enum;
 use async_graphql::dataloader::Loader;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use sqlx::{FromRow, PgPool};
+use sqlx::FromRow;
 use utoipa::ToSchema;
 
 use super::transfer::{StepName, TransferStatus};
-use super::{CurrencyColumn, ReadError, ReadModels};
+use super::{CurrencyColumn, Found, Key, Place, ReadError, ReadModels};
 use crate::connection::{DeadLetterCursor, Page, PageRequest};
-use crate::limits::DEAD_LETTER_HISTORY_MAX;
+use crate::database::ReadDatabases;
+use crate::limits::{DEAD_LETTER_HISTORY_MAX, STANDING_STEP};
 
 /// What was said last of a transfer that was parked, or that nothing needs to be said any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize, Deserialize, ToSchema, sqlx::Type)]
@@ -131,6 +132,18 @@ macro_rules! select {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct DeadLetterOf(pub(crate) i64);
 
+impl Key for DeadLetterOf {
+    fn place(&self) -> Place {
+        Place::First
+    }
+
+    async fn load(databases: &ReadDatabases, keys: &[Self]) -> Result<Found<Self>, ReadError> {
+        let mut found = databases.found(keys).await?;
+        complete(databases, found.values_mut().collect()).await?;
+        Ok(found)
+    }
+}
+
 impl Loader<DeadLetterOf> for ReadModels {
     type Value = DeadLetterRow;
     type Error = ReadError;
@@ -144,10 +157,28 @@ impl Loader<DeadLetterOf> for ReadModels {
 }
 
 /// One dead letter.
-pub(crate) async fn by_transfer(pool: &PgPool, transfer_id: i64) -> Result<Option<DeadLetterRow>, ReadError> {
-    let row =
+pub(crate) async fn by_transfer(
+    databases: &ReadDatabases,
+    transfer_id: i64,
+) -> Result<Option<DeadLetterRow>, ReadError> {
+    let pool = &databases.first().await?.pool;
+    let mut row =
         sqlx::query_as(select!("where transfer_id = $1")).bind(transfer_id).fetch_optional(pool).await?;
+    complete(databases, row.iter_mut().collect()).await?;
     Ok(row)
+}
+
+/// Adds how far those transfers have come that are in other databases.
+async fn complete(databases: &ReadDatabases, mut rows: Vec<&mut DeadLetterRow>) -> Result<(), ReadError> {
+    if !databases.are_several() {
+        return Ok(());
+    }
+    rows.retain(|row| databases.home_of(row.transfer_id) != 0);
+    let states = databases.transfer_states(rows.iter().map(|row| row.transfer_id).collect()).await?;
+    for row in rows {
+        row.transfer_status = states.get(&row.transfer_id).map(|state| state.status);
+    }
+    Ok(())
 }
 
 /// A range of the index by standing. What is parked is probed by the transfers' key: a few may have been parked after their end.
@@ -168,23 +199,54 @@ const ENDED: &str = select!(
      order by transfer_id limit $2"
 );
 
+/// All that may have ended without a word, for those whose transfers are in other databases.
+const MAYBE_ENDED: &str =
+    select!("where standing in ('parked', 'ended') and transfer_id > $1 order by transfer_id limit $2");
+
 /// A page of all dead letters, or of those that stand like this, in the order of their transfers' ids.
 pub(crate) async fn page(
-    pool: &PgPool,
+    databases: &ReadDatabases,
     standing: Option<Standing>,
     request: &PageRequest<DeadLetterCursor>,
 ) -> Result<Page<DeadLetterRow>, ReadError> {
-    let after = request.after.map_or(0, |cursor| cursor.0);
-    let one_more = i64::try_from(request.limit).unwrap_or(0).saturating_add(1);
+    let mut after = request.after.map_or(0, |cursor| cursor.0);
+    if !databases.are_several() {
+        let rows = part(databases, standing, after, request.limit).await?;
+        return Ok(Page::from_rows(rows, request.limit, false, request.after.is_some()));
+    }
+    // Of some it is known only when their transfers have been looked up whether they stand like this.
+    let mut fitting: Vec<DeadLetterRow> = Vec::new();
+    let step = request.limit.max(STANDING_STEP);
+    while fitting.len() <= request.limit {
+        let mut rows = part(databases, standing, after, step).await?;
+        let last = rows.last().map(|row| row.transfer_id).filter(|_| rows.len() > step);
+        complete(databases, rows.iter_mut().collect()).await?;
+        fitting.extend(rows.into_iter().filter(|row| standing.is_none_or(|wanted| row.standing() == wanted)));
+        let Some(last) = last else { break };
+        after = last;
+    }
+    Ok(Page::from_rows(fitting, request.limit, false, request.after.is_some()))
+}
+
+/// One more than `limit` of those that come after a transfer, and stand like this as far as the first database knows.
+async fn part(
+    databases: &ReadDatabases,
+    standing: Option<Standing>,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<DeadLetterRow>, ReadError> {
+    let one_more = i64::try_from(limit).unwrap_or(0).saturating_add(1);
     let query = match standing {
+        Some(Standing::Ended) if databases.are_several() => {
+            sqlx::query_as(MAYBE_ENDED).bind(after).bind(one_more)
+        }
         Some(Standing::Ended) => sqlx::query_as(ENDED).bind(after).bind(one_more),
         Some(standing) => sqlx::query_as(STANDING).bind(after).bind(one_more).bind(standing),
         None => sqlx::query_as(select!("where transfer_id > $1 order by transfer_id limit $2"))
             .bind(after)
             .bind(one_more),
     };
-    let rows = query.fetch_all(pool).await?;
-    Ok(Page::from_rows(rows, request.limit, false, request.after.is_some()))
+    Ok(query.fetch_all(&databases.first().await?.pool).await?)
 }
 
 /// What happened to a transfer's dead letter: the newest, in their order.
@@ -203,6 +265,12 @@ const HISTORY: &str = "
     ) happened
     order by revision, place";
 
+impl Key for HistoryOf {
+    fn place(&self) -> Place {
+        Place::First
+    }
+}
+
 impl Loader<HistoryOf> for ReadModels {
     type Value = Vec<HappenedRow>;
     type Error = ReadError;
@@ -210,15 +278,24 @@ impl Loader<HistoryOf> for ReadModels {
     async fn load(&self, keys: &[HistoryOf]) -> Result<HashMap<HistoryOf, Vec<HappenedRow>>, ReadError> {
         let ids: Vec<i64> = keys.iter().map(|key| key.0).collect();
         let mut histories: HashMap<HistoryOf, Vec<HappenedRow>> = HashMap::new();
-        for row in history(&self.pool, ids).await? {
+        for row in self.histories(ids).await? {
             histories.entry(HistoryOf(row.transfer_id)).or_default().push(row);
         }
         Ok(histories)
     }
 }
 
-/// What happened to these transfers' dead letters.
-pub(crate) async fn history(pool: &PgPool, transfer_ids: Vec<i64>) -> Result<Vec<HappenedRow>, ReadError> {
-    let most = i64::try_from(DEAD_LETTER_HISTORY_MAX).unwrap_or(i64::MAX);
-    Ok(sqlx::query_as(HISTORY).bind(transfer_ids).bind(most).fetch_all(pool).await?)
+/// What happened to a transfer's dead letter.
+pub(crate) async fn history(
+    databases: &ReadDatabases,
+    transfer_id: i64,
+) -> Result<Vec<HappenedRow>, ReadError> {
+    databases.first().await?.histories(vec![transfer_id]).await
+}
+
+impl ReadModels {
+    async fn histories(&self, transfer_ids: Vec<i64>) -> Result<Vec<HappenedRow>, ReadError> {
+        let most = i64::try_from(DEAD_LETTER_HISTORY_MAX).unwrap_or(i64::MAX);
+        Ok(sqlx::query_as(HISTORY).bind(transfer_ids).bind(most).fetch_all(&self.pool).await?)
+    }
 }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use async_graphql::dataloader::Loader;
 use chrono::{DateTime, Utc};
+use futures::future::try_join_all;
 use sqlx::postgres::PgArguments;
 use sqlx::query::QueryAs;
 use sqlx::{FromRow, Postgres};
 
-use super::transaction::{Range, TransactionStatus, TransactionType};
-use super::{ReadError, ReadModels};
+use super::transaction::{Range, TransactionStatus, TransactionType, debit_status};
+use super::{Found, Key, Place, ReadError, ReadModels};
+use crate::database::ReadDatabases;
 use crate::limits::FILTERED_COUNT_MAX;
 
 /// Entries that fit everything that is given. What is absent does not matter.
@@ -134,7 +136,72 @@ const COUNT: &str = concat!(
                order by month, revision limit $6) entry) part"
 );
 
-pub(super) const STATEMENTS: super::Statements = &[("count of what fits", COUNT)];
+pub(super) const STATEMENTS: super::Statements =
+    &[("count of what fits", COUNT), ("parts of a count of what fits", COUNT_PARTS)];
+
+/// The same where transfers may be in another database: what is known of the entries without them.
+const COUNT_PARTS: &str = concat!(
+    "select key.account_id, part.final, coalesce(part.debits, '{}') as debits, part.seen \
+     from unnest($1::bigint[]) as key(account_id) \
+     cross join lateral ( \
+         select count(*) filter (where kind <> 'debit' and fitting) as final, count(*) as seen, \
+                array_agg(transfer_id) filter (where kind = 'debit' and fitting) as debits \
+         from (select entry.kind, entry.transfer_id, (",
+    fits!(),
+    ") as fitting from (select * from transactions \
+               where account_id = key.account_id and month between $2 and $4::date - ($5 < 0)::integer \
+                 and (month, revision) > ($2, $3) and (month, revision) < ($4, $5) \
+               order by month, revision limit $6) entry) looked_at) part"
+);
+
+#[derive(FromRow)]
+struct CountParts {
+    account_id: i64,
+    /// Entries that fit and are final whatever becomes of their transfers.
+    r#final: i64,
+    /// The transfers of debits that fit.
+    debits: Vec<i64>,
+    seen: i64,
+}
+
+impl Key for FilteredCountOf {
+    fn place(&self) -> Place {
+        Place::With(self.account_id)
+    }
+
+    async fn load(databases: &ReadDatabases, keys: &[Self]) -> Result<Found<Self>, ReadError> {
+        let (by_status, others): (Vec<Self>, Vec<Self>) =
+            keys.iter().cloned().partition(|key| key.range.asks_for_status());
+        let mut counts = databases.found(&others).await?;
+        let read: Vec<_> =
+            by_status.iter().map(|key| databases.count_of_status(key.account_id, &key.range)).collect();
+        counts.extend(by_status.iter().cloned().zip(try_join_all(read).await?));
+        Ok(counts)
+    }
+}
+
+impl ReadDatabases {
+    async fn count_of_status(&self, account_id: i64, range: &Range) -> Result<FilteredCount, ReadError> {
+        let (range, status) = range.whatever_status(0);
+        let filter = range.filter.clone().unwrap_or_default();
+        let query = range.bind(sqlx::query_as(COUNT_PARTS).bind([account_id])).bind(one_more());
+        let parts: CountParts = filter.bind(query).fetch_one(&self.of(account_id).await?.pool).await?;
+        let states = self.transfer_states(parts.debits.clone()).await?;
+        let is_wanted = |id: &&i64| {
+            let transfer = states.get(id).map(|state| state.of_entry());
+            status == Some(debit_status(transfer))
+        };
+        let debits = i64::try_from(parts.debits.iter().filter(is_wanted).count()).unwrap_or(i64::MAX);
+        let others = if status == Some(TransactionStatus::Completed) { parts.r#final } else { 0 };
+        let fitting = others.saturating_add(debits);
+        Ok(FilteredCount { account_id: parts.account_id, fitting, seen: parts.seen })
+    }
+}
+
+/// Entries that a count looks at.
+fn one_more() -> i64 {
+    i64::try_from(FILTERED_COUNT_MAX).unwrap_or(i64::MAX).saturating_add(1)
+}
 
 impl Loader<FilteredCountOf> for ReadModels {
     type Value = FilteredCount;
@@ -148,11 +215,10 @@ impl Loader<FilteredCountOf> for ReadModels {
         for key in keys {
             accounts_by_range.entry(&key.range).or_default().push(key.account_id);
         }
-        let one_more = i64::try_from(FILTERED_COUNT_MAX).unwrap_or(i64::MAX).saturating_add(1);
         let mut counts = HashMap::with_capacity(keys.len());
         for (range, accounts) in accounts_by_range {
             let filter = range.filter.clone().unwrap_or_default();
-            let query = range.bind(sqlx::query_as(COUNT).bind(accounts)).bind(one_more);
+            let query = range.bind(sqlx::query_as(COUNT).bind(accounts)).bind(one_more());
             let rows: Vec<FilteredCount> = filter.bind(query).fetch_all(&self.pool).await?;
             counts.extend(
                 rows.into_iter()

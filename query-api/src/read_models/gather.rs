@@ -13,7 +13,8 @@ use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use parking_lot::Mutex;
 
-use super::{Loaders, ReadModels};
+use super::{Divided, Loaders};
+use crate::database::ReadDatabases;
 use crate::limits::BATCH_KEYS_MAX;
 
 /// Loads that one request has asked for and that have not begun.
@@ -22,10 +23,12 @@ pub(crate) struct Gathered(Arc<Mutex<Vec<BoxFuture<'static, ()>>>>);
 
 impl Gathered {
     /// A loader whose loads begin in [`Self::run`].
-    pub(crate) fn loaders(&self, models: &ReadModels) -> Loaders {
+    pub(crate) fn loaders(&self, databases: &ReadDatabases) -> Loaders {
         let queue = Arc::clone(&self.0);
         let spawn = move |load| queue.lock().push(load);
-        DataLoader::new(models.clone(), spawn).delay(std::time::Duration::ZERO).max_batch_size(BATCH_KEYS_MAX)
+        DataLoader::new(Divided(databases.clone()), spawn)
+            .delay(std::time::Duration::ZERO)
+            .max_batch_size(BATCH_KEYS_MAX)
     }
 
     /// Runs a request, and the loads that it waits for.

@@ -7,9 +7,11 @@
 pub(crate) mod account;
 mod column;
 pub(crate) mod dead_letter;
+mod elsewhere;
 pub(crate) mod entry_filter;
 mod gather;
 pub(crate) mod monthly_totals;
+mod place;
 pub(crate) mod projection;
 pub(crate) mod stuck;
 pub(crate) mod transaction;
@@ -24,12 +26,15 @@ use std::sync::Arc;
 use async_graphql::dataloader::DataLoader;
 pub(crate) use column::{CurrencyColumn, SumColumn};
 pub(crate) use gather::Gathered;
+use place::Divided;
+pub(crate) use place::{Found, Key, Place};
 use sqlx::PgPool;
 
+use crate::database::ReadDatabases;
 use crate::limits::{BATCH_DELAY, BATCH_KEYS_MAX};
 use crate::newest::Newest;
 
-/// The tables, as something that loads many keys at once.
+/// The tables of one database, as something that loads many keys at once.
 #[derive(Clone, Debug)]
 pub(crate) struct ReadModels {
     pub(crate) pool: PgPool,
@@ -37,13 +42,23 @@ pub(crate) struct ReadModels {
 }
 
 /// Collects the keys that sibling fields ask for. One per request: no request waits for another one's rows.
-pub(crate) type Loaders = DataLoader<ReadModels>;
+pub(crate) type Loaders = DataLoader<Divided>;
 
-impl ReadModels {
+impl ReadDatabases {
     /// A loader for the updates of a subscription, each of which is told by itself.
     pub(crate) fn loaders(&self) -> Loaders {
-        DataLoader::new(self.clone(), tokio::spawn).delay(BATCH_DELAY).max_batch_size(BATCH_KEYS_MAX)
+        DataLoader::new(Divided(self.clone()), tokio::spawn).delay(BATCH_DELAY).max_batch_size(BATCH_KEYS_MAX)
     }
+}
+
+/// What several databases have, each in order, in order.
+fn merged<T, O: Ord>(mut parts: Vec<Vec<T>>, order: impl Fn(&T) -> O) -> Vec<T> {
+    if parts.len() == 1 {
+        return parts.pop().unwrap_or_default();
+    }
+    let mut all: Vec<T> = parts.into_iter().flatten().collect();
+    all.sort_by_key(order);
+    all
 }
 
 /// The statements that read tables which grow with the log, by name: for whoever looks at their plans.
@@ -56,6 +71,7 @@ pub fn statements() -> Vec<(&'static str, &'static str)> {
         monthly_totals::STATEMENTS,
         transfer::STATEMENTS,
         user::STATEMENTS,
+        elsewhere::STATEMENTS,
     ]
     .concat()
 }
@@ -75,6 +91,11 @@ const OUTAGES: [&str; 7] = ["08", "53", "57", "58", "3D000", "42P01", "42703"];
 const CANCELED: &str = "57014";
 
 impl ReadError {
+    /// A database is not the one whose rows are wanted.
+    pub(crate) fn misplaced(why: &str) -> Self {
+        sqlx::Error::Configuration(why.into()).into()
+    }
+
     /// True when the statement took too long.
     pub(crate) fn is_timeout(&self) -> bool {
         self.code().is_some_and(|code| code == CANCELED)
@@ -83,7 +104,9 @@ impl ReadError {
     /// True when the same question may be answered later: the database is away, or not set up yet.
     pub(crate) fn is_outage(&self) -> bool {
         match &*self.0 {
-            sqlx::Error::Io(_)
+            // Another database than was meant: somebody will put that right.
+            sqlx::Error::Configuration(_)
+            | sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
             | sqlx::Error::Protocol(_)
             | sqlx::Error::PoolTimedOut

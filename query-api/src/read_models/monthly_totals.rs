@@ -6,7 +6,8 @@ use async_graphql::dataloader::Loader;
 use chrono::NaiveDate;
 use sqlx::FromRow;
 
-use super::{CurrencyColumn, ReadError, ReadModels, SumColumn};
+use super::{CurrencyColumn, Key, Place, ReadError, ReadModels, SumColumn};
+use crate::database::ReadDatabases;
 use crate::month::Month;
 
 /// A month of an account. A month without entries has totals too: it closes as it opened.
@@ -68,6 +69,12 @@ const TOTALS: &str = "
     from unnest($1::bigint[], $2::date[]) as key(account_id, month)
     left join monthly_totals totals on totals.account_id = key.account_id and totals.month = key.month";
 
+impl Key for TotalsOf {
+    fn place(&self) -> Place {
+        Place::With(self.account_id)
+    }
+}
+
 impl Loader<TotalsOf> for ReadModels {
     type Value = TotalsRow;
     type Error = ReadError;
@@ -85,13 +92,13 @@ impl Loader<TotalsOf> for ReadModels {
     }
 }
 
-impl ReadModels {
+impl ReadDatabases {
     /// One month of one account.
     pub(crate) async fn totals(&self, key: TotalsOf) -> Result<TotalsRow, ReadError> {
         let row = sqlx::query_as(TOTALS)
             .bind([key.account_id])
             .bind([key.month.first_day()])
-            .fetch_one(&self.pool)
+            .fetch_one(&self.of(key.account_id).await?.pool)
             .await?;
         Ok(row)
     }
@@ -112,6 +119,12 @@ const COUNT: &str = "
 
 pub(super) const STATEMENTS: super::Statements =
     &[("totals of a month", TOTALS), ("count of entries", COUNT)];
+
+impl Key for CountOf {
+    fn place(&self) -> Place {
+        Place::With(self.account_id)
+    }
+}
 
 impl Loader<CountOf> for ReadModels {
     type Value = i64;

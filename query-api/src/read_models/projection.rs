@@ -4,11 +4,12 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use ledger_core::Position;
-use sqlx::{FromRow, PgPool};
+use sqlx::FromRow;
 
-use super::ReadError;
+use super::{ReadError, ReadModels};
+use crate::database::ReadDatabases;
 
-/// A projection's place in the log: where the furthest back of its partitions is.
+/// A projection's place in the log: where the furthest back of its partitions is, in whatever database.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub(crate) struct ProjectionRow {
     pub(crate) projection: String,
@@ -69,39 +70,60 @@ pub(crate) enum RebuildPhase {
 }
 
 /// Every projection.
-pub(crate) async fn all(pool: &PgPool) -> Result<Vec<ProjectionRow>, ReadError> {
-    let rows = sqlx::query_as(
-        "select projection, min(version) as version, min(position) as position from checkpoints
-         group by projection order by projection",
-    )
-    .fetch_all(pool)
-    .await?;
+pub(crate) async fn all(databases: &ReadDatabases) -> Result<Vec<ProjectionRow>, ReadError> {
+    let found = databases.each(|models| async move {
+        let rows: Vec<ProjectionRow> = sqlx::query_as(
+            "select projection, min(version) as version, min(position) as position from checkpoints
+             group by projection order by projection",
+        )
+        .fetch_all(&models.pool)
+        .await?;
+        Ok(rows)
+    });
+    let mut rows: Vec<ProjectionRow> = super::merged(found.await?, |row| row.projection.clone());
+    rows.dedup_by(|next, row| {
+        let is_same = next.projection == row.projection;
+        if is_same {
+            row.version = row.version.min(next.version);
+            row.position = row.position.min(next.position);
+        }
+        is_same
+    });
     Ok(rows)
 }
 
-/// The projections that have stopped, each where the furthest back of its partitions has. One that went on all the same, by a program that
-/// does not know of stops, has not.
-pub(crate) async fn stops(pool: &PgPool) -> Result<Vec<StopRow>, ReadError> {
-    let rows = sqlx::query_as(
-        "select distinct on (projection) projection, stop.position, reason, stopped_at
-         from projection_stops as stop join checkpoints using (projection, partition)
-         where checkpoints.position <= stop.position order by projection, stop.position",
-    )
-    .fetch_all(pool)
-    .await?;
+/// The projections that have stopped, each where the furthest back of its partitions has, in whatever database. One that went on all the
+/// same, by a program that does not know of stops, has not.
+pub(crate) async fn stops(databases: &ReadDatabases) -> Result<Vec<StopRow>, ReadError> {
+    let found = databases.each(|models| async move {
+        let rows: Vec<StopRow> = sqlx::query_as(
+            "select distinct on (projection) projection, stop.position, reason, stopped_at
+             from projection_stops as stop join checkpoints using (projection, partition)
+             where checkpoints.position <= stop.position order by projection, stop.position",
+        )
+        .fetch_all(&models.pool)
+        .await?;
+        Ok(rows)
+    });
+    let mut rows = super::merged(found.await?, |row| (row.projection.clone(), row.position));
+    rows.dedup_by(|next, row| next.projection == row.projection);
     Ok(rows)
 }
 
-/// The rebuild that is under way; there is one at a time.
-pub(crate) async fn rebuild(pool: &PgPool) -> Result<Option<RebuildRow>, ReadError> {
-    let row = sqlx::query_as(
-        "select projections, progress->>'phase' as phase, (progress->>'percent')::float8 as percent,
-             (progress->>'events_per_second')::float8 as events_per_second, (progress->>'seconds_left')::float8 as seconds_left
-         from rebuilds where state in ('requested', 'running') and kind = 'rebuild'",
-    )
-    .fetch_optional(pool)
-    .await?;
-    Ok(row)
+/// The rebuild that is under way. A database has one at a time; of several, the one that has the furthest to go.
+pub(crate) async fn rebuild(databases: &ReadDatabases) -> Result<Option<RebuildRow>, ReadError> {
+    let found = databases.each(|models| async move {
+        let row: Option<RebuildRow> = sqlx::query_as(
+            "select projections, progress->>'phase' as phase, (progress->>'percent')::float8 as percent,
+                 (progress->>'events_per_second')::float8 as events_per_second, (progress->>'seconds_left')::float8 as seconds_left
+             from rebuilds where state in ('requested', 'running') and kind = 'rebuild'",
+        )
+        .fetch_optional(&models.pool)
+        .await?;
+        Ok(row)
+    });
+    let percent = |row: &RebuildRow| row.percent.unwrap_or_default();
+    Ok(found.await?.into_iter().flatten().min_by(|one, other| percent(one).total_cmp(&percent(other))))
 }
 
 /// A projection that does not come to a position by time alone.
@@ -131,28 +153,34 @@ impl fmt::Display for HeldUp {
 }
 
 /// What holds projections up that have not come to a position: those that have stopped, and those whose rows are of an older version and are
-/// being made anew.
-pub(crate) async fn held_up(pool: &PgPool, position: Position) -> Result<Vec<HeldUp>, ReadError> {
-    let rows = sqlx::query_as(
-        "select projection, bool_or(stop.position is not null) as stopped,
-             max(coalesce((open.progress->>'percent')::float8, 0)) filter (where open.version > checkpoints.version) as percent
-         from checkpoints left join projection_stops as stop using (projection, partition)
-         left join (select name, version, progress from rebuilds, unnest(projections, versions) as wanted (name, version)
-             where state in ('requested', 'running') and kind = 'rebuild') as open on open.name = projection
-         where checkpoints.position < $1
-         group by projection
-         having bool_or(stop.position is not null or open.version > checkpoints.version)
-         order by projection",
-    )
-    .bind(i64::try_from(position).unwrap_or(i64::MAX))
-    .fetch_all(pool)
-    .await?;
+/// being made anew. Each is named once, however many databases it is in.
+pub(crate) async fn held_up(databases: &ReadDatabases, position: Position) -> Result<Vec<HeldUp>, ReadError> {
+    let position = i64::try_from(position).unwrap_or(i64::MAX);
+    let found = databases.each(|models| async move {
+        let rows: Vec<HeldUp> = sqlx::query_as(
+            "select projection, bool_or(stop.position is not null) as stopped,
+                 max(coalesce((open.progress->>'percent')::float8, 0)) filter (where open.version > checkpoints.version) as percent
+             from checkpoints left join projection_stops as stop using (projection, partition)
+             left join (select name, version, progress from rebuilds, unnest(projections, versions) as wanted (name, version)
+                 where state in ('requested', 'running') and kind = 'rebuild') as open on open.name = projection
+             where checkpoints.position < $1
+             group by projection
+             having bool_or(stop.position is not null or open.version > checkpoints.version)
+             order by projection",
+        )
+        .bind(position)
+        .fetch_all(&models.pool)
+        .await?;
+        Ok(rows)
+    });
+    let mut rows = super::merged(found.await?, |row| (row.projection.clone(), !row.stopped));
+    rows.dedup_by(|next, row| next.projection == row.projection);
     Ok(rows)
 }
 
-/// The position that every projection has reached; 0 when there is none yet.
-pub(crate) async fn checkpoint(pool: &PgPool) -> Result<Position, ReadError> {
+/// The position that every projection has reached in a database; 0 when there is none yet.
+pub(crate) async fn checkpoint(models: &ReadModels) -> Result<Position, ReadError> {
     let position: Option<i64> =
-        sqlx::query_scalar("select min(position) from checkpoints").fetch_one(pool).await?;
+        sqlx::query_scalar("select min(position) from checkpoints").fetch_one(&models.pool).await?;
     Ok(position.map_or(0, i64::unsigned_abs))
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_graphql::Enum;
 use async_graphql::dataloader::Loader;
 use chrono::{DateTime, NaiveDate, Utc};
+use futures::future::try_join_all;
 use ledger_core::Position;
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgArguments;
@@ -15,9 +16,10 @@ use utoipa::ToSchema;
 
 use super::entry_filter::{EntryFilter, SharedFilter, fits, transfer_status};
 use super::transfer::TransferStatus;
-use super::{CurrencyColumn, ReadError, ReadModels};
+use super::{CurrencyColumn, Found, Key, Place, ReadError, ReadModels};
 use crate::connection::{EntryCursor, Page, PageRequest};
-use crate::limits::LATEST_TRANSACTIONS;
+use crate::database::ReadDatabases;
+use crate::limits::{LATEST_TRANSACTIONS, STATUS_STEP_MAX, STATUS_STEP_MIN};
 use crate::month::Month;
 
 /// Which side of the account an entry stands on.
@@ -111,10 +113,25 @@ impl TransactionRow {
         status(self.kind, self.transfer_status)
     }
 
+    /// The transfer whose state its own follows from.
+    pub(super) fn depends_on(&self) -> Option<i64> {
+        (self.kind == EntryKind::Debit).then_some(self.transfer_id)
+    }
+
+    /// Takes note of how far that transfer has come.
+    pub(super) const fn follow(&mut self, transfer: TransferStatus) {
+        self.transfer_status = Some(transfer);
+    }
+
     /// True when nothing of it changes any more.
     pub(crate) fn is_final(&self) -> bool {
         self.status() != TransactionStatus::Pending
     }
+}
+
+/// How final a debit is whose transfer has come so far.
+pub(super) const fn debit_status(transfer: Option<TransferStatus>) -> TransactionStatus {
+    status(EntryKind::Debit, transfer)
 }
 
 /// Money that came is final. A debit is, once its transfer completed; a debit whose transfer no read model knows yet is pending.
@@ -177,6 +194,27 @@ impl Range {
     pub(crate) fn latest() -> Self {
         let page = PageRequest { after: None, before: None, limit: LATEST_TRANSACTIONS, backward: true };
         Self::new(None, EntryFilter::default(), &page)
+    }
+
+    /// The same range of entries whatever their status, page by page, and the status that was wanted.
+    pub(super) fn whatever_status(&self, limit: usize) -> (Self, Option<TransactionStatus>) {
+        let filter = self.filter.as_deref().cloned().unwrap_or_default();
+        let (status, filter) = (filter.status, EntryFilter { status: None, ..filter });
+        (Self { filter: (!filter.is_empty()).then(|| Arc::new(filter)), limit, ..self.clone() }, status)
+    }
+
+    /// True when some entries fit and others do not by their status.
+    pub(super) fn asks_for_status(&self) -> bool {
+        self.filter.as_ref().is_some_and(|filter| filter.status.is_some())
+    }
+
+    /// Goes on from the last entry of a page.
+    fn go_on(&mut self, last: EntryCursor) {
+        if self.backward {
+            self.before = last;
+        } else {
+            self.after = last;
+        }
     }
 
     /// Gives a statement both ends, from `$2` to `$5`.
@@ -248,15 +286,77 @@ impl ReadModels {
         }
         Ok(query.fetch_all(&self.pool).await?)
     }
+}
 
-    /// A page of one account's entries, oldest first.
+impl ReadDatabases {
+    /// A page of one account's entries, oldest first; of all states.
     pub(crate) async fn entries_page(
         &self,
         account_id: i64,
         range: &Range,
     ) -> Result<Page<TransactionRow>, ReadError> {
-        let rows = self.entries(&[account_id], range).await?;
-        Ok(Page::from_rows(rows, range.limit, range.backward, range.cut_off))
+        let rows = self.of(account_id).await?.entries(&[account_id], range).await?;
+        let mut page = Page::from_rows(rows, range.limit, range.backward, range.cut_off);
+        self.add_states(page.items.iter_mut().collect()).await?;
+        Ok(page)
+    }
+
+    /// Adds the states of transfers that are in another database than their debits.
+    async fn add_states(&self, mut entries: Vec<&mut TransactionRow>) -> Result<(), ReadError> {
+        if !self.are_several() {
+            return Ok(());
+        }
+        let away = |row: &TransactionRow| {
+            row.depends_on().filter(|id| self.home_of(*id) != self.home_of(row.account_id))
+        };
+        entries.retain(|row| away(row).is_some());
+        let states = self.transfer_states(entries.iter().map(|row| row.transfer_id).collect()).await?;
+        for row in entries {
+            if let Some(state) = states.get(&row.transfer_id) {
+                row.follow(state.of_entry());
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`Self::entries_page`], of one state, which the account's database alone does not know: reads on, in ever larger steps, until the
+    /// page is full. Whoever waits for it gives up at some time.
+    async fn entries_page_of_status(
+        &self,
+        account_id: i64,
+        range: &Range,
+    ) -> Result<Page<TransactionRow>, ReadError> {
+        let mut fitting: Vec<TransactionRow> = Vec::new();
+        let (mut part, status) = range.whatever_status(range.limit.max(STATUS_STEP_MIN));
+        while fitting.len() <= range.limit {
+            let mut rows = self.of(account_id).await?.entries(&[account_id], &part).await?;
+            let last = rows.last().map(TransactionRow::cursor).filter(|_| rows.len() > part.limit);
+            self.add_states(rows.iter_mut().collect()).await?;
+            fitting.extend(rows.into_iter().filter(|row| status.is_none_or(|status| row.status() == status)));
+            let Some(last) = last else { break };
+            part.go_on(last);
+            part.limit = part.limit.saturating_mul(2).min(STATUS_STEP_MAX);
+        }
+        Ok(Page::from_rows(fitting, range.limit, range.backward, range.cut_off))
+    }
+}
+
+impl Key for EntriesOf {
+    fn place(&self) -> Place {
+        Place::With(self.account_id)
+    }
+
+    async fn load(databases: &ReadDatabases, keys: &[Self]) -> Result<Found<Self>, ReadError> {
+        let (by_status, others): (Vec<Self>, Vec<Self>) =
+            keys.iter().cloned().partition(|key| key.range.asks_for_status());
+        let mut pages = databases.found(&others).await?;
+        databases.add_states(pages.values_mut().flat_map(|page| &mut page.items).collect()).await?;
+        let read: Vec<_> = by_status
+            .iter()
+            .map(|key| databases.entries_page_of_status(key.account_id, &key.range))
+            .collect();
+        pages.extend(by_status.iter().cloned().zip(try_join_all(read).await?));
+        Ok(pages)
     }
 }
 
@@ -317,20 +417,31 @@ pub(super) const STATEMENTS: super::Statements = &[
 
 /// Those of the entries that the read models have, in any order.
 pub(crate) async fn by_places(
-    models: &ReadModels,
+    databases: &ReadDatabases,
     places: &[EntryPlace],
 ) -> Result<Vec<TransactionRow>, ReadError> {
-    let (mut accounts, mut months, mut revisions) = (Vec::new(), Vec::new(), Vec::new());
-    for place in places {
-        let (first, last) = Month::around(place.booked_at);
-        for month in [Some(first), (last != first).then_some(last)].into_iter().flatten() {
-            accounts.push(place.account_id);
-            months.push(month.first_day());
-            revisions.push(place.revision);
+    let places = places.iter().map(|place| (place.account_id, *place)).collect();
+    let parts =
+        databases.divided(places, |models, places| async move { models.by_places(&places).await }).await?;
+    let mut rows: Vec<TransactionRow> = parts.into_iter().flatten().collect();
+    databases.add_states(rows.iter_mut().collect()).await?;
+    Ok(rows)
+}
+
+impl ReadModels {
+    async fn by_places(&self, places: &[EntryPlace]) -> Result<Vec<TransactionRow>, ReadError> {
+        let (mut accounts, mut months, mut revisions) = (Vec::new(), Vec::new(), Vec::new());
+        for place in places {
+            let (first, last) = Month::around(place.booked_at);
+            for month in [Some(first), (last != first).then_some(last)].into_iter().flatten() {
+                accounts.push(place.account_id);
+                months.push(month.first_day());
+                revisions.push(place.revision);
+            }
         }
+        let query = sqlx::query_as(BY_PLACES).bind(accounts).bind(months).bind(revisions);
+        Ok(query.fetch_all(&self.pool).await?)
     }
-    let query = sqlx::query_as(BY_PLACES).bind(accounts).bind(months).bind(revisions);
-    Ok(query.fetch_all(&models.pool).await?)
 }
 
 #[cfg(test)]

@@ -7,12 +7,13 @@ use async_graphql::dataloader::Loader;
 use chrono::{DateTime, Utc};
 use ledger_core::Position;
 use serde::{Deserialize, Serialize};
-use sqlx::{FromRow, PgPool};
+use sqlx::FromRow;
 use utoipa::ToSchema;
 
 use super::dead_letter::{Resolution, Standing};
-use super::{CurrencyColumn, ReadError, ReadModels};
+use super::{CurrencyColumn, Found, Key, Place, ReadError, ReadModels};
 use crate::connection::StuckCursor;
+use crate::database::ReadDatabases;
 
 /// How far a transfer has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize, Deserialize, ToSchema, sqlx::Type)]
@@ -236,6 +237,18 @@ pub(super) const STATEMENTS: super::Statements =
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TransferById(pub(crate) i64);
 
+impl Key for TransferById {
+    fn place(&self) -> Place {
+        Place::With(self.0)
+    }
+
+    async fn load(databases: &ReadDatabases, keys: &[Self]) -> Result<Found<Self>, ReadError> {
+        let mut found = databases.found(keys).await?;
+        complete(databases, found.values_mut().collect()).await?;
+        Ok(found)
+    }
+}
+
 impl Loader<TransferById> for ReadModels {
     type Value = TransferRow;
     type Error = ReadError;
@@ -262,17 +275,62 @@ struct Placed {
 }
 
 /// Those of the transfers that there are, in any order, each with its `position`.
-pub(crate) async fn by_ids_placed(pool: &PgPool, ids: &[i64]) -> Result<Vec<TransferRow>, ReadError> {
-    let rows: Vec<Placed> = sqlx::query_as(BY_ID_PLACED).bind(ids).fetch_all(pool).await?;
+pub(crate) async fn by_ids_placed(
+    databases: &ReadDatabases,
+    ids: &[i64],
+) -> Result<Vec<TransferRow>, ReadError> {
+    let parts = databases.divided(ids.iter().map(|id| (*id, *id)).collect(), |models, ids| async move {
+        let rows: Vec<Placed> = sqlx::query_as(BY_ID_PLACED).bind(ids).fetch_all(&models.pool).await?;
+        Ok(rows)
+    });
     let with_position =
         |Placed { row, reached }: Placed| TransferRow { position: reached.map(i64::unsigned_abs), ..row };
-    Ok(rows.into_iter().map(with_position).collect())
+    let mut rows: Vec<TransferRow> = parts.await?.into_iter().flatten().map(with_position).collect();
+    complete(databases, rows.iter_mut().collect()).await?;
+    Ok(rows)
 }
 
 /// One transfer.
-pub(crate) async fn by_id(pool: &PgPool, transfer_id: i64) -> Result<Option<TransferRow>, ReadError> {
-    let row = sqlx::query_as(BY_ID).bind([transfer_id]).fetch_optional(pool).await?;
+pub(crate) async fn by_id(
+    databases: &ReadDatabases,
+    transfer_id: i64,
+) -> Result<Option<TransferRow>, ReadError> {
+    let home = databases.of(transfer_id).await?;
+    let mut row = sqlx::query_as(BY_ID).bind([transfer_id]).fetch_optional(&home.pool).await?;
+    complete(databases, row.iter_mut().collect()).await?;
     Ok(row)
+}
+
+/// Adds what other databases have: who holds the accounts, and the dead letters.
+pub(super) async fn complete(
+    databases: &ReadDatabases,
+    rows: Vec<&mut TransferRow>,
+) -> Result<(), ReadError> {
+    if !databases.are_several() {
+        return Ok(());
+    }
+    let is_away = |account_id: i64, row: &TransferRow| {
+        databases.home_of(account_id) != databases.home_of(row.transfer_id)
+    };
+    let sides = rows.iter().flat_map(|row| [row.from_account, row.to_account].map(|side| (side, &**row)));
+    let accounts = sides.filter(|(side, row)| is_away(*side, row)).map(|(side, _)| side).collect();
+    let ids = rows.iter().map(|row| row.transfer_id).filter(|id| databases.home_of(*id) != 0).collect();
+    let (owners, letters) = tokio::try_join!(databases.owners(accounts), databases.letters(ids))?;
+    for row in rows {
+        row.from_user = row.from_user.or_else(|| owners.get(&row.from_account).copied());
+        row.to_user = row.to_user.or_else(|| owners.get(&row.to_account).copied());
+        if databases.home_of(row.transfer_id) != 0 {
+            row.position = row.position.map(|own| letters.reached.map_or(0, i64::unsigned_abs).min(own));
+        }
+        if let Some(letter) = letters.by_transfer.get(&row.transfer_id) {
+            row.parked_at = letter.parked_at;
+            row.retried_at = letter.retried_at;
+            row.resolved_at = letter.resolved_at;
+            row.resolution = letter.resolution;
+            row.standing = letter.standing;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,10 +1,17 @@
 //! The trial balance: what the bank owes, what it holds, what is under way. Per currency the three add up to zero.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use chrono::{DateTime, Utc};
-use sqlx::{FromRow, PgPool};
+use sqlx::FromRow;
 
 use super::{CurrencyColumn, ReadError, SumColumn};
+use crate::database::ReadDatabases;
+use crate::freshness::Behind;
+use crate::limits::{TOGETHER_POLL, TOGETHER_TRIES_MAX};
 use crate::month::Month;
+use crate::problem::Problem;
 
 /// The sums of one currency, in minor units.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
@@ -41,8 +48,96 @@ const NOW: &str = "
     order by currency";
 
 /// As of now.
-pub(crate) async fn now(pool: &PgPool) -> Result<Vec<TrialBalanceRow>, ReadError> {
-    Ok(sqlx::query_as(NOW).fetch_all(pool).await?)
+pub(crate) async fn now(databases: &ReadDatabases) -> Result<Vec<TrialBalanceRow>, Problem> {
+    if databases.are_several() {
+        return together(databases).await;
+    }
+    let rows = sqlx::query_as(NOW).fetch_all(&databases.first().await?.pool).await;
+    Ok(rows.map_err(ReadError::from)?)
+}
+
+/// What one of several databases has, and between which positions that is: rows and checkpoints as of the same instant. What is in transit
+/// is in the first alone.
+const PART: &str = "
+    select place.low, place.high, sums.currency, coalesce(sums.customers, 0)::text as customers,
+           coalesce(sums.settlement, 0)::text as settlement, coalesce(sums.in_transit, 0)::text as in_transit
+    from (
+        select coalesce(min(position), 0) as low, coalesce(max(position), 0) as high
+        from checkpoints where projection in ('accounts', 'trial_balance')
+    ) place
+    left join (
+        select currency, balances.customers, balances.settlement, moved.in_transit
+        from (
+            select currency,
+                   sum(balance) filter (where kind <> 'settlement') as customers,
+                   sum(balance) filter (where kind = 'settlement') as settlement
+            from accounts
+            group by currency
+        ) balances
+        full join trial_balance moved using (currency)
+    ) sums on true";
+
+#[derive(FromRow)]
+struct PartRow {
+    low: i64,
+    high: i64,
+    currency: Option<String>,
+    #[sqlx(try_from = "String")]
+    customers: SumColumn,
+    #[sqlx(try_from = "String")]
+    settlement: SumColumn,
+    #[sqlx(try_from = "String")]
+    in_transit: SumColumn,
+}
+
+/// Sums of several databases are one state of the bank only where all of them are at one position, and only then does the total prove
+/// something. That is so whenever the projectors have caught up, if but for a moment.
+async fn together(databases: &ReadDatabases) -> Result<Vec<TrialBalanceRow>, Problem> {
+    let (mut low, mut high) = (0, 0);
+    for _ in 0..TOGETHER_TRIES_MAX {
+        let parts = databases.each(|models| async move {
+            let rows: Vec<PartRow> = sqlx::query_as(PART).fetch_all(&models.pool).await?;
+            Ok(rows)
+        });
+        let rows: Vec<PartRow> = parts.await?.into_iter().flatten().collect();
+        low = rows.iter().map(|row| row.low).min().unwrap_or_default();
+        high = rows.iter().map(|row| row.high).max().unwrap_or_default();
+        if low == high {
+            let sums = rows.into_iter().map(|row| {
+                let PartRow { currency, customers, settlement, in_transit, .. } = row;
+                let currency = currency.map(CurrencyColumn::try_from).transpose();
+                currency.map(|currency| {
+                    Some(TrialBalanceRow { currency: currency?, customers, settlement, in_transit })
+                })
+            });
+            let sums: Result<Vec<_>, String> = sums.filter_map(Result::transpose).collect();
+            return Ok(added(
+                sums.map_err(|error| sqlx::Error::Decode(error.into())).map_err(ReadError::from)?,
+            ));
+        }
+        tokio::time::sleep(TOGETHER_POLL).await;
+    }
+    let because = String::new();
+    Err(Behind { wanted: high.unsigned_abs(), reached: low.unsigned_abs(), because }.into())
+}
+
+/// One row for each currency, in the order of their codes.
+fn added(rows: impl IntoIterator<Item = TrialBalanceRow>) -> Vec<TrialBalanceRow> {
+    let mut currencies: BTreeMap<&'static str, TrialBalanceRow> = BTreeMap::new();
+    for row in rows {
+        match currencies.entry(row.currency.0.code()) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(row);
+            }
+            Entry::Occupied(mut sums) => {
+                let sums = sums.get_mut();
+                sums.customers = sums.customers.plus(row.customers);
+                sums.settlement = sums.settlement.plus(row.settlement);
+                sums.in_transit = sums.in_transit.plus(row.in_transit);
+            }
+        }
+    }
+    currencies.into_values().collect()
 }
 
 /// Reads every account: its earlier months by their totals, and of the month in question its entries, each by an index range.
@@ -68,13 +163,19 @@ const AS_OF: &str = "
 
 /// As of an instant of business time. What is in transit is then what has left one account and not reached the other, in short
 /// whatever is on no account: the entries prove the accounts, but not the total.
-pub(crate) async fn as_of(pool: &PgPool, time: DateTime<Utc>) -> Result<Vec<TrialBalanceRow>, ReadError> {
+pub(crate) async fn as_of(
+    databases: &ReadDatabases,
+    time: DateTime<Utc>,
+) -> Result<Vec<TrialBalanceRow>, ReadError> {
     let (first, last) = Month::around(time);
-    let rows = sqlx::query_as(AS_OF)
-        .bind(time)
-        .bind(first.first_day())
-        .bind(last.first_day())
-        .fetch_all(pool)
-        .await?;
-    Ok(rows)
+    let parts = databases.each(|models| async move {
+        let rows: Vec<TrialBalanceRow> = sqlx::query_as(AS_OF)
+            .bind(time)
+            .bind(first.first_day())
+            .bind(last.first_day())
+            .fetch_all(&models.pool)
+            .await?;
+        Ok(rows)
+    });
+    Ok(added(parts.await?.into_iter().flatten()))
 }

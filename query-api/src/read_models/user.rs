@@ -7,9 +7,10 @@ use chrono::{DateTime, Utc};
 use ledger_core::UserId;
 use ledger_core::user::Sealed;
 use ledger_streams::{KeyStore, UserDetails};
-use sqlx::{FromRow, PgPool};
+use sqlx::FromRow;
 
-use super::{ReadError, ReadModels};
+use super::{Key, Place, ReadError, ReadModels};
+use crate::database::ReadDatabases;
 
 /// One user.
 #[derive(Clone, Debug, FromRow)]
@@ -69,6 +70,12 @@ pub(super) const STATEMENTS: super::Statements = &[("users by id", BY_ID)];
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct UserById(pub(crate) i64);
 
+impl Key for UserById {
+    fn place(&self) -> Place {
+        Place::First
+    }
+}
+
 impl Loader<UserById> for ReadModels {
     type Value = UserRow;
     type Error = ReadError;
@@ -81,7 +88,8 @@ impl Loader<UserById> for ReadModels {
 }
 
 /// One user.
-pub(crate) async fn by_id(pool: &PgPool, user_id: i64) -> Result<Option<UserRow>, ReadError> {
-    let row = sqlx::query_as(BY_ID).bind([user_id]).fetch_optional(pool).await?;
+pub(crate) async fn by_id(databases: &ReadDatabases, user_id: i64) -> Result<Option<UserRow>, ReadError> {
+    let home = databases.first().await?;
+    let row = sqlx::query_as(BY_ID).bind([user_id]).fetch_optional(&home.pool).await?;
     Ok(row)
 }

@@ -6,10 +6,11 @@ use async_graphql::Enum;
 use async_graphql::dataloader::Loader;
 use chrono::{DateTime, Utc};
 use ledger_core::Money;
-use sqlx::{FromRow, PgPool};
+use sqlx::FromRow;
 
-use super::{CurrencyColumn, ReadError, ReadModels};
+use super::{CurrencyColumn, Key, Place, ReadError, ReadModels};
 use crate::connection::{IdCursor, Page, PageRequest};
+use crate::database::ReadDatabases;
 
 /// Whether a webhook is told anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, sqlx::Type)]
@@ -57,13 +58,17 @@ macro_rules! select {
 }
 
 /// One webhook.
-pub(crate) async fn by_id(pool: &PgPool, webhook_id: i64) -> Result<Option<WebhookRow>, ReadError> {
-    Ok(sqlx::query_as(select!("webhook_id = $1")).bind(webhook_id).fetch_optional(pool).await?)
+pub(crate) async fn by_id(
+    databases: &ReadDatabases,
+    webhook_id: i64,
+) -> Result<Option<WebhookRow>, ReadError> {
+    let home = databases.first().await?;
+    Ok(sqlx::query_as(select!("webhook_id = $1")).bind(webhook_id).fetch_optional(&home.pool).await?)
 }
 
 /// A page of a user's webhooks, or of all webhooks, in the order of their ids.
 pub(crate) async fn page(
-    pool: &PgPool,
+    databases: &ReadDatabases,
     user_id: Option<i64>,
     request: &PageRequest<IdCursor>,
 ) -> Result<Page<WebhookRow>, ReadError> {
@@ -80,7 +85,7 @@ pub(crate) async fn page(
             sqlx::query_as(select!("webhook_id > $1 order by webhook_id limit $2")).bind(after).bind(one_more)
         }
     };
-    let rows = query.fetch_all(pool).await?;
+    let rows = query.fetch_all(&databases.first().await?.pool).await?;
     Ok(Page::from_rows(rows, request.limit, false, request.after.is_some()))
 }
 
@@ -119,6 +124,12 @@ const DELIVERIES: &str = "
         order by delivery_id desc limit $3
     ) delivery
     order by delivery_id desc";
+
+impl Key for DeliveriesOf {
+    fn place(&self) -> Place {
+        Place::First
+    }
+}
 
 impl Loader<DeliveriesOf> for ReadModels {
     type Value = Page<DeliveryRow>;

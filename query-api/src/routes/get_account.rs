@@ -79,7 +79,7 @@ pub(crate) async fn handle(
     Segments(id): Segments<String>,
 ) -> Result<Json<Account>, Problem> {
     let account_id = account_id(&id)?;
-    let row = api.read_at(at, || visible(&api, &caller, account_id)).await?;
+    let row = api.read_with(account_id.as_i64(), at, || visible(&api, &caller, account_id)).await?;
     Ok(Json(row.into()))
 }
 
@@ -90,6 +90,6 @@ pub(super) fn account_id(id: &str) -> Result<AccountId, Problem> {
 
 /// The account, if there is one for this caller.
 pub(super) async fn visible(api: &QueryApi, caller: &Caller, id: AccountId) -> Result<AccountRow, Problem> {
-    let row = account::by_id(&api.models.pool, id.as_i64()).await?;
+    let row = account::by_id(&api.databases, id.as_i64()).await?;
     row.filter(|row| caller.may_read(row.user_id)).ok_or(Problem::AccountNotFound)
 }

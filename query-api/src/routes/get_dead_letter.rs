@@ -86,8 +86,8 @@ pub(crate) async fn handle(
     let transfer_id = transfer_id.as_i64();
     let read = || async {
         Ok(tokio::try_join!(
-            dead_letter::by_transfer(&api.models.pool, transfer_id),
-            dead_letter::history(&api.models.pool, vec![transfer_id]),
+            dead_letter::by_transfer(&api.databases, transfer_id),
+            dead_letter::history(&api.databases, transfer_id),
         )?)
     };
     let (row, history) = api.read_at(at, read).await?;

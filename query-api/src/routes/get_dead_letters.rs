@@ -116,7 +116,7 @@ pub(crate) async fn handle(
     caller.require_everything()?;
     let DeadLettersQuery { standing, first, after } = query;
     let page = PageRequest::onward(first, after)?;
-    let read = || async { Ok(dead_letter::page(&api.models.pool, standing, &page).await?) };
+    let read = || async { Ok(dead_letter::page(&api.databases, standing, &page).await?) };
     let page = api.read_at(at, read).await?;
     let next = page.next(|row| row.cursor());
     Ok(Json(DeadLettersPage { dead_letters: page.items.into_iter().map(DeadLetter::from).collect(), next }))

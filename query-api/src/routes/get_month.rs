@@ -135,8 +135,8 @@ pub(crate) async fn handle(
         let account = get_account::visible(&api, &caller, account_id).await?;
         let account_id = account.account_id;
         let (totals, page) = tokio::try_join!(
-            api.models.totals(TotalsOf { account_id, month }),
-            api.models.entries_page(account_id, &range),
+            api.databases.totals(TotalsOf { account_id, month }),
+            api.databases.entries_page(account_id, &range),
         )?;
         Ok((account, totals, page))
     };

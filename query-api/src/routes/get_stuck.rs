@@ -104,7 +104,7 @@ pub(crate) async fn handle(
     let age = TimeDelta::seconds(older_than.unwrap_or(STUCK_AFTER_SECONDS).into());
     let read = || async {
         let now = Utc::now();
-        Ok((now, stuck::page(&api.models.pool, now, age, &page).await?))
+        Ok((now, stuck::page(&api.databases, now, age, &page).await?))
     };
     let (now, page) = api.read_at(at, read).await?;
     let next = page.next(|row| row.cursor());

@@ -91,7 +91,7 @@ pub(crate) async fn handle(
     Segments(id): Segments<String>,
 ) -> Result<Json<TransferStatusBody>, Problem> {
     let transfer_id: TransferId = id.parse().map_err(|error| Problem::invalid_id(&error))?;
-    let read = || async { Ok(transfer::by_id(&api.models.pool, transfer_id.as_i64()).await?) };
+    let read = || async { Ok(transfer::by_id(&api.databases, transfer_id.as_i64()).await?) };
     let row = api.read_at(at, read).await?;
     let row = row.filter(|row| caller.may_read_transfer(row)).ok_or(Problem::TransferNotFound)?;
     Ok(Json(row.into()))

@@ -55,8 +55,7 @@ pub(crate) async fn handle(
 ) -> Result<Json<User>, Problem> {
     let user_id: UserId = id.parse().map_err(|error| Problem::invalid_id(&error))?;
     caller.may_read_details(user_id.as_i64())?;
-    let row =
-        api.read_at(at, || async { Ok(user::by_id(&api.models.pool, user_id.as_i64()).await?) }).await?;
+    let row = api.read_at(at, || async { Ok(user::by_id(&api.databases, user_id.as_i64()).await?) }).await?;
     let user = row.ok_or(Problem::UserNotFound)?.open(&api.keys).await?;
     let erased = user.is_erased();
     let (name, email, phone, ssn, date_of_birth) = match user.details {

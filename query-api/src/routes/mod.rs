@@ -21,7 +21,7 @@ use axum::routing::get;
 use utoipa::OpenApi;
 
 use crate::QueryApi;
-use crate::freshness::AtPosition;
+use crate::freshness::{AtPosition, Needs};
 use crate::limits::QUERY_BYTES_MAX;
 use crate::problem::{Problem, ProblemBody};
 
@@ -79,5 +79,13 @@ impl QueryApi {
         F: Future<Output = Result<T, Problem>>,
     {
         self.freshness.read_at(at.0, self.options.freshness_timeout, read).await
+    }
+
+    /// The same for what an account's or a transfer's own database has.
+    async fn read_with<T, F>(&self, id: i64, at: AtPosition, read: impl Fn() -> F) -> Result<T, Problem>
+    where
+        F: Future<Output = Result<T, Problem>>,
+    {
+        self.freshness.read_in(Needs::With(id), at.0, self.options.freshness_timeout, read).await
     }
 }

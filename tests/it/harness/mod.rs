@@ -3,6 +3,7 @@
 mod bank;
 mod client;
 mod daybook;
+mod divided;
 mod endpoint;
 mod log;
 mod months;
@@ -19,6 +20,7 @@ mod witness;
 pub(crate) use bank::{cents, euros};
 pub(crate) use client::{Answer, Client, POSITION, text};
 pub(crate) use daybook::{Daybook, scratch};
+pub(crate) use divided::Divided;
 pub(crate) use endpoint::{Certificate, Endpoint, Post, Reply};
 pub(crate) use log::log_client;
 pub(crate) use months::months;

@@ -1,21 +1,24 @@
-//! The read models' database, for a command.
+//! The read models' databases, for a command.
 
 use std::path::PathBuf;
 
 use clap::Args;
+use ledger_core::partition::Placement;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
 use crate::commands::{DataDir, Failure};
 use crate::data_dir;
 use crate::postgres::PrivatePostgres;
+use crate::process::database_urls as urls;
 
 /// Where it is.
 #[derive(Debug, Args)]
 pub(super) struct DatabasePlace {
-    /// The Postgres database of the read models [default: the private one of the daybook that runs in the data directory]
+    /// The Postgres database of the read models [default: the private one of the daybook that runs in the data directory]. Given
+    /// several times, or with commas between, each is asked for what it has
     #[arg(long, value_name = "URL", env = "DAYBOOK_DATABASE_URL", hide_env_values = true)]
-    database_url: Option<String>,
+    database_url: Vec<String>,
     /// The folder of the installed Postgres server's programs [default: found]
     #[arg(long, value_name = "DIR", env = "DAYBOOK_POSTGRES_BIN", conflicts_with = "database_url")]
     postgres_bin: Option<PathBuf>,
@@ -24,18 +27,35 @@ pub(super) struct DatabasePlace {
 }
 
 impl DatabasePlace {
-    /// Connects; the read models must be there.
+    /// Connects to each; the read models must be there.
     ///
     /// # Errors
-    /// When nobody answers, or when it has no read models.
-    pub(super) async fn connect(&self) -> Result<PgConnection, Failure> {
-        let url = match &self.database_url {
-            Some(url) => url.clone(),
-            None => {
-                let data_dir = data_dir::existing(&self.data_dir.data_dir)?;
-                PrivatePostgres::plan(&data_dir, self.postgres_bin.as_deref())?.url()
-            }
+    /// When nobody answers, or when one has no read models.
+    pub(super) async fn connect(&self) -> Result<Vec<Place>, Failure> {
+        let urls = if self.database_url.is_empty() {
+            let data_dir = data_dir::existing(&self.data_dir.data_dir)?;
+            vec![PrivatePostgres::plan(&data_dir, self.postgres_bin.as_deref())?.url()]
+        } else {
+            urls::read(&self.database_url)?
         };
+        let mut places = Vec::with_capacity(urls.len());
+        for url in urls {
+            places.push(Place::connect(&url).await?);
+        }
+        places.sort_by_key(|place| place.placement.number());
+        Ok(places)
+    }
+}
+
+/// One of them.
+pub(super) struct Place {
+    /// What it says of itself.
+    pub(super) placement: Placement,
+    pub(super) db: PgConnection,
+}
+
+impl Place {
+    async fn connect(url: &str) -> Result<Self, Failure> {
         let options = url
             .parse::<PgConnectOptions>()
             .map_err(|error| format!("--database-url: {error}"))?
@@ -46,6 +66,20 @@ impl DatabasePlace {
         })?;
         let there: bool =
             sqlx::query_scalar("select to_regclass('rebuilds') is not null").fetch_one(&mut db).await?;
-        if there { Ok(db) } else { Err("it has no read models yet: a projector makes them".into()) }
+        if !there {
+            return Err("it has no read models yet: a projector makes them".into());
+        }
+        let placed: bool =
+            sqlx::query_scalar("select to_regclass('placement') is not null").fetch_one(&mut db).await?;
+        let place: Option<(i16, i16)> = if placed {
+            sqlx::query_as("select number, of from placement").fetch_optional(&mut db).await?
+        } else {
+            None
+        };
+        let placement = place.and_then(|(number, of)| {
+            let index = usize::try_from(number).ok()?.checked_sub(1)?;
+            Placement::among(usize::try_from(of).ok()?).nth(index)
+        });
+        Ok(Self { placement: placement.unwrap_or(Placement::ALONE), db })
     }
 }

@@ -8,11 +8,13 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Args;
+use ledger_core::partition::Placement;
 use projector::projections;
 use projector::rebuild::request::{self, Ask, Kind, Rebuild};
 use sqlx::PgConnection;
 
-use self::database::DatabasePlace;
+use self::database::{DatabasePlace, Place};
+use self::show::Shown;
 use super::Failure;
 
 const HELP: &str = "\
@@ -86,32 +88,60 @@ fn known_name(name: &str) -> Result<String, String> {
 /// # Errors
 /// When the database is not there, or what is asked for cannot be done.
 pub async fn run(args: RebuildArgs) -> Result<ExitCode, Failure> {
-    let mut db = args.database.connect().await?;
-    if args.status {
-        return match request::find(&mut db, None).await? {
-            Some(rebuild) => show::end(&rebuild, args.json),
-            None => Err("nothing was ever rebuilt here".into()),
+    let mut rebuilds = Vec::new();
+    let mut none = "no database here has rows of it";
+    // Each database is asked before any is waited for: they work at the same time.
+    for Place { placement, mut db } in args.database.connect().await? {
+        let id = if args.status {
+            none = "nothing was ever rebuilt here";
+            request::find(&mut db, None).await?.map(|rebuild| rebuild.id)
+        } else if args.stop {
+            none = "no rebuild is under way";
+            request::stop(&mut db).await?
+        } else {
+            ask(&args, placement, &mut db).await?
         };
+        rebuilds.extend(id.map(|id| (placement, db, id)));
     }
-    if args.stop {
-        let Some(id) = request::stop(&mut db).await? else { return Err("no rebuild is under way".into()) };
-        return watch::until_end(&mut db, id, args.json).await;
+    if rebuilds.is_empty() {
+        return Err(none.into());
     }
-    let (id, is_new) = ask(&args, &mut db).await?;
-    if !is_new {
-        eprintln!("daybook: it is under way already");
+    let mut code = ExitCode::SUCCESS;
+    for (placement, mut db, id) in rebuilds {
+        let database = (!placement.is_alone()).then(|| placement.number());
+        let shown = Shown { json: args.json, database };
+        let ended = if args.status {
+            let rebuild = request::find(&mut db, Some(id)).await?;
+            show::end(&rebuild.ok_or("somebody has deleted the rebuild's row")?, shown)?
+        } else if args.no_wait && !args.stop {
+            asked_for(id, shown)?;
+            ExitCode::SUCCESS
+        } else {
+            watch::until_end(&mut db, id, shown).await?
+        };
+        if ended != ExitCode::SUCCESS {
+            code = ended;
+        }
     }
-    if args.no_wait {
-        let told =
-            if args.json { format!(r#"{{"id":{id}}}"#) } else { format!("Rebuild {id} is asked for.") };
-        writeln!(std::io::stdout(), "{told}")?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    watch::until_end(&mut db, id, args.json).await
+    Ok(code)
 }
 
-/// Asks; the request's number, and whether it is a new one.
-async fn ask(args: &RebuildArgs, db: &mut PgConnection) -> Result<(i64, bool), Failure> {
+fn asked_for(id: i64, Shown { json, database }: Shown) -> std::io::Result<()> {
+    let told = match (json, database) {
+        (true, None) => format!(r#"{{"id":{id}}}"#),
+        (true, Some(database)) => format!(r#"{{"database":{database},"id":{id}}}"#),
+        (false, None) => format!("Rebuild {id} is asked for."),
+        (false, Some(database)) => format!("Rebuild {id} of database {database} is asked for."),
+    };
+    writeln!(std::io::stdout(), "{told}")
+}
+
+/// Asks a database for what it has; the request's number.
+async fn ask(
+    args: &RebuildArgs,
+    placement: Placement,
+    db: &mut PgConnection,
+) -> Result<Option<i64>, Failure> {
     let kind = match (args.switch_back, args.drop_previous, args.drop_unfinished) {
         (true, ..) => Kind::SwitchBack,
         (_, true, _) => Kind::DropPrevious,
@@ -123,18 +153,29 @@ async fn ask(args: &RebuildArgs, db: &mut PgConnection) -> Result<(i64, bool), F
     if names.is_empty() && matches!(kind, Kind::Rebuild | Kind::SwitchBack) {
         return Err(format!("name projections, or give --all; there are {}", all.join(", ")).into());
     }
+    let lives_here = |name: &String| {
+        let mut parts = projections::parts_in(placement).into_iter();
+        parts.any(|part| part.projection.name == name)
+    };
+    let projections: Vec<String> = names.into_iter().filter(lives_here).collect();
+    if projections.is_empty() && matches!(kind, Kind::Rebuild | Kind::SwitchBack) {
+        return Ok(None);
+    }
     let ask = Ask {
         kind,
-        projections: names,
+        projections,
         no_switch: args.no_switch,
         accept_differences: args.accept_differences,
         requested_by: "operator".to_owned(),
     };
     if let Some(id) = request::ask(db, &ask).await? {
-        return Ok((id, true));
+        return Ok(Some(id));
     }
     match request::find(db, None).await? {
-        Some(open) if is_the_same(&open, &ask) => Ok((open.id, false)),
+        Some(open) if is_the_same(&open, &ask) => {
+            eprintln!("daybook: it is under way already");
+            Ok(Some(open.id))
+        }
         Some(open) => Err(format!(
             "another rebuild is under way, of {}: wait for it, or stop it with daybook rebuild --stop",
             open.projections.join(", ")

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use projector::rebuild::compare::{Difference, Report, TableReport};
 use projector::rebuild::request::{Kind, Rebuild, State};
 use projector::rebuild::{Phase, Progress};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::commands::Failure;
@@ -44,18 +45,46 @@ fn time(seconds: f64) -> String {
     }
 }
 
+/// How rebuilds are shown.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shown {
+    pub(super) json: bool,
+    /// The database's number, where there are several.
+    pub(super) database: Option<u8>,
+}
+
+/// A rebuild as JSON.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    database: Option<u8>,
+    #[serde(flatten)]
+    rebuild: &'a Rebuild,
+}
+
+impl Shown {
+    /// Prints a line of JSON.
+    pub(super) fn line(self, rebuild: &Rebuild) -> std::io::Result<()> {
+        let mut out = std::io::stdout();
+        serde_json::to_writer(&out, &Line { database: self.database, rebuild })?;
+        writeln!(out)
+    }
+}
+
 /// Prints what became of a rebuild; the exit code says whether it is what was asked for.
 ///
 /// # Errors
 /// When it failed.
-pub(super) fn end(rebuild: &Rebuild, json: bool) -> Result<ExitCode, Failure> {
+pub(super) fn end(rebuild: &Rebuild, shown: Shown) -> Result<ExitCode, Failure> {
     let mut out = std::io::stdout();
     let good = rebuild.state == State::Done || rebuild.state.is_open();
     let code = if good { ExitCode::SUCCESS } else { ExitCode::FAILURE };
-    if json {
-        serde_json::to_writer(&out, rebuild)?;
-        writeln!(out)?;
+    if shown.json {
+        shown.line(rebuild)?;
         return Ok(code);
+    }
+    if let Some(number) = shown.database {
+        writeln!(out, "Database {number}:")?;
     }
     if let Some(report) = &rebuild.report {
         out.write_all(compared(report).as_bytes())?;

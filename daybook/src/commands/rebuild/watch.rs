@@ -1,6 +1,6 @@
 //! Watching a rebuild until its end.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -23,13 +23,13 @@ const LINE_INTERVAL: Duration = Duration::from_secs(10);
 const INTERRUPTED: u8 = 130;
 
 /// Shows how a rebuild goes, and how it ends.
-pub(super) async fn until_end(db: &mut PgConnection, id: i64, json: bool) -> Result<ExitCode, Failure> {
-    let mut shown = Shown::new(json);
+pub(super) async fn until_end(db: &mut PgConnection, id: i64, how: show::Shown) -> Result<ExitCode, Failure> {
+    let mut shown = Shown::new(how);
     loop {
         let rebuild = request::find(db, Some(id)).await?.ok_or("somebody has deleted the rebuild's row")?;
         if !rebuild.state.is_open() {
             shown.bar.finish_and_clear();
-            return show::end(&rebuild, json);
+            return show::end(&rebuild, how);
         }
         shown.goes_on(&rebuild)?;
         tokio::select! {
@@ -45,7 +45,7 @@ pub(super) async fn until_end(db: &mut PgConnection, id: i64, json: bool) -> Res
 
 /// What was shown last.
 struct Shown {
-    json: bool,
+    how: show::Shown,
     bar: ProgressBar,
     last: Option<Progress>,
     last_line: Option<(Phase, std::time::Instant)>,
@@ -53,16 +53,16 @@ struct Shown {
 }
 
 impl Shown {
-    fn new(json: bool) -> Self {
+    fn new(how: show::Shown) -> Self {
         let bar = ProgressBar::new(1_000);
         let bar = match ProgressStyle::with_template("{prefix} {wide_bar} {msg}") {
             Ok(style) => bar.with_style(style),
             Err(_) => bar,
         };
-        if json {
+        if how.json {
             bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
         }
-        Self { json, bar, last: None, last_line: None, told_of_silence: false }
+        Self { how, bar, last: None, last_line: None, told_of_silence: false }
     }
 
     fn goes_on(&mut self, rebuild: &Rebuild) -> std::io::Result<()> {
@@ -71,14 +71,16 @@ impl Shown {
             return Ok(());
         };
         self.last = Some(progress);
-        if self.json {
-            let mut out = std::io::stdout();
-            serde_json::to_writer(&out, rebuild)?;
-            return writeln!(out);
+        if self.how.json {
+            return self.how.line(rebuild);
         }
         let (name, text) = (show::phase(progress.phase), show::figures(&progress));
+        let name = match self.how.database {
+            Some(number) => format!("Database {number}: {name}"),
+            None => name.to_owned(),
+        };
         if std::io::stderr().is_terminal() {
-            self.bar.set_prefix(name);
+            self.bar.set_prefix(name.clone());
             self.bar.set_message(text);
             #[expect(
                 clippy::cast_possible_truncation,

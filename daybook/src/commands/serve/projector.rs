@@ -16,6 +16,8 @@ Examples:
     --database-url postgres://bank@db/daybook
   daybook serve projector --event-store 'esdb+discover://bank:SECRET@cluster:2113' \\
     --database-url postgres://bank:SECRET@db/daybook --time-zone Europe/Prague
+  daybook serve projector --event-store 'esdb://127.0.0.1:2113?tls=false' \\
+    --database-url postgres://bank@db1/daybook --database-url postgres://bank@db2/daybook
 
 It needs no keys: personal data passes through it encrypted.";
 

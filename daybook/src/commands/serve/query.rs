@@ -17,7 +17,9 @@ Examples:
     --database-url postgres://bank@db/daybook
   daybook serve query --event-store 'esdb+discover://bank:SECRET@cluster:2113' \\
     --database-url postgres://bank:SECRET@replica/daybook \\
-    --data-dir /mnt/keys --http 0.0.0.0:8082";
+    --data-dir /mnt/keys --http 0.0.0.0:8082
+  daybook serve query --event-store 'esdb://127.0.0.1:2113?tls=false' \\
+    --database-url postgres://bank@db1/daybook --database-url postgres://bank@db2/daybook";
 
 /// What `daybook serve query` needs to know.
 #[derive(Debug, Args)]

@@ -1,0 +1,6 @@
+//! Read models in several databases: nobody who asks can tell.
+
+mod away;
+mod bank;
+mod divided;
+mod questions;
