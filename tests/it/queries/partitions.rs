@@ -146,9 +146,9 @@ async fn a_month_that_two_need_at_once_is_made_once_and_nobody_who_reads_waits()
         .await;
         count(&mut reader).await;
         if commits {
-            first.commit().await.unwrap()
+            first.commit().await.unwrap();
         } else {
-            first.rollback().await.unwrap()
+            first.rollback().await.unwrap();
         }
         other = second.await.unwrap();
     }
