@@ -2,9 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgPool};
+
+/// A connection that was at work so lately is used again without asking whether it still stands: that would be one more trip to the server
+/// for each statement.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
 /// Connections to the read models. Postgres need not write a projection's commit to disk before it is seen: after a crash of its own it may
 /// have forgotten the last ones. That ends every connection, so where no new one was made, nothing was forgotten. (A pooler in between,
@@ -29,6 +34,10 @@ impl ReadDatabase {
         let options = options.after_connect(move |_, _| {
             made.fetch_add(1, Ordering::SeqCst);
             Box::pin(async { Ok(()) })
+        });
+        // sqlx asks before each statement whether the server is still there, unless told otherwise.
+        let options = options.test_before_acquire(false).before_acquire(|connection, state| {
+            Box::pin(async move { Ok(state.idle_for < TRUSTED_FOR || connection.ping().await.is_ok()) })
         });
         Self { pool: options.connect_lazy_with(server), connections }
     }

@@ -35,10 +35,18 @@ pub struct Load {
     pub transfers: Option<u64>,
     /// Transfers offered each second, whether or not the answers keep up; `None`: each connection asks as soon as it was answered.
     pub rate: Option<u64>,
-    /// Told the id of one accepted transfer now and then.
-    pub sample: Option<tokio::sync::mpsc::Sender<String>>,
+    /// Told of one accepted transfer now and then.
+    pub sample: Option<tokio::sync::mpsc::Sender<Accepted>>,
     /// Makes idempotency keys of different loads differ.
     pub name: Arc<str>,
+}
+
+/// A transfer that was accepted.
+pub struct Accepted {
+    pub id: String,
+    /// The answer's place in the log.
+    pub position: u64,
+    pub at: Instant,
 }
 
 /// What came of it.
@@ -129,7 +137,9 @@ async fn connection(
                 && let Some(sample) = &load.sample
             {
                 let answer: serde_json::Value = serde_json::from_slice(&body).unwrap();
-                let _ = sample.try_send(answer["transfer_id"].as_str().unwrap().to_owned());
+                let id = answer["transfer_id"].as_str().unwrap().to_owned();
+                let position = answer["position"].as_u64().unwrap();
+                let _ = sample.try_send(Accepted { id, position, at: Instant::now() });
             }
         } else {
             refused += 1;

@@ -7,8 +7,7 @@ pub(super) const SETTINGS: &[(&str, &str)] = &[
     ("port", "5432"),
     ("unix_socket_permissions", "0700"),
     ("max_connections", "50"),
-    // Memory.
-    ("shared_buffers", "128MB"),
+    // Memory; the buffers are a share of the machine's.
     ("effective_cache_size", "1GB"),
     ("work_mem", "8MB"),
     ("maintenance_work_mem", "64MB"),

@@ -4,4 +4,5 @@ mod clients;
 mod filters;
 mod live;
 mod plans;
+mod statuses;
 mod times;
