@@ -173,7 +173,7 @@ impl Measured<'_> {
                 month_name(month)
             );
             let rest = format!("content-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
-            [&head, &rest, &body].map(|part| request.extend_from_slice(part.as_bytes()));
+            request.extend([&head, &rest, &body].into_iter().flat_map(|part| part.bytes()));
         });
         (ask, (r#""cursor":"#, PAGE))
     }

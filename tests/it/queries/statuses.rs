@@ -26,7 +26,8 @@ async fn a_debit_is_completed_only_where_its_transfer_is_known_to_be() {
     let pool = sqlx::PgPool::connect(&url).await.unwrap();
     projector::migrate(&pool).await.unwrap();
     pool.execute(ROWS).await.unwrap();
-    let known = [None, Some("completed"), Some("pending"), Some("failed"), Some("failed")].map(|text| text.map(str::to_owned));
+    let known = [None, Some("completed"), Some("pending"), Some("failed"), Some("failed")]
+        .map(|text| text.map(str::to_owned));
     // Whether no transfer, some, or all are known that far: what the transfers say counts.
     assert_eq!(statuses(&pool).await, known);
     let three = "update checkpoints set recorded_at = timestamptz '2026-03-01T01:00Z' where partition < 3";
