@@ -5,7 +5,7 @@
 //!
 //! `BENCH_SECONDS` (60), `BENCH_RATE` (13000 transfers/s offered to the whole system), `BENCH_START_EVENTS` (10000000; 0 skips the part),
 //! `BENCH_MILLION` (1000000 transfers on one account), `BENCH_REBUILD_EVENTS` (4000000), `BENCH_PROJECTION_RATE` (5000 transfers/s),
-//! `BENCH_PAGES_ROWS` (10000000 transactions), `BENCH_PAGES_DIR` (a directory where they stay) and `BENCH_PARTS` (all of
+//! `BENCH_PAGES_ROWS` (10000000 transactions) and `BENCH_PARTS` (all of
 //! log,accept,sustain,source,destination,sql,import,notify,rebuild,projection,pages,takeover,million,cold,start) may be set.
 
 #![allow(

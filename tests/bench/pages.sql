@@ -39,5 +39,5 @@ from generate_series(0, {blocks} * 1000 - 1) number;
 
 insert into trial_balance (currency, customers, settlement, in_transit) values ('EUR', {blocks} * 1000000000, {blocks} * -1000000000, 0);
 
--- The log is empty; what is known of it is as if all of this had been in it.
+-- The log is empty; what is known of it is as if all of this had been in it. The projector, which is at its end, does not look here again.
 update checkpoints set recorded_at = timestamptz '2026-11-01T00:00Z';
