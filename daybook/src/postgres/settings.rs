@@ -6,7 +6,7 @@ pub(super) const SETTINGS: &[(&str, &str)] = &[
     ("listen_addresses", ""),
     ("port", "5432"),
     ("unix_socket_permissions", "0700"),
-    ("max_connections", "50"),
+    ("max_connections", "100"),
     // Memory; the buffers are a share of the machine's.
     ("effective_cache_size", "1GB"),
     ("work_mem", "8MB"),
