@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures::future::try_join_all;
@@ -10,10 +11,14 @@ use ledger_core::partition::{Placement, partition_of};
 use ledger_streams::EventStore;
 use parking_lot::Mutex;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::newest::{Newest, RedisServer};
 use crate::read_models::{ReadError, ReadModels};
+
+/// A connection that was at work so lately is used again without asking whether it still stands: that would be one more trip to the server
+/// for each statement.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
 /// The read models' databases, one as a rule. Rows are in one of them for ever, by their account or transfer; what has neither is in the
 /// first. Clones are cheap.
@@ -188,6 +193,10 @@ impl ReadDatabase {
         let options = options.after_connect(move |db, _| {
             let known = Arc::clone(&shared);
             Box::pin(async move { meet(db, &known).await })
+        });
+        // sqlx asks before each statement whether the server is still there, unless told otherwise.
+        let options = options.test_before_acquire(false).before_acquire(|connection, state| {
+            Box::pin(async move { Ok(state.idle_for < TRUSTED_FOR || connection.ping().await.is_ok()) })
         });
         let models = ReadModels { pool: options.connect_lazy_with(server), newest: Newest::Here };
         Self { models, placement, is_checked: Arc::default(), known }

@@ -52,6 +52,8 @@ pub(crate) const QUERY_BYTES_MAX: usize = 64 * 1024;
 pub(crate) const PERSISTED_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// How many queries that may be: what room is made at first. A bank's clients have some dozens.
 pub(crate) const PERSISTED_QUERIES_EXPECTED: usize = 1_000;
+/// Bytes of the documents that are kept as they were parsed, which takes some twenty times as much; the least used go first.
+pub(crate) const PARSED_BYTES_MAX: u64 = 512 * 1024;
 
 /// Keys that one batched SQL query is asked for.
 pub(crate) const BATCH_KEYS_MAX: usize = 500;

@@ -35,8 +35,8 @@ pub struct Load {
     pub transfers: Option<u64>,
     /// Transfers offered each second, whether or not the answers keep up; `None`: each connection asks as soon as it was answered.
     pub rate: Option<u64>,
-    /// Told the id of one accepted transfer now and then.
-    pub sample: Option<tokio::sync::mpsc::Sender<String>>,
+    /// Told of one accepted transfer now and then.
+    pub sample: Option<tokio::sync::mpsc::Sender<Sampled>>,
     /// Told of every accepted transfer.
     pub accepted: Option<tokio::sync::mpsc::UnboundedSender<Accepted>>,
     /// Makes idempotency keys of different loads differ.
@@ -50,6 +50,14 @@ pub struct Accepted {
     pub answered: Instant,
     /// The answer.
     pub body: Bytes,
+}
+
+/// One that was accepted, read.
+pub struct Sampled {
+    pub id: String,
+    /// The answer's place in the log.
+    pub position: u64,
+    pub at: Instant,
 }
 
 /// What came of it.
@@ -140,7 +148,9 @@ async fn connection(
                 && let Some(sample) = &load.sample
             {
                 let answer: serde_json::Value = serde_json::from_slice(&body).unwrap();
-                let _ = sample.try_send(answer["transfer_id"].as_str().unwrap().to_owned());
+                let id = answer["transfer_id"].as_str().unwrap().to_owned();
+                let position = answer["position"].as_u64().unwrap();
+                let _ = sample.try_send(Sampled { id, position, at: Instant::now() });
             }
             if let Some(told) = &load.accepted {
                 let _ = told.send(Accepted { due, answered: Instant::now(), body });

@@ -4,8 +4,9 @@
 //! benchmark, not to a test, and these machines are shared.
 //!
 //! `BENCH_SECONDS` (60), `BENCH_RATE` (13000 transfers/s offered to the whole system), `BENCH_START_EVENTS` (10000000; 0 skips the part),
-//! `BENCH_MILLION` (1000000 transfers on one account), `BENCH_REBUILD_EVENTS` (4000000) and `BENCH_PARTS` (all of
-//! log,accept,sustain,source,destination,sql,import,notify,live,rebuild,takeover,million,cold,start) may be set.
+//! `BENCH_MILLION` (1000000 transfers on one account), `BENCH_REBUILD_EVENTS` (4000000), `BENCH_PROJECTION_RATE` (5000 transfers/s),
+//! `BENCH_PAGES_ROWS` (10000000 transactions) and `BENCH_PARTS` (all of
+//! log,accept,sustain,source,destination,sql,import,notify,live,rebuild,projection,pages,takeover,million,cold,start) may be set.
 
 #![allow(
     missing_docs,
@@ -24,7 +25,10 @@ mod log;
 mod long;
 mod machine;
 mod notify;
+mod pages;
 mod parts;
+mod projection;
+mod reader;
 mod rebuild;
 mod server;
 mod takeover;
@@ -39,6 +43,8 @@ pub struct Plan {
     pub start_events: u64,
     pub million: u64,
     pub rebuild_events: u64,
+    pub pages_rows: u64,
+    pub projection_rate: u64,
     parts: Option<Vec<String>>,
 }
 
@@ -53,6 +59,8 @@ impl Plan {
             start_events: number("BENCH_START_EVENTS", 10_000_000),
             million: number("BENCH_MILLION", 1_000_000),
             rebuild_events: number("BENCH_REBUILD_EVENTS", 4_000_000),
+            pages_rows: number("BENCH_PAGES_ROWS", 10_000_000),
+            projection_rate: number("BENCH_PROJECTION_RATE", 5_000),
             parts: std::env::var("BENCH_PARTS")
                 .ok()
                 .map(|parts| parts.split(',').map(str::to_owned).collect()),
@@ -99,6 +107,12 @@ fn main() {
         }
         if plan.includes("rebuild") {
             rebuild::run(&plan).await;
+        }
+        if plan.includes("projection") {
+            projection::run(&plan).await;
+        }
+        if plan.includes("pages") {
+            pages::run(&plan).await;
         }
         if plan.includes("takeover") {
             takeover::run().await;

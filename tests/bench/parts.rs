@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use tempfile::TempDir;
 
-use crate::load::{Load, Outcome, Traffic, run};
+use crate::load::{Sampled, Load, Outcome, Traffic, run};
 use crate::server::Server;
 use crate::{Plan, accounts, machine, yardstick};
 
@@ -32,7 +32,7 @@ fn uniform(ids: &[String]) -> Traffic {
     Traffic { from: ids.into(), to: ids.into() }
 }
 
-fn print_accepted(outcome: &Outcome) {
+pub fn print_accepted(outcome: &Outcome) {
     println!(
         "  accepted {:>8.0}/s   202 p50 {:.2} ms, p99 {:.2} ms, max {:.1} ms   ({} refused)",
         outcome.rate(),
@@ -61,7 +61,7 @@ pub async fn accept(plan: &Plan) {
     server.stop();
 }
 
-fn print_cost(server: &Server, before: &machine::Cpu, own: f64, seconds: f64) {
+pub fn print_cost(server: &Server, before: &machine::Cpu, own: f64, seconds: f64) {
     let (now, peak) = machine::memory(server.pid());
     println!(
         "  cores used: {}, load generator {:.2}",
@@ -197,14 +197,14 @@ async fn visibility(
     client: reqwest::Client,
     address: String,
     token: String,
-    mut samples: tokio::sync::mpsc::Receiver<String>,
+    mut samples: tokio::sync::mpsc::Receiver<Sampled>,
 ) -> Visibility {
     let mut seen = Visibility {
         completed: Histogram::new(3).unwrap(),
         visible: Histogram::new(3).unwrap(),
         unfinished: 0,
     };
-    while let Some(id) = samples.recv().await {
+    while let Some(Sampled { id, .. }) = samples.recv().await {
         let url = format!("http://{address}/api/v1/transactions/{id}/status");
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {

@@ -100,7 +100,7 @@ fn print(what: &str, last: &Value, whole: Duration) {
 }
 
 /// The greatest lag of any projection, looked at again and again.
-async fn lags(client: reqwest::Client, address: String, enough: Arc<AtomicBool>) -> Vec<f64> {
+pub async fn lags(client: reqwest::Client, address: String, enough: Arc<AtomicBool>) -> Vec<f64> {
     let mut lags = Vec::new();
     while !enough.load(Ordering::Relaxed) {
         tokio::time::sleep(Duration::from_millis(200)).await;

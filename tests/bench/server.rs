@@ -53,6 +53,15 @@ impl Server {
         server
     }
 
+    /// Starts a query process on a node and a database and waits until it is ready.
+    pub async fn query(data_dir: &Path, node: &Self, database_url: &str) -> Self {
+        let event_store = format!("esdb://{}?tls=false", node.esdb);
+        let query = ["serve", "query", "--event-store", &event_store, "--database-url", database_url];
+        let mut server = Self::spawn(data_dir, node.esdb, &query).await;
+        server.token = token(data_dir);
+        server
+    }
+
     async fn spawn(data_dir: &Path, esdb: SocketAddr, command: &[&str]) -> Self {
         let address = free_address();
         let log =

@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use hdrhistogram::Histogram;
+use tempfile::TempDir;
+
 const SCHEMA: &str = "
 drop schema if exists yardstick cascade;
 create schema yardstick;
@@ -30,13 +33,11 @@ commit;
 /// Transactions a second with 32 clients, by the protocol ("simple" is pgbench's default, "prepared" its best); `None` when pgbench or the
 /// server cannot be reached.
 pub fn run(data_dir: &Path, seconds: u64, protocol: &str) -> Option<f64> {
-    let socket = socket(data_dir)?;
+    let (host, port) = socket(data_dir)?;
     let script = data_dir.join("transfer.sql");
     std::fs::write(&script, TRANSFER).ok()?;
-    let (host, port) = socket;
-    let database = ["-h", &host, "-p", &port, "-U", "daybook", "-d", "daybook"].map(str::to_owned);
     let prepared = Command::new(tool("psql"))
-        .args(&database[..])
+        .args(["-h", &host, "-p", &port, "-U", "daybook", "-d", "daybook"])
         .args(["-q", "-v", "ON_ERROR_STOP=1", "-c", SCHEMA])
         .output()
         .ok()?;
@@ -44,21 +45,54 @@ pub fn run(data_dir: &Path, seconds: u64, protocol: &str) -> Option<f64> {
         println!("  psql: {}", String::from_utf8_lossy(&prepared.stderr));
         return None;
     }
-    let [h, host, p, port, u, user, ..] = database;
-    let output = Command::new(tool("pgbench"))
-        .args([h, host, p, port, u, user])
-        .args(["-n", "-M", protocol, "-c", "32", "-j", "2", "-T", &seconds.to_string(), "-f"])
-        .arg(&script)
-        .arg("daybook")
-        .output()
-        .ok()?;
+    Some(pgbench(data_dir, &[script], &Asking { protocol, seconds, rate: None })?.rate)
+}
+
+/// How pgbench asks, with 32 clients.
+pub struct Asking<'a> {
+    /// "simple" is pgbench's default, "prepared" its best.
+    pub protocol: &'a str,
+    pub seconds: u64,
+    /// Transactions each second, whether or not the answers keep up.
+    pub rate: Option<u64>,
+}
+
+/// What pgbench found.
+pub struct Found {
+    pub rate: f64,
+    /// Microseconds from when a transaction was due to its end.
+    pub latency: Histogram<u64>,
+}
+
+/// Runs scripts, each as often as the others, on the private server; `None` when pgbench or the server cannot be reached.
+pub fn pgbench(data_dir: &Path, scripts: &[PathBuf], asking: &Asking<'_>) -> Option<Found> {
+    let (host, port) = socket(data_dir)?;
+    let logs = TempDir::new().ok()?;
+    let mut command = Command::new(tool("pgbench"));
+    command.current_dir(logs.path());
+    command.args(["-h", &host, "-p", &port, "-U", "daybook", "-n", "-l", "-M", asking.protocol]);
+    command.args(["-c", "32", "-j", "2", "-T", &asking.seconds.to_string()]);
+    if let Some(rate) = asking.rate {
+        command.args(["-R", &rate.to_string()]);
+    }
+    for script in scripts {
+        command.arg("-f").arg(script);
+    }
+    let output = command.arg("daybook").output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let rate =
         text.lines().find_map(|line| line.strip_prefix("tps = ")?.split_whitespace().next()?.parse().ok());
-    if rate.is_none() {
+    let Some(rate) = rate else {
         println!("  pgbench: {text}{}", String::from_utf8_lossy(&output.stderr));
+        return None;
+    };
+    let mut latency = Histogram::new(3).unwrap();
+    for log in std::fs::read_dir(logs.path()).ok()? {
+        let log = std::fs::read_to_string(log.ok()?.path()).ok()?;
+        let micros = log.lines().filter_map(|line| line.split(' ').nth(2)?.parse::<u64>().ok());
+        micros.for_each(|micros| latency.record(micros).unwrap());
     }
-    rate
+    Some(Found { rate, latency })
 }
 
 fn tool(name: &str) -> PathBuf {
@@ -68,8 +102,10 @@ fn tool(name: &str) -> PathBuf {
 }
 
 /// The socket directory and port of the private server, from its own pid file.
-fn socket(data_dir: &Path) -> Option<(String, String)> {
-    let cluster = data_dir.join("postgres");
+pub fn socket(data_dir: &Path) -> Option<(String, String)> {
+    // Where its user cannot reach the data directory, it is elsewhere.
+    let elsewhere = std::fs::read_to_string(data_dir.join("postgres.location"));
+    let cluster = elsewhere.map_or_else(|_| data_dir.join("postgres"), |path| path.trim().into());
     let pid_file = [cluster.join("postmaster.pid"), cluster.join("data/postmaster.pid")]
         .into_iter()
         .find(|path| path.exists())?;

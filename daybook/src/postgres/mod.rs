@@ -2,6 +2,7 @@
 
 mod binaries;
 mod error;
+mod memory;
 mod owner;
 mod place;
 mod server;

@@ -6,11 +6,10 @@ pub(super) const SETTINGS: &[(&str, &str)] = &[
     ("listen_addresses", ""),
     ("port", "5432"),
     ("unix_socket_permissions", "0700"),
-    ("max_connections", "50"),
+    ("max_connections", "100"),
     // A month of entries is a table with two indexes, and a statement over all time locks all of them.
     ("max_locks_per_transaction", "256"),
-    // Memory.
-    ("shared_buffers", "128MB"),
+    // Memory; the buffers are a share of the machine's.
     ("effective_cache_size", "1GB"),
     ("work_mem", "8MB"),
     ("maintenance_work_mem", "64MB"),

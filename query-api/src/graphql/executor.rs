@@ -11,6 +11,7 @@ use async_graphql::{Data, Executor, Name, Request, Response};
 use futures::stream::{self, BoxStream, StreamExt};
 use tokio::time::timeout;
 
+use super::documents::Documents;
 use super::failure::{BAD_USER_INPUT, coded, response};
 use super::persisted::Persisted;
 use super::{Schema, build, nesting};
@@ -26,6 +27,7 @@ pub(crate) struct Bounded {
     within: Duration,
     introspection: bool,
     persisted: Persisted,
+    documents: Documents,
 }
 
 impl Bounded {
@@ -35,6 +37,7 @@ impl Bounded {
             within: options.request_timeout,
             introspection: options.introspection,
             persisted: Persisted::new(),
+            documents: Documents::new(),
         }
     }
 
@@ -42,7 +45,16 @@ impl Bounded {
     fn admit(&self, request: &mut Request) -> Result<OperationType, Box<Response>> {
         let refused = |problem| Box::new(response(problem));
         let hash = self.persisted.find(request).map_err(refused)?;
-        let kind = admit(request, self.introspection)?;
+        let kind = match self.documents.find(request) {
+            Some(document) => kind_of(&document, request.operation_name.as_deref()),
+            None => {
+                let text = request.query.clone();
+                let name = request.operation_name.clone();
+                let document = admit(request, self.introspection)?;
+                self.documents.keep(&text, document);
+                kind_of(document, name.as_deref())
+            }
+        };
         if let Some(hash) = hash {
             self.persisted.keep(hash, &request.query);
         }
@@ -82,14 +94,13 @@ impl Executor for Bounded {
     }
 }
 
-/// Parses the request's document and refuses one that would blow up; says what kind of operation is asked for.
-fn admit(request: &mut Request, introspection: bool) -> Result<OperationType, Box<Response>> {
+/// Parses the request's document and refuses one that would blow up.
+fn admit(request: &mut Request, introspection: bool) -> Result<&ExecutableDocument, Box<Response>> {
     if !nesting::is_within(&request.query, NESTING_MAX) {
         let problem =
             Problem::InvalidQuery(format!("The query's brackets are more than {NESTING_MAX} deep."));
         return Err(Box::new(response(problem)));
     }
-    let name = request.operation_name.clone();
     let document = match request.parsed_query() {
         Ok(document) => document,
         Err(error) => return Err(Box::new(with_codes(Response::from_errors(vec![error])))),
@@ -104,14 +115,19 @@ fn admit(request: &mut Request, introspection: bool) -> Result<OperationType, Bo
     if !introspection && asks_for_schema(document) {
         return Err(Box::new(response(Problem::IntrospectionDisabled)));
     }
+    Ok(document)
+}
+
+/// What kind of operation is asked for.
+fn kind_of(document: &ExecutableDocument, name: Option<&str>) -> OperationType {
     let operation = match &document.operations {
         DocumentOperations::Single(operation) => Some(operation),
-        DocumentOperations::Multiple(operations) => match &name {
-            Some(name) => operations.get(name.as_str()),
+        DocumentOperations::Multiple(operations) => match name {
+            Some(name) => operations.get(name),
             None => operations.values().next(),
         },
     };
-    Ok(operation.map_or(OperationType::Query, |operation| operation.node.ty))
+    operation.map_or(OperationType::Query, |operation| operation.node.ty)
 }
 
 /// True when a document, which must fit, asks what the schema is.

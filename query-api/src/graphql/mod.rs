@@ -3,6 +3,7 @@
 mod account;
 mod big_int;
 mod dead_letter;
+mod documents;
 mod executor;
 mod failure;
 mod monthly_totals;

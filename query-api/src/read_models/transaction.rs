@@ -14,7 +14,7 @@ use sqlx::query::QueryAs;
 use sqlx::{FromRow, Postgres};
 use utoipa::ToSchema;
 
-use super::entry_filter::{EntryFilter, SharedFilter, fits, transfer_status};
+use super::entry_filter::{EntryFilter, SharedFilter, debit_status, fits, transfer_status};
 use super::transfer::TransferStatus;
 use super::{CurrencyColumn, Found, Key, Place, ReadError, ReadModels};
 use crate::connection::{EntryCursor, Page, PageRequest};

@@ -7,4 +7,5 @@ mod newest;
 mod partitions;
 mod plans;
 mod positions;
+mod statuses;
 mod times;

@@ -1,0 +1,66 @@
+//! How final a debit is, told by its transfer as far as that is known.
+
+use chrono::NaiveDate;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
+
+use crate::harness::shared;
+
+/// Debits, recorded a second apart from 00:00:01 on, each of the transfer with its revision's number; and the transfers that are known, all but
+/// the first.
+const ROWS: &str = "
+    insert into transactions (account_id, month, revision, transfer_id, kind, amount, balance_after, currency, counterparty, booked_at,
+                              recorded_at)
+    select 1, date '2026-03-01', n, n, 'debit', 100, 100, 'EUR', 2, now(), timestamptz '2026-03-01T00:00Z' + make_interval(secs => n)
+    from generate_series(1, 5) n;
+    insert into transfers (transfer_id, from_account, to_account, amount, currency, status, booked_at, requested_at, reversed_at)
+    values (2, 1, 2, 100, 'EUR', 'completed', now(), now(), null), (3, 1, 2, 100, 'EUR', 'pending', now(), now(), null),
+           (4, 1, 2, 100, 'EUR', 'failed', now(), now(), null), (5, 1, 2, 100, 'EUR', 'pending', now(), now(), now());
+    insert into checkpoints (projection, partition, version, position) select 'transfers', n, 1, 0 from generate_series(0, 3) n;";
+
+#[tokio::test]
+async fn a_debit_is_completed_only_where_its_transfer_is_known_to_be() {
+    let daybook = shared().await;
+    let mut admin = PgConnection::connect(&daybook.database_url()).await.unwrap();
+    admin.execute("create database statuses").await.unwrap();
+    let url = daybook.database_url().replacen("/daybook?", "/statuses?", 1);
+    let pool = sqlx::PgPool::connect(&url).await.unwrap();
+    projector::migrate(&pool).await.unwrap();
+    pool.execute(ROWS).await.unwrap();
+    let known = [None, Some("completed"), Some("pending"), Some("failed"), Some("failed")]
+        .map(|text| text.map(str::to_owned));
+    // Whether no transfer, some, or all are known that far: what the transfers say counts.
+    assert_eq!(statuses(&pool).await, known);
+    let three = "update checkpoints set recorded_at = timestamptz '2026-03-01T01:00Z' where partition < 3";
+    pool.execute(three).await.unwrap();
+    assert_eq!(statuses(&pool).await, known);
+    pool.execute("update checkpoints set recorded_at = timestamptz '2026-03-01T00:00:01Z'").await.unwrap();
+    assert_eq!(statuses(&pool).await, known);
+    // A transfer that is no exception, and older than what is known, has completed: it is not looked for.
+    pool.execute("update checkpoints set recorded_at = timestamptz '2026-03-01T00:00:02Z'").await.unwrap();
+    let mut completed = known;
+    completed[0] = Some("completed".to_owned());
+    assert_eq!(statuses(&pool).await, completed);
+    pool.execute("update checkpoints set recorded_at = timestamptz '2026-03-01T01:00Z'").await.unwrap();
+    assert_eq!(statuses(&pool).await, completed);
+    pool.close().await;
+    admin.execute("drop database statuses").await.unwrap();
+}
+
+/// What the transfers of the page's debits are said to be.
+async fn statuses(pool: &sqlx::PgPool) -> [Option<String>; 5] {
+    let statements = query_api::statements();
+    let (_, page) = statements.iter().find(|(name, _)| *name == "page").unwrap();
+    let month = |month| NaiveDate::from_ymd_opt(2026, month, 1).unwrap();
+    let rows = sqlx::query(AssertSqlSafe(*page))
+        .bind([1_i64])
+        .bind(month(3))
+        .bind(-1_i64)
+        .bind(month(4))
+        .bind(-1_i64)
+        .bind(50_i64)
+        .fetch_all(pool)
+        .await
+        .unwrap();
+    let statuses: Vec<Option<String>> = rows.iter().map(|row| row.get("transfer_status")).collect();
+    statuses.try_into().unwrap()
+}
