@@ -109,11 +109,11 @@ impl Both<'_> {
             self.get(&format!("/api/v1/transactions/{id}/month/{month}?first=3")).await;
             let all = json!({ "id": id, "month": month });
             for backward in [false, true] {
-                self.pages(ENTRIES, &all, "/account/transactions", 3, backward).await;
+                self.pages(ENTRIES, &all, "/account/transactions", 6, backward).await;
                 let mut fitting = 0;
                 for status in ["PENDING", "COMPLETED", "REVERSED"] {
                     let filter = json!({ "id": id, "filter": { "status": status } });
-                    fitting += self.pages(ENTRIES, &filter, "/account/transactions", 2, backward).await;
+                    fitting += self.pages(ENTRIES, &filter, "/account/transactions", 4, backward).await;
                 }
                 assert_eq!(fitting, self.pages(ENTRIES, &all, "/account/transactions", 200, backward).await);
             }
