@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use tempfile::TempDir;
 
-use crate::load::{Sampled, Load, Outcome, Traffic, run};
+use crate::load::{Load, Outcome, Sampled, Traffic, run};
 use crate::server::Server;
 use crate::{Plan, accounts, machine, yardstick};
 

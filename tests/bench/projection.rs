@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{sleep, timeout};
 
-use crate::load::{Sampled, Load, Traffic, run as offer};
+use crate::load::{Load, Sampled, Traffic, run as offer};
 use crate::parts::{load, print_accepted, print_cost};
 use crate::rebuild::lags;
 use crate::server::Server;

@@ -82,7 +82,8 @@ impl Key for NewestOf {
         let keep = |models: ReadModels, keys: Vec<Self>| {
             let read = &read;
             async move {
-                let of_one: Vec<_> = keys.iter().filter_map(|key| Some((*key, read.get(key)?.clone()))).collect();
+                let of_one: Vec<_> =
+                    keys.iter().filter_map(|key| Some((*key, read.get(key)?.clone()))).collect();
                 models.keep(&of_one).await;
                 Ok(())
             }

@@ -78,14 +78,14 @@ macro_rules! transfer_status {
                  case when entry.recorded_at < (select min(coalesce(recorded_at, '-infinity')) from checkpoints \
                                                 where projection = 'transfers') \
                  then coalesce(",
-            debit_status!("and (transfer.status <> 'completed' or transfer.reversed_at is not null)"),
+            status_of_debit!("and (transfer.status <> 'completed' or transfer.reversed_at is not null)"),
             ", 'completed') else ",
-            debit_status!(""),
+            status_of_debit!(""),
             " end end"
         )
     };
 }
-macro_rules! debit_status {
+macro_rules! status_of_debit {
     ($among:literal) => {
         concat!(
             "(select case when transfer.reversed_at is null then transfer.status else 'failed' end \
@@ -95,7 +95,7 @@ macro_rules! debit_status {
         )
     };
 }
-pub(super) use debit_status;
+pub(super) use status_of_debit;
 pub(super) use transfer_status;
 
 /// True for an entry that fits. The status comes last, as it alone needs another table.

@@ -14,7 +14,7 @@ use sqlx::query::QueryAs;
 use sqlx::{FromRow, Postgres};
 use utoipa::ToSchema;
 
-use super::entry_filter::{EntryFilter, SharedFilter, debit_status, fits, transfer_status};
+use super::entry_filter::{EntryFilter, SharedFilter, fits, status_of_debit, transfer_status};
 use super::transfer::TransferStatus;
 use super::{CurrencyColumn, Found, Key, Place, ReadError, ReadModels};
 use crate::connection::{EntryCursor, Page, PageRequest};
@@ -118,9 +118,9 @@ impl TransactionRow {
         (self.kind == EntryKind::Debit).then_some(self.transfer_id)
     }
 
-    /// Takes note of how far that transfer has come.
-    pub(super) const fn follow(&mut self, transfer: TransferStatus) {
-        self.transfer_status = Some(transfer);
+    /// Takes note of how far that transfer has come, as far as anybody knows.
+    pub(super) fn follow(&mut self, transfer: Option<TransferStatus>) {
+        self.transfer_status = transfer;
     }
 
     /// True when nothing of it changes any more.
@@ -312,9 +312,7 @@ impl ReadDatabases {
         entries.retain(|row| away(row).is_some());
         let states = self.transfer_states(entries.iter().map(|row| row.transfer_id).collect()).await?;
         for row in entries {
-            if let Some(state) = states.get(&row.transfer_id) {
-                row.follow(state.of_entry());
-            }
+            row.follow(states.get(&row.transfer_id).map(|state| state.of_entry()));
         }
         Ok(())
     }
