@@ -73,7 +73,7 @@ mod tests {
         let five: Vec<String> = (1..=5).map(|number| format!("postgres://db{number}/daybook")).collect();
         assert!(read(&five).unwrap_err().to_string().contains("5 databases"));
         assert!(urls(&["postgres://db/x,postgres://db/x"]).unwrap_err().contains("twice"));
-        let refused = urls(&["mysql://bank:secret@db/x"]).unwrap_err();
+        let refused = urls(&["postgres://bank:secret@db:port/x"]).unwrap_err();
         assert!(!refused.contains("secret"), "{refused}");
     }
 }
