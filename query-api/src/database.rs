@@ -73,7 +73,7 @@ impl ReadDatabases {
     }
 
     /// The same, with newest entries kept where they are to be kept.
-    pub(crate) fn keeping_newest(&self, server: Option<&RedisServer>, store: &EventStore) -> Self {
+    pub(crate) fn keeping_newest(self, server: Option<&RedisServer>, store: &EventStore) -> Self {
         let keeping = |database: &ReadDatabase| {
             let mut database = database.clone();
             database.models.newest = Newest::new(server, store, &database.models.pool);
