@@ -5,7 +5,7 @@
 //!
 //! `BENCH_SECONDS` (60), `BENCH_RATE` (13000 transfers/s offered to the whole system), `BENCH_START_EVENTS` (10000000; 0 skips the part),
 //! `BENCH_MILLION` (1000000 transfers on one account), `BENCH_REBUILD_EVENTS` (4000000) and `BENCH_PARTS` (all of
-//! log,accept,sustain,source,destination,sql,import,notify,rebuild,takeover,million,cold,start) may be set.
+//! log,accept,sustain,source,destination,sql,import,archive,notify,rebuild,takeover,million,cold,start) may be set.
 
 #![allow(
     missing_docs,
@@ -17,6 +17,7 @@
 )]
 
 mod accounts;
+mod archive_months;
 mod import;
 mod load;
 mod log;
@@ -89,6 +90,9 @@ fn main() {
         }
         if plan.includes("import") {
             import::run().await;
+        }
+        if plan.includes("archive") {
+            archive_months::run().await;
         }
         if plan.includes("notify") {
             notify::run(&plan).await;
