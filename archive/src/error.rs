@@ -58,6 +58,7 @@ pub enum ArchiveError {
 }
 
 impl ArchiveError {
+    #[expect(clippy::needless_pass_by_value, reason = "what is found wrong is given away")]
     pub(crate) fn damaged(key: &Key, reason: impl ToString) -> Self {
         Self::Damaged { key: key.clone(), reason: reason.to_string() }
     }

@@ -125,9 +125,9 @@ async fn paging_either_way_meets_every_entry_once() {
             let page = archive.entries(month(), &query).await.unwrap();
             let Some(last) = page.last() else { break };
             if backward {
-                query.before = Some(last.revision)
+                query.before = Some(last.revision);
             } else {
-                query.after = Some(last.revision)
+                query.after = Some(last.revision);
             }
             met.extend(page);
         }
