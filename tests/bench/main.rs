@@ -6,7 +6,7 @@
 //! `BENCH_SECONDS` (60), `BENCH_RATE` (13000 transfers/s offered to the whole system), `BENCH_START_EVENTS` (10000000; 0 skips the part),
 //! `BENCH_MILLION` (1000000 transfers on one account), `BENCH_REBUILD_EVENTS` (4000000), `BENCH_PROJECTION_RATE` (5000 transfers/s),
 //! `BENCH_PAGES_ROWS` (10000000 transactions) and `BENCH_PARTS` (all of
-//! log,accept,sustain,source,destination,sql,import,notify,live,rebuild,projection,pages,takeover,million,cold,start) may be set.
+//! log,accept,sustain,source,destination,sql,import,archive,notify,live,rebuild,projection,pages,takeover,million,cold,start) may be set.
 
 #![allow(
     missing_docs,
@@ -18,6 +18,7 @@
 )]
 
 mod accounts;
+mod archive_months;
 mod import;
 mod live;
 mod load;
@@ -98,6 +99,9 @@ fn main() {
         }
         if plan.includes("import") {
             import::run().await;
+        }
+        if plan.includes("archive") {
+            archive_months::run().await;
         }
         if plan.includes("notify") {
             notify::run(&plan).await;

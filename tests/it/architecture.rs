@@ -9,6 +9,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("ledger-core", &[]),
     ("eventstore-node", &[]),
     ("name-lookup", &[]),
+    ("file-store", &["ledger-core"]),
+    ("archive", &["ledger-core", "file-store"]),
     ("ledger-streams", &["ledger-core", "eventstore-node"]),
     ("command-api", &["ledger-core", "ledger-streams", "name-lookup"]),
     ("projector", &["ledger-core", "ledger-streams"]),
@@ -40,6 +42,10 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("prost", &["eventstore-node"]),
     ("async-graphql", &["query-api"]),
     ("jsonwebtoken", &["daybook"]),
+    ("object_store", &["file-store"]),
+    ("parquet", &["archive"]),
+    ("arrow-array", &["archive"]),
+    ("arrow-schema", &["archive"]),
 ];
 
 /// What the domain may name: nothing that does I/O, tells the time or draws lots.

@@ -3,6 +3,7 @@
 mod denied;
 mod gate;
 mod issuer;
+mod secret;
 #[cfg(test)]
 mod tests;
 mod verifier;
@@ -10,6 +11,7 @@ mod verifier;
 pub use denied::Denied;
 pub use gate::authenticate;
 pub use issuer::{Issuer, IssuerError};
+pub use secret::{SECRET_BYTES, SecretError, files_secret};
 pub use verifier::Verifier;
 
 use ledger_core::{Role, UserId};

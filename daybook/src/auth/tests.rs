@@ -86,6 +86,19 @@ fn the_secret_is_made_once_and_kept_secret() {
     assert!(Issuer::open(dir.path()).is_err());
 }
 
+#[test]
+fn links_have_a_secret_of_their_own_that_every_process_finds() {
+    use std::os::unix::fs::PermissionsExt;
+    let (dir, _issuer) = issuer();
+    let secret = super::files_secret(dir.path()).unwrap();
+    assert_eq!(super::files_secret(dir.path()).unwrap(), secret);
+    let path = dir.path().join("secrets/files.key");
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_ne!(std::fs::read(dir.path().join("secrets/issuer.key")).unwrap(), secret);
+    std::fs::write(&path, "short").unwrap();
+    assert!(super::files_secret(dir.path()).is_err());
+}
+
 fn headers(authorization: Option<&str>) -> HeaderMap {
     let value = authorization.map(|text| HeaderValue::from_str(text).unwrap());
     value.into_iter().map(|value| (AUTHORIZATION, value)).collect()
