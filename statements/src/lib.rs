@@ -7,6 +7,10 @@
 pub mod document;
 mod limits;
 pub mod statement;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tools;
 
 pub use document::{BankProfile, DocumentError, Documents, FontSources, Issue, Logo, Pdf, ProfileError, Warning};
 pub use statement::{Booking, EntryKind, Line, Statement, StatementAccount, StatementError};

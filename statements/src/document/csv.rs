@@ -31,7 +31,7 @@ const COLUMNS: [&str; 13] = [
 ///
 /// # Errors
 /// None in practice: it writes to memory.
-pub fn csv(statement: &Statement) -> Result<Vec<u8>, DocumentError> {
+pub(super) fn csv(statement: &Statement) -> Result<Vec<u8>, DocumentError> {
     let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
     writer.write_record(COLUMNS)?;
     let (begin, end) = statement.span();

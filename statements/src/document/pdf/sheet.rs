@@ -14,6 +14,10 @@ const AMOUNT_COLUMN_POINTS_MIN: f64 = 62.0;
 const AMOUNT_GAP_POINTS: f64 = 9.0;
 /// A word of more characters may be broken after each so many: it would run into the amounts.
 const WORD_CHARS_MAX: usize = 18;
+/// The same for scripts whose letters join, where a break shows.
+const JOINED_WORD_CHARS_MAX: usize = 24;
+/// The first letter of the first such script, Hebrew; before it, Latin, Greek, Cyrillic and Armenian.
+const FIRST_JOINED: char = '\u{590}';
 const REPLACEMENT: char = '\u{fffd}';
 
 /// One statement, word for word.
@@ -156,12 +160,12 @@ fn row(statement: &Statement, Line { booking, balance }: &Line, texts: &mut Text
 fn details(booking: &Booking, texts: &mut Texts<'_>) -> String {
     let Booking { counterparty, transfer_id, .. } = booking;
     let mut details = match booking.kind {
-        EntryKind::Debit => format!("To {counterparty} · Transfer {transfer_id}"),
-        EntryKind::Credit => format!("From {counterparty} · Transfer {transfer_id}"),
-        EntryKind::Reversal => format!("Back from {counterparty} · Reversal of transfer {transfer_id}"),
+        EntryKind::Debit => format!("To\u{a0}{counterparty} · Transfer\u{a0}{transfer_id}"),
+        EntryKind::Credit => format!("From\u{a0}{counterparty} · Transfer\u{a0}{transfer_id}"),
+        EntryKind::Reversal => format!("Back from\u{a0}{counterparty} · Reversal of transfer\u{a0}{transfer_id}"),
     };
     if let Some(reference) = &booking.reference {
-        details.push_str(" · Ref. ");
+        details.push_str(" · Ref.\u{a0}");
         details.push_str(&texts.shown(reference));
     }
     details
@@ -190,7 +194,8 @@ impl Texts<'_> {
                 }
             };
             word = if char.is_whitespace() { 0 } else { word.saturating_add(1) };
-            if word > WORD_CHARS_MAX && char.is_ascii() {
+            let word_chars_max = if char < FIRST_JOINED { WORD_CHARS_MAX } else { JOINED_WORD_CHARS_MAX };
+            if word > word_chars_max && !matches!(char, '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}') {
                 shown.push('\u{200b}');
                 word = 1;
             }
@@ -201,7 +206,7 @@ impl Texts<'_> {
 }
 
 /// "-1234567.89" as "−1,234,567.89".
-fn figure(amount: &str) -> String {
+pub(super) fn figure(amount: &str) -> String {
     let (sign, unsigned) = match amount.strip_prefix('-') {
         Some(unsigned) => ("−", unsigned),
         None => ("", amount),
