@@ -12,5 +12,7 @@ mod testing;
 #[cfg(test)]
 mod tools;
 
-pub use document::{BankProfile, DocumentError, Documents, FontSources, Issue, Logo, Pdf, ProfileError, Warning};
+pub use document::{
+    BankProfile, DocumentError, Documents, FontSources, Issue, Logo, Pdf, ProfileError, Warning,
+};
 pub use statement::{Booking, EntryKind, Line, Statement, StatementAccount, StatementError};

@@ -73,15 +73,18 @@ fn any_kind() -> impl Strategy<Value = EntryKind> {
 pub(crate) fn any_statement(bookings_max: usize) -> impl Strategy<Value = Statement> {
     let amount = prop_oneof![1..1_000_000_i64, 1..=999_999_999_999_999_i64];
     let minutes = 31 * 24 * 60 - 60_u32;
-    let facts = (any_kind(), amount, 0..minutes, prop::option::of(any_text()), prop::option::of("[ -~]{1,64}"));
+    let facts =
+        (any_kind(), amount, 0..minutes, prop::option::of(any_text()), prop::option::of("[ -~]{1,64}"));
     let bookings = prop::collection::vec(facts, 0..=bookings_max);
     let currency = prop::sample::select(vec!["CZK", "JPY", "KWD", "EUR"]);
     (bookings, -1_000_000_000_000_i128..1_000_000_000_000, currency, any_text()).prop_map(
         |(facts, opening, currency, holder)| {
-            let bookings = facts.into_iter().zip(1..).map(|((kind, amount, minutes, description, reference), revision)| {
-                let booked_at = at(minutes);
-                Booking { description, reference, booked_at, ..booking(revision, kind, amount, "") }
-            });
+            let bookings = facts.into_iter().zip(1..).map(
+                |((kind, amount, minutes, description, reference), revision)| {
+                    let booked_at = at(minutes);
+                    Booking { description, reference, booked_at, ..booking(revision, kind, amount, "") }
+                },
+            );
             Statement::new(account(currency, &holder), march(), ZONE, opening, bookings.collect()).unwrap()
         },
     )

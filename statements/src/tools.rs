@@ -34,7 +34,15 @@ fn installed(checks: &Path) -> PathBuf {
     }
     said(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&dir));
     let mut pip = Command::new(dir.join("bin/python"));
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--requirement"]);
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--requirement",
+    ]);
     said(pip.arg(requirements));
     std::fs::write(mark, wanted).unwrap();
     dir

@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("projector", &["ledger-core", "ledger-streams"]),
     ("query-api", &["ledger-core", "ledger-streams"]),
     ("notifications", &["ledger-core", "ledger-streams", "name-lookup"]),
+    ("statements", &["ledger-core"]),
     (
         "daybook",
         &[
@@ -24,6 +25,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "projector",
             "query-api",
             "notifications",
+            "statements",
         ],
     ),
 ];
@@ -39,6 +41,10 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("prost", &["eventstore-node"]),
     ("async-graphql", &["query-api"]),
     ("jsonwebtoken", &["daybook"]),
+    ("typst", &["statements"]),
+    ("typst-kit", &["statements"]),
+    ("typst-layout", &["statements"]),
+    ("typst-pdf", &["statements"]),
 ];
 
 /// What the domain may name: nothing that does I/O, tells the time or draws lots.

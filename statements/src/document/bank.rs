@@ -62,7 +62,9 @@ pub enum ProfileError {
     #[error("the bank has no name: give one")]
     NoName,
     /// ISO 9362.
-    #[error("'{0}' is not a BIC: four letters or digits, a country's two letters, two or five letters or digits, in upper case")]
+    #[error(
+        "'{0}' is not a BIC: four letters or digits, a country's two letters, two or five letters or digits, in upper case"
+    )]
     NotABic(String),
     /// No such file, or no permission.
     #[error("the logo {path} cannot be read: {source}", path = .path.display())]

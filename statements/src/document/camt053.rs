@@ -20,7 +20,11 @@ const NAMESPACE: &str = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08";
 ///
 /// # Errors
 /// [`DocumentError::AmountTooLong`]: ISO 20022 has 18 digits for an amount.
-pub(super) fn camt053(statement: &Statement, bank: &BankProfile, issue: &Issue) -> Result<Vec<u8>, DocumentError> {
+pub(super) fn camt053(
+    statement: &Statement,
+    bank: &BankProfile,
+    issue: &Issue,
+) -> Result<Vec<u8>, DocumentError> {
     let amounts = [statement.opening(), statement.debits(), statement.credits(), net(statement)];
     let balances = statement.lines().iter().map(|line| line.balance);
     let limit = 10_u128.pow(AMOUNT_DIGITS_MAX);

@@ -55,7 +55,9 @@ fn found(documents: &[Vec<u8>]) -> Vec<Found> {
 
 /// As XML can say it: no forbidden characters, line ends as "\n", nothing around it.
 fn plain(text: Option<&str>, chars_max: usize) -> Option<String> {
-    let forbidden = |char: char| char < ' ' && !matches!(char, '\t' | '\n' | '\r') || matches!(char, '\u{fffe}' | '\u{ffff}');
+    let forbidden = |char: char| {
+        char < ' ' && !matches!(char, '\t' | '\n' | '\r') || matches!(char, '\u{fffe}' | '\u{ffff}')
+    };
     let text = text?.trim().replace(forbidden, "\u{fffd}");
     (!text.is_empty()).then(|| text.chars().take(chars_max).collect())
 }
@@ -108,7 +110,10 @@ fn a_number_of_too_many_digits_is_refused_and_not_cut() {
     assert!(camt053(&widest, &bank(), &issue(1)).is_ok());
     let wider = statement("CZK", 999_999_999_999_999_999, vec![booking(1, Credit, 1, "")]);
     let refused = camt053(&wider, &bank(), &issue(1));
-    assert!(matches!(&refused, Err(DocumentError::AmountTooLong(text)) if text == "10000000000000000.00"), "{refused:?}");
+    assert!(
+        matches!(&refused, Err(DocumentError::AmountTooLong(text)) if text == "10000000000000000.00"),
+        "{refused:?}"
+    );
     let widest_entry = statement("JPY", -i128::from(i64::MAX), vec![booking(1, Credit, i64::MAX, "")]);
     assert!(camt053(&widest_entry, &bank(), &issue(1)).is_err());
 }

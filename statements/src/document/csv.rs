@@ -37,7 +37,10 @@ pub(super) fn csv(statement: &Statement) -> Result<Vec<u8>, DocumentError> {
     let (begin, end) = statement.span();
     let [begin, end] = [begin, end].map(|time| time.to_rfc3339_opts(SecondsFormat::Secs, true));
     let account = Account::of(statement);
-    account.write(&mut writer, ["opening", &begin, "", "", "", "", "", "", &statement.amount(statement.opening())])?;
+    account.write(
+        &mut writer,
+        ["opening", &begin, "", "", "", "", "", "", &statement.amount(statement.opening())],
+    )?;
     for Line { booking, balance } in statement.lines() {
         let booked_at = statement.local(booking.booked_at).to_rfc3339_opts(SecondsFormat::AutoSi, true);
         account.write(
@@ -55,7 +58,10 @@ pub(super) fn csv(statement: &Statement) -> Result<Vec<u8>, DocumentError> {
             ],
         )?;
     }
-    account.write(&mut writer, ["closing", &end, "", "", "", "", "", "", &statement.amount(statement.closing())])?;
+    account.write(
+        &mut writer,
+        ["closing", &end, "", "", "", "", "", "", &statement.amount(statement.closing())],
+    )?;
     writer.into_inner().map_err(|error| DocumentError::Writing(error.into_error()))
 }
 

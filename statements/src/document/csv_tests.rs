@@ -17,7 +17,8 @@ fn read(statement: &Statement) -> Vec<Vec<String>> {
 fn a_line_says_all_of_a_booking() {
     let mut credit = booking(7, Credit, 150_000, "Salary, \"March\"");
     credit.reference = Some("K-17".to_owned());
-    let text = csv(&statement("CZK", -50, vec![credit, booking(8, Debit, 1, ""), booking(9, Reversal, 1, "")]));
+    let text =
+        csv(&statement("CZK", -50, vec![credit, booking(8, Debit, 1, ""), booking(9, Reversal, 1, "")]));
     let expected = "account_id,account_reference,month,currency,entry,booked_at,revision,transfer_id,reference,counterparty,description,amount,balance\r\n\
         7123456789012345001,1787,2026-03,CZK,opening,2026-03-01T00:00:00+01:00,,,,,,,-0.50\r\n\
         7123456789012345001,1787,2026-03,CZK,credit,2026-03-01T00:07:00+01:00,7,7200000000000000007,K-17,7111111111111111111,\"Salary, \"\"March\"\"\",1500.00,1499.50\r\n\

@@ -84,16 +84,23 @@ fn an_independent_reader_finds_every_amount_in_its_place() {
     for bookings_max in [0, 3, 60, 60, 200] {
         let statement = any_statement(bookings_max).new_tree(&mut runner).unwrap().current();
         // Words of others might look like amounts.
-        let bookings = statement.lines().iter().map(|line| {
-            Booking { description: Some("Rent".to_owned()), reference: None, ..line.booking.clone() }
+        let bookings = statement.lines().iter().map(|line| Booking {
+            description: Some("Rent".to_owned()),
+            reference: None,
+            ..line.booking.clone()
         });
         let statement = Statement::new(
-            statement.account().clone(), statement.month(), statement.zone(), statement.opening(), bookings.collect(),
+            statement.account().clone(),
+            statement.month(),
+            statement.zone(),
+            statement.opening(),
+            bookings.collect(),
         )
         .unwrap();
         let page = Page::of(&documents.pdf(&statement, &issue(1)).unwrap());
         let text = page.text();
-        contains_in_order(&figures(&text), &amounts(&statement)).unwrap_or_else(|error| panic!("{error}:\n{text}"));
+        contains_in_order(&figures(&text), &amounts(&statement))
+            .unwrap_or_else(|error| panic!("{error}:\n{text}"));
         let count = statement.lines().len();
         assert_eq!(text.matches("Transfer").count() + text.matches("Reversal of").count(), count);
     }
@@ -142,8 +149,17 @@ fn a_long_statement_has_pages_that_say_so_and_its_own_fonts() {
 
 #[test]
 fn words_and_figures_of_any_length_stay_in_their_columns() {
-    let texts = ["W".repeat(140), "Ž".repeat(140), "Ω".repeat(140), "no_spaces_but_underscores_".repeat(5), "ש".repeat(140)];
-    let bookings = texts.iter().zip(1..).map(|(text, revision)| booking(revision, Credit, 900_000_000_000_000_001, text));
+    let texts = [
+        "W".repeat(140),
+        "Ž".repeat(140),
+        "Ω".repeat(140),
+        "no_spaces_but_underscores_".repeat(5),
+        "ש".repeat(140),
+    ];
+    let bookings = texts
+        .iter()
+        .zip(1..)
+        .map(|(text, revision)| booking(revision, Credit, 900_000_000_000_000_001, text));
     let mut bookings: Vec<_> = bookings.collect();
     bookings[0].reference = Some("R".repeat(64));
     let statement = statement("CZK", -i128::from(i64::MAX), bookings);
@@ -180,7 +196,10 @@ fn a_character_without_a_font_is_seen_and_told() {
     let statement = statement("CZK", 0, vec![booking(1, Reversal, 1, "Bücher 書 書\u{7}!")]);
     let pdf = only_built_in.pdf(&statement, &issue(1)).unwrap();
     assert_eq!(pdf.warnings, [Warning::NoGlyph(vec!['書'])]);
-    assert_eq!(pdf.warnings[0].to_string(), "no font has 書 (U+66F8): install one, or name the folder of one");
+    assert_eq!(
+        pdf.warnings[0].to_string(),
+        "no font has 書 (U+66F8): install one, or name the folder of one"
+    );
     assert!(Page::of(&pdf).text().contains("Bücher \u{fffd} \u{fffd} !"));
 }
 

@@ -58,7 +58,9 @@ impl Press {
     pub(super) fn new(bank: &BankProfile, fonts: &FontSources) -> Result<Self, ProfileError> {
         let fonts = Fonts::find(fonts, bank.font_family.as_deref())?;
         let press = Self { workshop: Workshop::new(fonts, bank.logo.as_ref()), documents: AtomicU64::new(0) };
-        press.set(&Sheet::sample(bank, press.fonts())).map_err(|error| ProfileError::Trial(error.to_string()))?;
+        press
+            .set(&Sheet::sample(bank, press.fonts()))
+            .map_err(|error| ProfileError::Trial(error.to_string()))?;
         Ok(press)
     }
 

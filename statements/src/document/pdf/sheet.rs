@@ -162,7 +162,9 @@ fn details(booking: &Booking, texts: &mut Texts<'_>) -> String {
     let mut details = match booking.kind {
         EntryKind::Debit => format!("To\u{a0}{counterparty} · Transfer\u{a0}{transfer_id}"),
         EntryKind::Credit => format!("From\u{a0}{counterparty} · Transfer\u{a0}{transfer_id}"),
-        EntryKind::Reversal => format!("Back from\u{a0}{counterparty} · Reversal of transfer\u{a0}{transfer_id}"),
+        EntryKind::Reversal => {
+            format!("Back from\u{a0}{counterparty} · Reversal of transfer\u{a0}{transfer_id}")
+        }
     };
     if let Some(reference) = &booking.reference {
         details.push_str(" · Ref.\u{a0}");
