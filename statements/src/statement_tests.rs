@@ -53,7 +53,7 @@ fn the_month_is_that_of_the_banks_clock() {
 
 proptest! {
     #[test]
-    fn what_was_there_and_what_came_and_went_is_what_is_left(statement in any_statement(500)) {
+    fn what_was_there_and_what_came_and_went_is_what_is_left(statement in any_statement(120)) {
         prop_assert_eq!(statement.opening() + statement.credits() - statement.debits(), statement.closing());
         let times = statement.lines().iter().map(|line| (line.booking.booked_at, line.booking.revision));
         prop_assert!(times.is_sorted());

@@ -5,7 +5,7 @@
 //!
 //! `BENCH_SECONDS` (60), `BENCH_RATE` (13000 transfers/s offered to the whole system), `BENCH_START_EVENTS` (10000000; 0 skips the part),
 //! `BENCH_MILLION` (1000000 transfers on one account), `BENCH_REBUILD_EVENTS` (4000000) and `BENCH_PARTS` (all of
-//! log,accept,sustain,source,destination,sql,import,notify,rebuild,takeover,million,cold,start) may be set.
+//! log,accept,sustain,source,destination,sql,import,notify,statements,rebuild,takeover,million,cold,start) may be set.
 
 #![allow(
     missing_docs,
@@ -26,6 +26,7 @@ mod notify;
 mod parts;
 mod rebuild;
 mod server;
+mod statements;
 mod takeover;
 mod yardstick;
 
@@ -72,6 +73,9 @@ fn main() {
     println!("# Daybook benchmark\n\n{}\n", machine::describe());
     if plan.includes("log") {
         log::run(&plan);
+    }
+    if plan.includes("statements") {
+        statements::run();
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async {

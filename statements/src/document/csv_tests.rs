@@ -40,7 +40,7 @@ fn a_spreadsheet_sees_no_formula() {
 
 proptest! {
     #[test]
-    fn what_is_read_back_adds_up_to_the_statement(statement in any_statement(500)) {
+    fn what_is_read_back_adds_up_to_the_statement(statement in any_statement(120)) {
         let lines = read(&statement);
         let currency = statement.account().currency;
         let minor = |text: &str| i128::from(Money::parse(text, currency).unwrap().minor);
