@@ -34,7 +34,7 @@ pub(super) fn camt053(
     let writer = Camt { statement, bank, issue };
     let mut xml = Xml::begin()?;
     let document = BytesStart::new("Document").with_attributes([("xmlns", NAMESPACE)]);
-    xml.element_with(document, |xml| {
+    xml.element_with(&document, |xml| {
         xml.element("BkToCstmrStmt", |xml| {
             xml.element("GrpHdr", |xml| {
                 xml.text(&["MsgId"], &writer.id())?;

@@ -23,13 +23,13 @@ impl Xml {
         name: &str,
         inner: impl FnOnce(&mut Self) -> io::Result<()>,
     ) -> io::Result<()> {
-        self.element_with(BytesStart::new(name), inner)
+        self.element_with(&BytesStart::new(name), inner)
     }
 
     /// An element with attributes.
     pub(super) fn element_with(
         &mut self,
-        start: BytesStart<'_>,
+        start: &BytesStart<'_>,
         inner: impl FnOnce(&mut Self) -> io::Result<()>,
     ) -> io::Result<()> {
         self.0.write_event(Event::Start(start.borrow()))?;

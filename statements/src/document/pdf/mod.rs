@@ -81,7 +81,7 @@ impl Press {
         let desk = Desk::new(&self.workshop, sheet.json()?);
         let result = typeset(&desk, sheet);
         // Else what was typeset is remembered for ever. All threads share one cache.
-        if self.documents.fetch_add(1, Ordering::Relaxed) % DOCUMENTS_BETWEEN_EVICTIONS == 0 {
+        if self.documents.fetch_add(1, Ordering::Relaxed).is_multiple_of(DOCUMENTS_BETWEEN_EVICTIONS) {
             comemo::evict(EVICTIONS_SURVIVED);
         }
         result
