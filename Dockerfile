@@ -17,9 +17,9 @@ FROM debian:bookworm-slim
 LABEL org.opencontainers.image.title="daybook" \
       org.opencontainers.image.description="An event-sourced bank ledger: every role in one binary" \
       org.opencontainers.image.licenses="Apache-2.0"
-# Certificates: to know an event store that is served by TLS.
+# Certificates: to know an event store that is served by TLS. Fonts: for names on statements in scripts beyond Latin, Greek and Cyrillic.
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends ca-certificates \
+    && apt-get install --yes --no-install-recommends ca-certificates fonts-dejavu-core fonts-droid-fallback fonts-noto-core \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --system --gid 10001 daybook \
     && useradd --system --uid 10001 --gid daybook --no-create-home --home-dir /var/lib/daybook --shell /usr/sbin/nologin daybook \

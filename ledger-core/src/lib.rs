@@ -13,6 +13,7 @@ pub mod event;
 pub mod id;
 pub mod metadata;
 pub mod money;
+pub mod month;
 pub mod mutation;
 pub mod partition;
 pub mod reference;
@@ -32,6 +33,7 @@ pub use event::{DecodeError, Event};
 pub use id::{AccountId, Snowflakes, TransferId, UserId, WebhookId};
 pub use metadata::Metadata;
 pub use money::{Currency, Money, MoneyError};
+pub use month::{Month, MonthError};
 pub use rejection::Rejection;
 
 /// A place in the global log: opaque, strictly increasing, comparable. The first event's is above zero.

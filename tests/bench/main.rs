@@ -6,7 +6,7 @@
 //! `BENCH_SECONDS` (60), `BENCH_RATE` (13000 transfers/s offered to the whole system), `BENCH_START_EVENTS` (10000000; 0 skips the part),
 //! `BENCH_MILLION` (1000000 transfers on one account), `BENCH_REBUILD_EVENTS` (4000000), `BENCH_PROJECTION_RATE` (5000 transfers/s),
 //! `BENCH_PAGES_ROWS` (10000000 transactions) and `BENCH_PARTS` (all of
-//! log,accept,sustain,source,destination,sql,import,archive,notify,live,rebuild,projection,pages,takeover,million,cold,start) may be set.
+//! log,accept,sustain,source,destination,sql,import,archive,notify,live,statements,rebuild,projection,pages,takeover,million,cold,start) may be set.
 
 #![allow(
     missing_docs,
@@ -32,6 +32,7 @@ mod projection;
 mod reader;
 mod rebuild;
 mod server;
+mod statements;
 mod takeover;
 mod yardstick;
 
@@ -82,6 +83,9 @@ fn main() {
     println!("# Daybook benchmark\n\n{}\n", machine::describe());
     if plan.includes("log") {
         log::run(&plan);
+    }
+    if plan.includes("statements") {
+        statements::run();
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async {

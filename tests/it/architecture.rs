@@ -16,6 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("projector", &["ledger-core", "ledger-streams"]),
     ("query-api", &["ledger-core", "ledger-streams"]),
     ("notifications", &["ledger-core", "ledger-streams", "name-lookup"]),
+    ("statements", &["ledger-core"]),
     (
         "daybook",
         &[
@@ -26,6 +27,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "projector",
             "query-api",
             "notifications",
+            "statements",
         ],
     ),
 ];
@@ -46,6 +48,10 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("parquet", &["archive"]),
     ("arrow-array", &["archive"]),
     ("arrow-schema", &["archive"]),
+    ("typst", &["statements"]),
+    ("typst-kit", &["statements"]),
+    ("typst-layout", &["statements"]),
+    ("typst-pdf", &["statements"]),
 ];
 
 /// What the domain may name: nothing that does I/O, tells the time or draws lots.

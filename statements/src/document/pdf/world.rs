@@ -1,0 +1,97 @@
+//! All that the typesetter can see: the template, the logo, one statement, the fonts. No other file, no clock, no network.
+
+use typst::diag::{FileError, FileResult};
+use typst::foundations::{Bytes, Datetime, Duration};
+use typst::syntax::{FileId, RootedPath, Source, VirtualPath, VirtualRoot};
+use typst::text::{Font, FontBook};
+use typst::utils::LazyHash;
+use typst::{Library, LibraryExt as _, World};
+
+use super::Fonts;
+use crate::Logo;
+
+const TEMPLATE: &str = include_str!("statement.typ");
+
+/// What all statements have in common.
+pub(super) struct Workshop {
+    library: LazyHash<Library>,
+    fonts: Fonts,
+    template: Source,
+    logo: (FileId, Option<Bytes>),
+    statement: FileId,
+}
+
+impl std::fmt::Debug for Workshop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Workshop").field("fonts", &self.fonts).finish_non_exhaustive()
+    }
+}
+
+impl Workshop {
+    pub(super) fn new(fonts: Fonts, logo: Option<&Logo>) -> Self {
+        Self {
+            library: LazyHash::new(Library::default()),
+            fonts,
+            template: Source::new(file("statement.typ"), TEMPLATE.to_owned()),
+            logo: (file("logo"), logo.map(|logo| Bytes::new(logo.0.clone()))),
+            statement: file("statement.json"),
+        }
+    }
+
+    pub(super) const fn fonts(&self) -> &Fonts {
+        &self.fonts
+    }
+}
+
+#[expect(clippy::expect_used, reason = "the names are constants")]
+fn file(name: &str) -> FileId {
+    let path = VirtualPath::new(name).expect("a plain name is a path");
+    RootedPath::new(VirtualRoot::Project, path).intern()
+}
+
+/// One statement on its way.
+pub(super) struct Desk<'a> {
+    workshop: &'a Workshop,
+    statement: Bytes,
+}
+
+impl<'a> Desk<'a> {
+    pub(super) fn new(workshop: &'a Workshop, statement: Vec<u8>) -> Self {
+        Self { workshop, statement: Bytes::new(statement) }
+    }
+}
+
+impl World for Desk<'_> {
+    fn library(&self) -> &LazyHash<Library> {
+        &self.workshop.library
+    }
+
+    fn book(&self) -> &LazyHash<FontBook> {
+        self.workshop.fonts.book()
+    }
+
+    fn main(&self) -> FileId {
+        self.workshop.template.id()
+    }
+
+    fn source(&self, id: FileId) -> FileResult<Source> {
+        if id == self.main() { Ok(self.workshop.template.clone()) } else { Err(FileError::AccessDenied) }
+    }
+
+    fn file(&self, id: FileId) -> FileResult<Bytes> {
+        let (logo_id, logo) = &self.workshop.logo;
+        match logo {
+            _ if id == self.workshop.statement => Ok(self.statement.clone()),
+            Some(logo) if id == *logo_id => Ok(logo.clone()),
+            Some(_) | None => Err(FileError::AccessDenied),
+        }
+    }
+
+    fn font(&self, index: usize) -> Option<Font> {
+        self.workshop.fonts.font(index)
+    }
+
+    fn today(&self, _: Option<Duration>) -> Option<Datetime> {
+        None
+    }
+}

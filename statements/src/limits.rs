@@ -1,0 +1,21 @@
+//! Every bound, with its reason.
+
+/// ISO 20022's `Max34Text`, `Max35Text`, `Max70Text`, `Max140Text` and `Max500Text`, in characters.
+pub(crate) const MAX_34_TEXT: usize = 34;
+pub(crate) const MAX_35_TEXT: usize = 35;
+pub(crate) const MAX_70_TEXT: usize = 70;
+pub(crate) const MAX_140_TEXT: usize = 140;
+pub(crate) const MAX_500_TEXT: usize = 500;
+/// How many lines an address may have in ISO 20022.
+pub(crate) const ADDRESS_LINES_MAX: usize = 7;
+/// An amount in ISO 20022 has at most this many digits. 64 bits of minor units have up to 19.
+pub(crate) const AMOUNT_DIGITS_MAX: u32 = 18;
+
+/// The greatest logo: a page has no use for more, and every PDF carries it.
+pub(crate) const LOGO_BYTES_MAX: u64 = 1 << 20;
+
+/// After how many documents the typesetter's cache is cleared of what none of the last ones used. More costs memory, about
+/// 7 MB for each statement of 50 bookings, and no less time.
+pub(crate) const DOCUMENTS_BETWEEN_EVICTIONS: u64 = 2;
+/// How many evictions what was not used survives: what all documents share is used by each.
+pub(crate) const EVICTIONS_SURVIVED: usize = 1;
