@@ -4,7 +4,7 @@ use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{deadletter, health, import, rebuild, serve, status, token, transfers, up};
+use crate::commands::{archive, deadletter, health, import, rebuild, serve, status, token, transfers, up};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -42,6 +42,8 @@ pub enum Command {
     Deadletter(deadletter::DeadletterArgs),
     /// Make projections anew beside the live ones, compare, and exchange them
     Rebuild(rebuild::RebuildArgs),
+    /// Take old months out of Postgres into Parquet files, which answer as before; and back
+    Archive(archive::ArchiveArgs),
     /// List transfers that have not ended for longer than they should
     Transfers(transfers::TransfersArgs),
 }

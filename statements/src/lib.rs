@@ -3,7 +3,10 @@
 //! [`Statement`] is what one says: one month of one account, checked to add up. [`Documents`] makes files of it: a PDF for people,
 //! a CSV for spreadsheets, ISO 20022 camt.053 for machines. Both are pure: what is in a file follows from the statement, the bank's
 //! profile, the fonts and the issue alone.
+//!
+//! [`archiving`] takes old months out of the read models into the [`archive`], and back.
 
+pub mod archiving;
 pub mod document;
 mod limits;
 pub mod statement;

@@ -19,3 +19,15 @@ pub(crate) const LOGO_BYTES_MAX: u64 = 1 << 20;
 pub(crate) const DOCUMENTS_BETWEEN_EVICTIONS: u64 = 2;
 /// How many evictions what was not used survives: what all documents share is used by each.
 pub(crate) const EVICTIONS_SURVIVED: usize = 1;
+
+/// Rows that are read from Postgres at a time on their way into the archive, and written on their way back.
+pub(crate) const ARCHIVE_BATCH_ROWS: usize = 8 * 1024;
+/// Batches that wait to be encoded while others are read.
+pub(crate) const ARCHIVE_BATCHES_MAX: usize = 2;
+/// How long after a month was noted its rows stay in Postgres. Whoever reads looks for new months once a second, waits 3 seconds for a connection
+/// at most, and its statement then sees what was there at its beginning.
+pub const READERS_KNOW: std::time::Duration = std::time::Duration::from_secs(10);
+/// How long the drop of a partition waits for its turn, while others wait behind it; and how often, with a pause in which all pass.
+pub(crate) const DROP_LOCK_TIMEOUT: &str = "200ms";
+pub(crate) const DROP_ATTEMPTS_MAX: usize = 100;
+pub(crate) const DROP_PAUSE: std::time::Duration = std::time::Duration::from_millis(300);

@@ -14,9 +14,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("ledger-streams", &["ledger-core", "eventstore-node"]),
     ("command-api", &["ledger-core", "ledger-streams", "name-lookup"]),
     ("projector", &["ledger-core", "ledger-streams"]),
-    ("query-api", &["ledger-core", "ledger-streams"]),
+    ("query-api", &["ledger-core", "ledger-streams", "file-store", "archive"]),
     ("notifications", &["ledger-core", "ledger-streams", "name-lookup"]),
-    ("statements", &["ledger-core"]),
+    ("statements", &["ledger-core", "file-store", "archive"]),
     (
         "daybook",
         &[
@@ -27,6 +27,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "projector",
             "query-api",
             "notifications",
+            "file-store",
+            "archive",
             "statements",
         ],
     ),
@@ -34,7 +36,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 
 /// Libraries that only some crates may name.
 const RESERVED: &[(&str, &[&str])] = &[
-    ("sqlx", &["projector", "query-api", "notifications", "daybook"]),
+    ("sqlx", &["projector", "query-api", "notifications", "statements", "daybook"]),
     ("hickory-resolver", &["name-lookup"]),
     ("redis", &["query-api"]),
     ("fjall", &["eventstore-node"]),

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub mod archive;
 pub mod deadletter;
 pub mod health;
 pub mod import;
@@ -31,6 +32,7 @@ pub async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Import(args) => import::run(args).await,
         Command::Deadletter(args) => deadletter::run(args).await,
         Command::Rebuild(args) => rebuild::run(args).await,
+        Command::Archive(args) => Box::pin(archive::run(args)).await,
         Command::Status(args) => status::run(args).await,
         Command::Transfers(args) => transfers::run(args).await,
     }

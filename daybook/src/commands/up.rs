@@ -15,7 +15,7 @@ use crate::process::flags::{
     EsdbFlags, HostFlags, NotificationFlags, QueryFlags, TimeZoneFlags, WebhookSecretFlags,
     WebhookTargetFlags, WorkerFlags,
 };
-use crate::process::{Database, EventStorePlan, Host, Plan, RoleName, Webhooks};
+use crate::process::{Database, EventStorePlan, FilesArgs, Host, Plan, RoleName, Webhooks};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -69,6 +69,8 @@ pub struct UpArgs {
     #[command(flatten)]
     worker: WorkerFlags,
     #[command(flatten)]
+    files: FilesArgs,
+    #[command(flatten)]
     query: QueryFlags,
     #[command(flatten)]
     webhook_targets: WebhookTargetFlags,
@@ -103,6 +105,7 @@ pub async fn run(args: UpArgs) -> Result<ExitCode, Failure> {
         time_zone: args.time_zone.time_zone,
         no_introspection: args.query.no_introspection,
         redis: args.query.redis()?,
+        files: args.roles.contains(&RoleName::Query).then(|| args.files.open(&data_dir)).transpose()?,
         worker: args.worker.worker,
         webhooks: Webhooks {
             allow_private: args.webhook_targets.webhooks_allow_private,

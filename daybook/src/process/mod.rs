@@ -2,6 +2,7 @@
 
 mod database;
 mod event_store;
+mod files;
 pub(crate) mod flags;
 mod reachable;
 mod roles;
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use chrono_tz::Tz;
 use clap::ValueEnum;
+use file_store::FileStore;
 use futures::future::join_all;
 use ledger_streams::{EventStore, KeyStore};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -29,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::database::{Database, urls as database_urls};
 pub(crate) use self::event_store::EventStorePlan;
 use self::event_store::OpenEventStore;
+pub(crate) use self::files::FilesArgs;
 use self::flags::HostFlags;
 pub(crate) use self::reachable::{EsdbAddress, Reachable, reachable_here};
 use self::roles::Roles;
@@ -89,6 +92,8 @@ pub(crate) struct Plan {
     pub(crate) no_introspection: bool,
     /// Keeps newest entries for several query processes.
     pub(crate) redis: Option<RedisServer>,
+    /// Where statements and archived months are, for queries.
+    pub(crate) files: Option<FileStore>,
     pub(crate) worker: Option<u16>,
     pub(crate) webhooks: Webhooks,
 }
@@ -157,6 +162,7 @@ impl Host {
             time_zone: plan.time_zone,
             no_introspection: plan.no_introspection,
             redis: plan.redis,
+            files: plan.files,
             stop: self.stop.clone(),
             worker: plan.worker,
             webhooks: plan.webhooks,

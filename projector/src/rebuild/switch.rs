@@ -60,6 +60,9 @@ async fn attempt(
         list(LIVE)
     );
     transaction.execute(AssertSqlSafe(lock)).await?;
+    if tables.contains(&"transactions") {
+        leave_archived_months(&mut transaction, from).await?;
+    }
     let begin = format!(
         "create schema {BETWEEN};
          create schema if not exists {PREVIOUS};
@@ -93,6 +96,17 @@ async fn attempt(
         transaction.execute(AssertSqlSafe(format!("drop schema {REBUILD} cascade"))).await?;
     }
     Ok(transaction.commit().await?)
+}
+
+/// Months that have left the live table for the archive do not come back with another one.
+async fn leave_archived_months(db: &mut PgConnection, place: &str) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "select public.drop_archived_month($1, month) from public.archived_months where dropped_at is not null",
+    )
+    .bind(place)
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 /// Moves a table, and what it is divided into.

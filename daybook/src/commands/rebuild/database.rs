@@ -14,7 +14,7 @@ use crate::process::database_urls as urls;
 
 /// Where it is.
 #[derive(Debug, Args)]
-pub(super) struct DatabasePlace {
+pub(in crate::commands) struct DatabasePlace {
     /// The Postgres database of the read models [default: the private one of the daybook that runs in the data directory]. Given
     /// several times, or with commas between, each is asked for what it has
     #[arg(long, value_name = "URL", env = "DAYBOOK_DATABASE_URL", hide_env_values = true)]
@@ -23,7 +23,7 @@ pub(super) struct DatabasePlace {
     #[arg(long, value_name = "DIR", env = "DAYBOOK_POSTGRES_BIN", conflicts_with = "database_url")]
     postgres_bin: Option<PathBuf>,
     #[command(flatten)]
-    data_dir: DataDir,
+    pub(in crate::commands) data_dir: DataDir,
 }
 
 impl DatabasePlace {
@@ -31,7 +31,7 @@ impl DatabasePlace {
     ///
     /// # Errors
     /// When nobody answers, or when one has no read models.
-    pub(super) async fn connect(&self) -> Result<Vec<Place>, Failure> {
+    pub(in crate::commands) async fn connect(&self) -> Result<Vec<Place>, Failure> {
         let urls = if self.database_url.is_empty() {
             let data_dir = data_dir::existing(&self.data_dir.data_dir)?;
             vec![PrivatePostgres::plan(&data_dir, self.postgres_bin.as_deref())?.url()]
@@ -48,10 +48,10 @@ impl DatabasePlace {
 }
 
 /// One of them.
-pub(super) struct Place {
+pub(in crate::commands) struct Place {
     /// What it says of itself.
-    pub(super) placement: Placement,
-    pub(super) db: PgConnection,
+    pub(in crate::commands) placement: Placement,
+    pub(in crate::commands) db: PgConnection,
 }
 
 impl Place {
@@ -59,7 +59,7 @@ impl Place {
         let options = url
             .parse::<PgConnectOptions>()
             .map_err(|error| format!("--database-url: {error}"))?
-            .application_name("daybook-rebuild-command")
+            .application_name("daybook-command")
             .disable_statement_logging();
         let mut db = PgConnection::connect_with(&options).await.map_err(|error| {
             format!("cannot connect to the read models' Postgres: {error}\nIs daybook running? Give its --data-dir or --database-url.")

@@ -1,0 +1,62 @@
+//! `daybook archive restore`
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use archive::Month;
+use clap::Args;
+use serde::Serialize;
+
+use super::{Places, bar, shows};
+use crate::commands::Failure;
+
+/// Which month.
+#[derive(Debug, Args)]
+pub(super) struct RestoreArgs {
+    /// The month
+    #[arg(value_name = "YYYY-MM")]
+    month: Month,
+    /// Leave the files where they are; the next run of the archive proves them, and uses them again if nothing came since
+    #[arg(long, env = "DAYBOOK_ARCHIVE_KEEP_FILES")]
+    keep_files: bool,
+    #[command(flatten)]
+    places: Places,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    month: Month,
+    /// In the archive.
+    rows: u64,
+    /// Written to Postgres.
+    written: u64,
+    digest: String,
+    files_kept: bool,
+}
+
+pub(super) async fn run(args: RestoreArgs) -> Result<ExitCode, Failure> {
+    let mut archiver = args.places.open().await?;
+    let bar = bar("restoring");
+    let restored = archiver.restore(args.month, args.keep_files, &shows(&bar)).await;
+    bar.finish_and_clear();
+    let restored = restored?.map_err(|refusal| format!("{}: {refusal}", args.month))?;
+    let summary = Summary {
+        month: args.month,
+        rows: restored.manifest.rows,
+        written: restored.written,
+        digest: restored.manifest.digest.to_string(),
+        files_kept: args.keep_files,
+    };
+    let mut out = std::io::stdout();
+    if args.places.json {
+        serde_json::to_writer_pretty(&out, &summary)?;
+        writeln!(out)?;
+    } else {
+        writeln!(
+            out,
+            "{} is in Postgres again: {} rows, as they were archived.",
+            summary.month, summary.rows
+        )?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,139 @@
+//! A month back into Postgres.
+
+use std::sync::Arc;
+
+use archive::{Manifest, Month, Row};
+use ledger_core::partition::{Placement, partition_of};
+use sqlx::postgres::PgBindIterExt;
+use sqlx::{Connection, Postgres, Transaction};
+
+use super::source::Snapshot;
+use super::write::digest;
+use super::{Archiver, ArchivingError, Progress, Refusal};
+
+/// A month that is in Postgres again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// What was in the archive.
+    pub manifest: Arc<Manifest>,
+    /// Rows that were written; those that had not left Postgres were not.
+    pub written: u64,
+}
+
+const INSERT: &str = "
+    insert into transactions (account_id, month, revision, transfer_id, kind, amount, balance_after, currency, counterparty, description,
+                              reference, booked_at, recorded_at)
+    select account_id, $1, revision, transfer_id, kind, amount, balance_after, currency, counterparty, description, reference, booked_at,
+           recorded_at
+    from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::text[], $9::bigint[], $10::text[],
+                $11::text[], $12::timestamptz[], $13::timestamptz[])
+         as entry (account_id, revision, transfer_id, kind, amount, balance_after, currency, counterparty, description, reference, booked_at,
+                   recorded_at)";
+
+impl Archiver {
+    /// Writes an archived month's rows to Postgres, reads them back from there, compares, and forgets that the month was archived. Its files are
+    /// removed then, unless they are to be kept.
+    ///
+    /// # Errors
+    /// When the archive and Postgres differ, or one of them does not do it.
+    pub async fn restore(
+        &mut self,
+        month: Month,
+        keep_files: bool,
+        progress: Progress<'_>,
+    ) -> Result<Result<Restored, Refusal>, ArchivingError> {
+        let mut noted = Vec::with_capacity(self.databases.len());
+        for database in &mut self.databases {
+            noted.push(database.noted(month).await?);
+        }
+        let Some(first) = noted.iter().flatten().next().cloned() else {
+            return Ok(Err(Refusal::NotArchived));
+        };
+        let manifest = self.archive.verify(month).await?;
+        let differs = |reason: &str| ArchivingError::Differs { month, reason: reason.to_owned() };
+        if manifest.digest.to_string() != first.digest {
+            return Err(differs("it is another one than was noted"));
+        }
+        let mut parts = Vec::with_capacity(noted.len());
+        let mut empty = Vec::with_capacity(noted.len());
+        for (database, noted) in self.databases.iter_mut().zip(&noted) {
+            let mut db = database.db.begin().await?;
+            sqlx::query("select transactions_month($1)").bind(month.first_day()).execute(&mut *db).await?;
+            let there: i64 = sqlx::query_scalar(
+                "select count(*) from transactions where month = $1 and recorded_at <= $2",
+            )
+            .bind(month.first_day())
+            .bind(first.recorded_until)
+            .fetch_one(&mut *db)
+            .await?;
+            // A database that does not know of the archive has its rows.
+            let is_empty = there == 0 && noted.as_ref().is_some_and(|noted| noted.rows > 0);
+            if is_empty {
+                empty.push(database.placement);
+            }
+            parts.push((database.placement, db));
+        }
+        let mut rows = self.archive.rows(&manifest);
+        let (mut written, mut read) = (0_u64, 0_u64);
+        while let Some(batch) = rows.next().await? {
+            read = read.saturating_add(batch.len() as u64);
+            for (placement, db) in parts.iter_mut().filter(|(placement, _)| empty.contains(placement)) {
+                written = written.saturating_add(insert(db, *placement, month, &batch).await?);
+            }
+            progress(read, manifest.rows);
+        }
+        let mut snapshot = Snapshot::of(parts);
+        let ignore = |_, _| {};
+        match digest(&mut snapshot, month, Some(first.recorded_until), manifest.rows, &ignore).await? {
+            Ok((rows, digest)) if rows == manifest.rows && digest == manifest.digest => {}
+            Ok((rows, _)) => {
+                return Err(differs(&format!(
+                    "{rows} rows after restoring, {} in the archive, or other ones",
+                    manifest.rows
+                )));
+            }
+            Err(refusal) => return Ok(Err(refusal)),
+        }
+        for (_, mut db) in snapshot.into_parts() {
+            sqlx::query("select forget_archived_month($1)").bind(month.first_day()).execute(&mut *db).await?;
+            db.commit().await?;
+        }
+        for database in &mut self.databases {
+            sqlx::query("analyze transactions").execute(&mut database.db).await?;
+        }
+        if !keep_files {
+            self.archive.remove(month).await?;
+        }
+        Ok(Ok(Restored { manifest, written }))
+    }
+}
+
+/// Writes those of the rows that live in a database.
+async fn insert(
+    db: &mut Transaction<'_, Postgres>,
+    placement: Placement,
+    month: Month,
+    rows: &[Row],
+) -> Result<u64, sqlx::Error> {
+    let here: Vec<&Row> = rows.iter().filter(|row| placement.holds(partition_of(row.account_id))).collect();
+    if here.is_empty() {
+        return Ok(0);
+    }
+    let done = sqlx::query(INSERT)
+        .bind(month.first_day())
+        .bind(here.iter().map(|row| row.account_id).bind_iter())
+        .bind(here.iter().map(|row| row.revision).bind_iter())
+        .bind(here.iter().map(|row| row.transfer_id).bind_iter())
+        .bind(here.iter().map(|row| row.kind.as_str()).bind_iter())
+        .bind(here.iter().map(|row| row.amount).bind_iter())
+        .bind(here.iter().map(|row| row.balance_after).bind_iter())
+        .bind(here.iter().map(|row| row.currency.code()).bind_iter())
+        .bind(here.iter().map(|row| row.counterparty).bind_iter())
+        .bind(here.iter().map(|row| row.description.as_deref()).bind_iter())
+        .bind(here.iter().map(|row| row.reference.as_deref()).bind_iter())
+        .bind(here.iter().map(|row| row.booked_at).bind_iter())
+        .bind(here.iter().map(|row| row.recorded_at).bind_iter())
+        .execute(&mut **db)
+        .await?;
+    Ok(done.rows_affected())
+}
