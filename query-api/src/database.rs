@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use archive::Archive;
 use chrono::{DateTime, Utc};
 use futures::future::try_join_all;
 use ledger_core::partition::{Placement, partition_of};
@@ -13,6 +14,7 @@ use parking_lot::Mutex;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool};
 
+use crate::archived::ArchivedMonths;
 use crate::newest::{Newest, RedisServer};
 use crate::read_models::{ReadError, ReadModels};
 
@@ -80,6 +82,16 @@ impl ReadDatabases {
             database
         };
         Self(self.0.iter().map(keeping).collect())
+    }
+
+    /// The same, with archived months read from there.
+    pub(crate) fn with_archive(self, archive: Option<&Archive>) -> Self {
+        let with = |database: &ReadDatabase| {
+            let mut database = database.clone();
+            database.models.archived = ArchivedMonths::new(archive.cloned());
+            database
+        };
+        Self(self.0.iter().map(with).collect())
     }
 
     /// True when each process keeps newest entries for itself.
@@ -198,7 +210,8 @@ impl ReadDatabase {
         let options = options.test_before_acquire(false).before_acquire(|connection, state| {
             Box::pin(async move { Ok(state.idle_for < TRUSTED_FOR || connection.ping().await.is_ok()) })
         });
-        let models = ReadModels { pool: options.connect_lazy_with(server), newest: Newest::Here };
+        let pool = options.connect_lazy_with(server);
+        let models = ReadModels { pool, newest: Newest::Here, archived: ArchivedMonths::default() };
         Self { models, placement, is_checked: Arc::default(), known }
     }
 

@@ -1,11 +1,12 @@
 //! The read side: Postgres read models to GraphQL and REST.
 //!
 //! Reading order: `routes` is the table of what can be asked; `read_models` is the SQL behind it; `graphql` the types; `connection`
-//! how lists are paged; `freshness` how a client reads its own writes; `live` how it hears of changes; `newest` what is not read again; `limits` every bound;
+//! how lists are paged; `freshness` how a client reads its own writes; `live` how it hears of changes; `newest` what is not read again; `archived` what is read from files; `limits` every bound;
 //! `problem` everything that is answered instead of data.
 //!
 //! Callers are authenticated by the process that hosts the router: it puts a [`ledger_core::Actor`] into the request's extensions.
 
+mod archived;
 mod caller;
 mod connection;
 mod database;
@@ -20,6 +21,7 @@ mod problem;
 mod read_models;
 mod routes;
 
+use archive::Archive;
 use ledger_streams::{EventStore, KeyStore};
 
 pub use database::{ReadDatabases, is_filled};
@@ -48,7 +50,9 @@ impl QueryApi {
     /// log. Nothing runs until somebody asks.
     #[must_use]
     pub fn new(databases: ReadDatabases, store: EventStore, keys: KeyStore, options: QueryOptions) -> Self {
-        let databases = databases.keeping_newest(options.redis.as_ref(), &store);
+        let archive = options.files.clone().map(Archive::new);
+        let databases =
+            databases.with_archive(archive.as_ref()).keeping_newest(options.redis.as_ref(), &store);
         let freshness = Freshness::new(databases.clone());
         Self {
             live: Live::new(store, databases.clone(), freshness.clone(), options.closing.clone()),

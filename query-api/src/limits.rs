@@ -103,3 +103,7 @@ pub(crate) const FRESHNESS_RETRY: Duration = Duration::from_millis(200);
 pub(crate) const HELD_UP_WAIT: Duration = Duration::from_millis(500);
 /// How often a read at a position is made, while Postgres seems to have crashed each time.
 pub(crate) const READ_TRIES_MAX: usize = 8;
+
+/// How old the list of archived months may be when a read begins. A month's rows stay in Postgres for ten seconds after it was noted, so that
+/// everybody knows of it by then.
+pub(crate) const ARCHIVED_MONTHS_AGE_MAX: Duration = Duration::from_secs(1);

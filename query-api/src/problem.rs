@@ -71,6 +71,8 @@ pub(crate) enum Problem {
     TooManySubscriptions,
     #[error("The read models' database does not answer at the moment. Try again in a moment.")]
     DatabaseUnavailable,
+    #[error("The archive of old months does not answer at the moment. Try again in a moment.")]
+    ArchiveUnavailable,
     #[error("The event store does not answer at the moment. Try again in a moment.")]
     EventStoreUnavailable,
     #[error("Something is broken on our side; it is logged.")]
@@ -106,6 +108,7 @@ impl Problem {
             Self::Live(LiveError::TooFar) => (StatusCode::BAD_REQUEST, "resume_too_far"),
             Self::TooManySubscriptions => (StatusCode::TOO_MANY_REQUESTS, "too_many_subscriptions"),
             Self::DatabaseUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable"),
+            Self::ArchiveUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "archive_unavailable"),
             Self::EventStoreUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "event_store_unavailable"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
@@ -130,6 +133,9 @@ impl From<ReadError> for Problem {
         } else if error.is_outage() {
             tracing::warn!(%error, "a read model could not be read now");
             Self::DatabaseUnavailable
+        } else if error.is_archive_outage() {
+            tracing::warn!(%error, "an archived month could not be read now");
+            Self::ArchiveUnavailable
         } else {
             tracing::error!(%error, "a read model could not be read");
             Self::Internal

@@ -31,3 +31,5 @@ pub const READERS_KNOW: std::time::Duration = std::time::Duration::from_secs(10)
 pub(crate) const DROP_LOCK_TIMEOUT: &str = "200ms";
 pub(crate) const DROP_ATTEMPTS_MAX: usize = 100;
 pub(crate) const DROP_PAUSE: std::time::Duration = std::time::Duration::from_millis(300);
+/// How long to wait for another process that archives.
+pub(crate) const ARCHIVE_LOCK_WAIT: std::time::Duration = std::time::Duration::from_secs(5);

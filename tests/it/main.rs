@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on stops")]
 
 mod architecture;
+mod archive;
 mod checker;
 mod conformance;
 mod contracts;

@@ -44,6 +44,7 @@ impl Failure {
             | Problem::Live(_)
             | Problem::TooManySubscriptions
             | Problem::DatabaseUnavailable
+            | Problem::ArchiveUnavailable
             | Problem::EventStoreUnavailable
             | Problem::Internal => self.0.code(),
         }

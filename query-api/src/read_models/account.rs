@@ -10,7 +10,8 @@ use serde::Serialize;
 use sqlx::FromRow;
 use utoipa::ToSchema;
 
-use super::{CurrencyColumn, Key, Place, ReadError, ReadModels, SumColumn};
+use super::{CurrencyColumn, Found, Key, Place, ReadError, ReadModels, SumColumn};
+use crate::archived::{Archived, Known};
 use crate::connection::{IdCursor, Page, PageRequest};
 use crate::database::ReadDatabases;
 use crate::month::Month;
@@ -215,13 +216,35 @@ const BOOKED_AT: &str = "
     )::text as balance
     from unnest($1::bigint[], $2::timestamptz[], $3::date[], $4::date[]) as key(account_id, time, first, last)";
 
+/// The same without entries that are in the archive, which may not have left yet.
+const BOOKED_AT_UNARCHIVED: &str = "
+    select key.account_id, key.time, (
+        (select coalesce(sum(credits - debits), 0) from monthly_totals totals
+         where totals.account_id = key.account_id and totals.month < key.first)
+      + (select coalesce(sum(case entry.kind when 'debit' then -entry.amount else entry.amount end), 0) from transactions entry
+         where entry.account_id = key.account_id and entry.month between key.first and key.last and entry.booked_at <= key.time
+           and not exists (select from unnest($5::date[], $6::timestamptz[]) as archived(month, recorded_until)
+                           where archived.month = entry.month and entry.recorded_at <= archived.recorded_until))
+    )::text as balance
+    from unnest($1::bigint[], $2::timestamptz[], $3::date[], $4::date[]) as key(account_id, time, first, last)";
+
 /// The log's time never decreases: the newest entry until then names the balance.
 const RECORDED_AT: &str = "
-    select key.account_id, key.time, coalesce((
-        select entry.balance_after from transactions entry
+    select key.account_id, key.time, newest.recorded_at, newest.revision, newest.balance_after
+    from unnest($1::bigint[], $2::timestamptz[]) as key(account_id, time)
+    cross join lateral (
+        select entry.recorded_at, entry.revision, entry.balance_after from transactions entry
         where entry.account_id = key.account_id and entry.recorded_at <= key.time
-        order by entry.recorded_at desc, entry.revision desc limit 1), 0)::text as balance
-    from unnest($1::bigint[], $2::timestamptz[]) as key(account_id, time)";
+        order by entry.recorded_at desc, entry.revision desc limit 1) newest";
+
+#[derive(FromRow)]
+struct NewestRow {
+    account_id: i64,
+    time: DateTime<Utc>,
+    recorded_at: DateTime<Utc>,
+    revision: i64,
+    balance_after: i64,
+}
 
 pub(super) const STATEMENTS: super::Statements = &[
     ("account by id", BY_ID),
@@ -230,6 +253,7 @@ pub(super) const STATEMENTS: super::Statements = &[
     ("accounts of a user", OF_USER),
     ("accounts", OF_ALL),
     ("balance by booked time", BOOKED_AT),
+    ("balance by booked time, unarchived", BOOKED_AT_UNARCHIVED),
     ("balance by recorded time", RECORDED_AT),
 ];
 
@@ -244,29 +268,91 @@ impl Loader<BalanceAt> for ReadModels {
     type Error = ReadError;
 
     async fn load(&self, keys: &[BalanceAt]) -> Result<HashMap<BalanceAt, SumColumn>, ReadError> {
-        let mut balances = HashMap::with_capacity(keys.len());
-        for by in [TimeBasis::Booked, TimeBasis::Recorded] {
-            let keys = keys.iter().filter(|key| key.by == by);
-            let (ids, times): (Vec<i64>, Vec<DateTime<Utc>>) =
-                keys.map(|key| (key.account_id, key.time)).unzip();
-            if ids.is_empty() {
-                continue;
-            }
-            let query = match by {
-                TimeBasis::Booked => {
-                    let months = times.iter().map(|time| Month::around(*time));
-                    let (first, last): (Vec<NaiveDate>, Vec<NaiveDate>) =
-                        months.map(|(first, last)| (first.first_day(), last.first_day())).unzip();
-                    sqlx::query_as(BOOKED_AT).bind(ids).bind(times).bind(first).bind(last)
-                }
-                TimeBasis::Recorded => sqlx::query_as(RECORDED_AT).bind(ids).bind(times),
-            };
-            let rows: Vec<BalanceAtRow> = query.fetch_all(&self.pool).await?;
-            balances.extend(
-                rows.into_iter()
-                    .map(|row| (BalanceAt { account_id: row.account_id, time: row.time, by }, row.balance)),
-            );
-        }
+        let by = |by: TimeBasis| keys.iter().filter(move |key| key.by == by).copied().collect::<Vec<_>>();
+        let mut balances = self.balances_by_booked_time(&by(TimeBasis::Booked)).await?;
+        balances.extend(self.balances_by_recorded_time(&by(TimeBasis::Recorded)).await?);
         Ok(balances)
+    }
+}
+
+impl ReadModels {
+    async fn balances_by_booked_time(&self, keys: &[BalanceAt]) -> Result<Found<BalanceAt>, ReadError> {
+        let months = keys.iter().flat_map(|key| <[Month; 2]>::from(Month::around(key.time)));
+        let months = months.map(Month::first_day);
+        let (Some(first), Some(last)) = (months.clone().min(), months.max()) else {
+            return Ok(HashMap::new());
+        };
+        self.with_archived(first, last, |archived| async move {
+            let mut balances = self.booked(BOOKED_AT, keys, &[]).await?;
+            for key in keys.iter().filter(|_| !archived.is_empty()) {
+                let (first, last) = Month::around(key.time);
+                let months = first.first_day()..=last.first_day();
+                let of_key = archived.iter().filter(|archived| months.contains(&archived.month));
+                let of_key: Vec<Archived> = of_key.copied().collect();
+                if of_key.is_empty() {
+                    continue;
+                }
+                balances.extend(self.booked(BOOKED_AT_UNARCHIVED, &[*key], &of_key).await?);
+                let moved = self.archived_moves(key.account_id, &of_key, key.time).await?;
+                balances.entry(*key).and_modify(|balance| *balance = balance.plus(moved.into()));
+            }
+            Ok(balances)
+        })
+        .await
+    }
+
+    async fn booked(
+        &self,
+        statement: &'static str,
+        keys: &[BalanceAt],
+        archived: &[Archived],
+    ) -> Result<Found<BalanceAt>, ReadError> {
+        let (ids, times): (Vec<i64>, Vec<DateTime<Utc>>) =
+            keys.iter().map(|key| (key.account_id, key.time)).unzip();
+        let months = times.iter().map(|time| Month::around(*time));
+        let (first, last): (Vec<NaiveDate>, Vec<NaiveDate>) =
+            months.map(|(first, last)| (first.first_day(), last.first_day())).unzip();
+        let mut query = sqlx::query_as(statement).bind(ids).bind(times).bind(first).bind(last);
+        if !archived.is_empty() {
+            let (months, until): (Vec<NaiveDate>, Vec<DateTime<Utc>>) =
+                archived.iter().map(|archived| (archived.month, archived.recorded_until)).unzip();
+            query = query.bind(months).bind(until);
+        }
+        let rows: Vec<BalanceAtRow> = query.fetch_all(&self.pool).await?;
+        let key = |row: &BalanceAtRow| BalanceAt {
+            account_id: row.account_id,
+            time: row.time,
+            by: TimeBasis::Booked,
+        };
+        Ok(rows.into_iter().map(|row| (key(&row), row.balance)).collect())
+    }
+
+    async fn balances_by_recorded_time(&self, keys: &[BalanceAt]) -> Result<Found<BalanceAt>, ReadError> {
+        if keys.is_empty() {
+            return Ok(HashMap::new());
+        }
+        // Whatever month it is of, it may have been recorded at any time.
+        self.with_archived(NaiveDate::MIN, NaiveDate::MAX, |archived| async move {
+            let (ids, times): (Vec<i64>, Vec<DateTime<Utc>>) =
+                keys.iter().map(|key| (key.account_id, key.time)).unzip();
+            let rows: Vec<NewestRow> =
+                sqlx::query_as(RECORDED_AT).bind(ids).bind(times).fetch_all(&self.pool).await?;
+            let here: HashMap<_, _> = rows
+                .into_iter()
+                .map(|row| {
+                    let place = (row.recorded_at, row.revision);
+                    ((row.account_id, row.time), Known { place, balance_after: row.balance_after })
+                })
+                .collect();
+            let mut balances = HashMap::with_capacity(keys.len());
+            for key in keys {
+                let known = here.get(&(key.account_id, key.time)).copied();
+                let newest = self.archived_newest(key.account_id, &archived, key.time, known).await?;
+                let balance = newest.map_or(0, |known| i128::from(known.balance_after));
+                balances.insert(*key, balance.into());
+            }
+            Ok(balances)
+        })
+        .await
     }
 }

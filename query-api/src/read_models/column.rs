@@ -53,6 +53,12 @@ impl From<SumColumn> for i128 {
     }
 }
 
+impl From<i128> for SumColumn {
+    fn from(sum: i128) -> Self {
+        Self(sum)
+    }
+}
+
 impl TryFrom<String> for SumColumn {
     type Error = ParseIntError;
 

@@ -10,7 +10,7 @@ use sqlx::postgres::PgArguments;
 use sqlx::query::QueryAs;
 use sqlx::{FromRow, Postgres};
 
-use super::transaction::{Range, TransactionStatus, TransactionType, debit_status};
+use super::transaction::{Range, TransactionRow, TransactionStatus, TransactionType, debit_status};
 use super::{Found, Key, Place, ReadError, ReadModels};
 use crate::database::ReadDatabases;
 use crate::limits::FILTERED_COUNT_MAX;
@@ -202,6 +202,9 @@ impl Key for FilteredCountOf {
 
 impl ReadDatabases {
     async fn count_of_status(&self, account_id: i64, range: &Range) -> Result<FilteredCount, ReadError> {
+        if let Some(count) = self.count_of_status_across(account_id, range).await? {
+            return Ok(count);
+        }
         let (range, status) = range.whatever_status(0);
         let filter = range.filter.clone().unwrap_or_default();
         let query = range.bind(sqlx::query_as(COUNT_PARTS).bind([account_id])).bind(one_more());
@@ -216,6 +219,53 @@ impl ReadDatabases {
         let fitting = others.saturating_add(debits);
         Ok(FilteredCount { account_id: parts.account_id, fitting, seen: parts.seen })
     }
+}
+
+impl ReadDatabases {
+    /// The same for an account that has entries in archived months of the range; none for others.
+    async fn count_of_status_across(
+        &self,
+        account_id: i64,
+        range: &Range,
+    ) -> Result<Option<FilteredCount>, ReadError> {
+        let home = self.of(account_id).await?;
+        if !home.reaches_archive(account_id, range).await? {
+            return Ok(None);
+        }
+        let looked_at = home.entries(&[account_id], &range.looked_at(FILTERED_COUNT_MAX)).await?;
+        let Some(last) = looked_at.last().map(TransactionRow::cursor) else {
+            return Ok(Some(FilteredCount { account_id, fitting: 0, seen: 0 }));
+        };
+        let fitting = range.fitting_until(last, FILTERED_COUNT_MAX.saturating_add(1));
+        let fitting = self.entries_page_of_status(account_id, &fitting).await?.items;
+        Ok(Some(FilteredCount { account_id, fitting: number(fitting.len()), seen: number(looked_at.len()) }))
+    }
+}
+
+impl ReadModels {
+    /// True when an account has entries in archived months of the range.
+    async fn reaches_archive(&self, account_id: i64, range: &Range) -> Result<bool, ReadError> {
+        let (first, last) = range.months();
+        self.with_archived(first, last, |mut months| async move {
+            months.retain(|archived| range.touches(archived.month));
+            Ok(!self.active_archived(account_id, &months).await?.is_empty())
+        })
+        .await
+    }
+
+    /// Counts what fits among the first entries of a range that reaches into archived months.
+    async fn count_across(&self, account_id: i64, range: &Range) -> Result<FilteredCount, ReadError> {
+        let looked_at = self.entries(&[account_id], &range.looked_at(FILTERED_COUNT_MAX)).await?;
+        let Some(last) = looked_at.last().map(TransactionRow::cursor) else {
+            return Ok(FilteredCount { account_id, fitting: 0, seen: 0 });
+        };
+        let fitting = self.entries(&[account_id], &range.fitting_until(last, FILTERED_COUNT_MAX)).await?;
+        Ok(FilteredCount { account_id, fitting: number(fitting.len()), seen: number(looked_at.len()) })
+    }
+}
+
+fn number(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// Entries that a count looks at.
@@ -239,7 +289,12 @@ impl Loader<FilteredCountOf> for ReadModels {
         for (range, accounts) in accounts_by_range {
             let filter = range.filter.clone().unwrap_or_default();
             let query = range.bind(sqlx::query_as(COUNT).bind(accounts)).bind(one_more());
-            let rows: Vec<FilteredCount> = filter.bind(query).fetch_all(&self.pool).await?;
+            let mut rows: Vec<FilteredCount> = filter.bind(query).fetch_all(&self.pool).await?;
+            for row in &mut rows {
+                if self.reaches_archive(row.account_id, range).await? {
+                    *row = self.count_across(row.account_id, range).await?;
+                }
+            }
             counts.extend(
                 rows.into_iter()
                     .map(|row| (FilteredCountOf { account_id: row.account_id, range: range.clone() }, row)),

@@ -23,6 +23,7 @@ pub(crate) mod webhook;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use archive::ArchiveError;
 use async_graphql::dataloader::DataLoader;
 pub(crate) use column::{CurrencyColumn, SumColumn};
 pub(crate) use gather::Gathered;
@@ -30,6 +31,7 @@ use place::Divided;
 pub(crate) use place::{Found, Key, Place};
 use sqlx::PgPool;
 
+use crate::archived::ArchivedMonths;
 use crate::database::ReadDatabases;
 use crate::limits::{BATCH_DELAY, BATCH_KEYS_MAX};
 use crate::newest::Newest;
@@ -39,6 +41,7 @@ use crate::newest::Newest;
 pub(crate) struct ReadModels {
     pub(crate) pool: PgPool,
     pub(crate) newest: Newest,
+    pub(crate) archived: ArchivedMonths,
 }
 
 /// Collects the keys that sibling fields ask for. One per request: no request waits for another one's rows.
@@ -79,10 +82,19 @@ pub fn statements() -> Vec<(&'static str, &'static str)> {
 /// Names of statements and their texts.
 type Statements = &'static [(&'static str, &'static str)];
 
-/// A read model could not be read: Postgres failed, or holds what no projection writes. Never the caller's fault.
+/// Something could not be read. Never the caller's fault.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct ReadError(Arc<sqlx::Error>);
+pub(crate) enum ReadError {
+    /// Postgres failed, or holds what no projection writes.
+    #[error("{0}")]
+    Database(Arc<sqlx::Error>),
+    /// An archived month does not come.
+    #[error("{0}")]
+    Archive(Arc<ArchiveError>),
+    /// A month is archived, and nobody said where.
+    #[error("a month is archived, and this process was not told where")]
+    NoArchive,
+}
 
 /// Classes of SQLSTATE that speak of the server's condition and not of the statement: connection, resources, operator intervention,
 /// system; and a database, tables or columns that nobody has made yet, as when this program is newer than the projector.
@@ -103,7 +115,8 @@ impl ReadError {
 
     /// True when the same question may be answered later: the database is away, or not set up yet.
     pub(crate) fn is_outage(&self) -> bool {
-        match &*self.0 {
+        let Self::Database(error) = self else { return false };
+        match &**error {
             // Another database than was meant: somebody will put that right.
             sqlx::Error::Configuration(_)
             | sqlx::Error::Io(_)
@@ -116,14 +129,30 @@ impl ReadError {
         }
     }
 
+    /// True when an archived month may be read later: its files are away, or not where this process looks.
+    pub(crate) fn is_archive_outage(&self) -> bool {
+        match self {
+            Self::Database(_) => false,
+            Self::Archive(error) => error.is_transient(),
+            Self::NoArchive => true,
+        }
+    }
+
     fn code(&self) -> Option<Cow<'_, str>> {
-        self.0.as_database_error()?.code()
+        let Self::Database(error) = self else { return None };
+        error.as_database_error()?.code()
     }
 }
 
 impl From<sqlx::Error> for ReadError {
     fn from(error: sqlx::Error) -> Self {
-        Self(Arc::new(error))
+        Self::Database(Arc::new(error))
+    }
+}
+
+impl From<ArchiveError> for ReadError {
+    fn from(error: ArchiveError) -> Self {
+        Self::Archive(Arc::new(error))
     }
 }
 

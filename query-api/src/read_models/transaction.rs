@@ -1,6 +1,6 @@
 //! Entries of accounts: who moved what, in the order of booking.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use async_graphql::Enum;
@@ -80,6 +80,34 @@ pub(crate) struct TransactionRow {
 }
 
 impl TransactionRow {
+    /// An archived one.
+    pub(crate) fn archived(row: archive::Row, month: NaiveDate) -> Self {
+        Self {
+            account_id: row.account_id,
+            month,
+            revision: row.revision,
+            transfer_id: row.transfer_id,
+            kind: match row.kind {
+                archive::EntryKind::Debit => EntryKind::Debit,
+                archive::EntryKind::Credit => EntryKind::Credit,
+                archive::EntryKind::Reversal => EntryKind::Reversal,
+            },
+            amount: row.amount,
+            balance_after: row.balance_after,
+            currency: CurrencyColumn(row.currency),
+            counterparty: row.counterparty,
+            description: row.description,
+            reference: row.reference,
+            booked_at: row.booked_at,
+            recorded_at: row.recorded_at,
+            transfer_status: (row.kind == archive::EntryKind::Debit).then_some(match row.status {
+                archive::Status::Completed => TransferStatus::Completed,
+                archive::Status::Reversed => TransferStatus::Failed,
+            }),
+            position: None,
+        }
+    }
+
     /// Unique among all entries, and the same for ever: an entry is an event of its account's stream.
     pub(crate) fn id(&self) -> String {
         format!("{}-{}", self.account_id, self.revision)
@@ -208,6 +236,64 @@ impl Range {
         self.filter.as_ref().is_some_and(|filter| filter.status.is_some())
     }
 
+    /// The first day of its first month, and of the one in which it ends.
+    pub(crate) const fn months(&self) -> (NaiveDate, NaiveDate) {
+        (self.after.month, self.before.month)
+    }
+
+    /// True when a month may have some of it.
+    pub(crate) fn touches(&self, month: NaiveDate) -> bool {
+        self.after.month <= month && EntryCursor::before(month) < self.before
+    }
+
+    /// Its ends, as revisions, where they lie in this month.
+    pub(crate) fn ends_in(&self, month: NaiveDate) -> (Option<i64>, Option<i64>) {
+        let within = |end: EntryCursor| (end.month == month).then_some(end.revision);
+        (within(self.after), within(self.before))
+    }
+
+    pub(crate) const fn is_backward(&self) -> bool {
+        self.backward
+    }
+
+    /// How many entries to read: one more than the page has tells whether there are more.
+    pub(crate) const fn one_more(&self) -> usize {
+        self.limit.saturating_add(1)
+    }
+
+    /// Which entries fit.
+    pub(crate) fn entry_filter(&self) -> EntryFilter {
+        self.filter.as_deref().cloned().unwrap_or_default()
+    }
+
+    /// True when the page ends before it comes to this month.
+    pub(crate) fn is_full(&self, page: &[TransactionRow], month: NaiveDate) -> bool {
+        let nearer =
+            |row: &&TransactionRow| if self.backward { row.month > month } else { row.month < month };
+        page.iter().filter(nearer).count() > self.limit
+    }
+
+    /// Makes a page of entries from two sides, some of which may be on both.
+    pub(crate) fn merge(&self, page: &mut Vec<TransactionRow>) {
+        page.sort_by_key(TransactionRow::cursor);
+        page.dedup_by_key(|row| row.cursor());
+        if self.backward {
+            page.reverse();
+        }
+        page.truncate(self.one_more());
+    }
+
+    /// Its first entries, whether they fit or not.
+    pub(super) fn looked_at(&self, limit: usize) -> Self {
+        Self { filter: None, limit, backward: false, ..self.clone() }
+    }
+
+    /// Those that fit, of all up to an entry.
+    pub(super) fn fitting_until(&self, last: EntryCursor, limit: usize) -> Self {
+        let before = EntryCursor { month: last.month, revision: last.revision.saturating_add(1) };
+        Self { before, limit, backward: false, ..self.clone() }
+    }
+
     /// Goes on from the last entry of a page.
     fn go_on(&mut self, last: EntryCursor) {
         if self.backward {
@@ -272,14 +358,30 @@ const ASCENDING_FITTING: &str = page!("month, revision", fits!());
 const DESCENDING_FITTING: &str = page!("month desc, revision desc", fits!());
 
 impl ReadModels {
-    async fn entries(&self, accounts: &[i64], range: &Range) -> Result<Vec<TransactionRow>, ReadError> {
+    /// One more than the page has, if there is one, of each account: from the database, and from archived months.
+    pub(super) async fn entries(
+        &self,
+        accounts: &[i64],
+        range: &Range,
+    ) -> Result<Vec<TransactionRow>, ReadError> {
+        self.with_archived(range.after.month, range.before.month, |months| async move {
+            let rows = self.entries_here(accounts, range).await?;
+            if months.is_empty() {
+                return Ok(rows);
+            }
+            self.add_archived(accounts, range, &months, rows).await
+        })
+        .await
+    }
+
+    async fn entries_here(&self, accounts: &[i64], range: &Range) -> Result<Vec<TransactionRow>, ReadError> {
         let statement = match (range.backward, &range.filter) {
             (false, None) => ASCENDING,
             (true, None) => DESCENDING,
             (false, Some(_)) => ASCENDING_FITTING,
             (true, Some(_)) => DESCENDING_FITTING,
         };
-        let one_more = i64::try_from(range.limit).unwrap_or(0).saturating_add(1);
+        let one_more = i64::try_from(range.one_more()).unwrap_or(i64::MAX);
         let mut query = range.bind(sqlx::query_as(statement).bind(accounts)).bind(one_more);
         if let Some(filter) = &range.filter {
             query = filter.bind(query);
@@ -319,7 +421,7 @@ impl ReadDatabases {
 
     /// As [`Self::entries_page`], of one state, which the account's database alone does not know: reads on, in ever larger steps, until the
     /// page is full. Whoever waits for it gives up at some time.
-    async fn entries_page_of_status(
+    pub(super) async fn entries_page_of_status(
         &self,
         account_id: i64,
         range: &Range,
@@ -428,6 +530,22 @@ pub(crate) async fn by_places(
 
 impl ReadModels {
     async fn by_places(&self, places: &[EntryPlace]) -> Result<Vec<TransactionRow>, ReadError> {
+        let months = places.iter().flat_map(|place| <[Month; 2]>::from(Month::around(place.booked_at)));
+        let months = months.map(Month::first_day);
+        let (Some(first), Some(last)) = (months.clone().min(), months.max()) else { return Ok(Vec::new()) };
+        self.with_archived(first, last, |months| async move {
+            let mut rows = self.by_places_here(places).await?;
+            if !months.is_empty() {
+                let here: HashSet<_> = rows.iter().map(|row| (row.account_id, row.revision)).collect();
+                let away = places.iter().filter(|place| !here.contains(&(place.account_id, place.revision)));
+                rows.extend(self.archived_places(&months, away.copied()).await?);
+            }
+            Ok(rows)
+        })
+        .await
+    }
+
+    async fn by_places_here(&self, places: &[EntryPlace]) -> Result<Vec<TransactionRow>, ReadError> {
         let (mut accounts, mut months, mut revisions) = (Vec::new(), Vec::new(), Vec::new());
         for place in places {
             let (first, last) = Month::around(place.booked_at);

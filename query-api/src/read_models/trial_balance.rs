@@ -1,9 +1,11 @@
 //! The trial balance: what the bank owes, what it holds, what is under way. Per currency the three add up to zero.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
+use futures::future::try_join_all;
+use ledger_core::Currency;
 use sqlx::FromRow;
 
 use super::{CurrencyColumn, ReadError, SumColumn};
@@ -141,25 +143,37 @@ fn added(rows: impl IntoIterator<Item = TrialBalanceRow>) -> Vec<TrialBalanceRow
 }
 
 /// Reads every account: its earlier months by their totals, and of the month in question its entries, each by an index range.
-const AS_OF: &str = "
-    select currency, customers::text, settlement::text, (-(customers + settlement))::text as in_transit
-    from (
-        select account.currency,
-               coalesce(sum(earlier.sum + entries.sum) filter (where account.kind <> 'settlement'), 0) as customers,
-               coalesce(sum(earlier.sum + entries.sum) filter (where account.kind = 'settlement'), 0) as settlement
-        from accounts account
-        cross join lateral (
-            select coalesce(sum(credits - debits), 0) as sum from monthly_totals totals
-            where totals.account_id = account.account_id and totals.month < $2
-        ) earlier
-        cross join lateral (
-            select coalesce(sum(case entry.kind when 'debit' then -entry.amount else entry.amount end), 0) as sum
-            from transactions entry
-            where entry.account_id = account.account_id and entry.month between $2 and $3 and entry.booked_at <= $1
-        ) entries
-        group by account.currency
-    ) sums
-    order by currency";
+macro_rules! as_of {
+    ($among:literal) => {
+        concat!(
+            "select currency, customers::text, settlement::text, (-(customers + settlement))::text as in_transit
+             from (
+                 select account.currency,
+                        coalesce(sum(earlier.sum + entries.sum) filter (where account.kind <> 'settlement'), 0) as customers,
+                        coalesce(sum(earlier.sum + entries.sum) filter (where account.kind = 'settlement'), 0) as settlement
+                 from accounts account
+                 cross join lateral (
+                     select coalesce(sum(credits - debits), 0) as sum from monthly_totals totals
+                     where totals.account_id = account.account_id and totals.month < $2
+                 ) earlier
+                 cross join lateral (
+                     select coalesce(sum(case entry.kind when 'debit' then -entry.amount else entry.amount end), 0) as sum
+                     from transactions entry
+                     where entry.account_id = account.account_id and entry.month between $2 and $3 and entry.booked_at <= $1 ",
+            $among,
+            ") entries
+                 group by account.currency
+             ) sums
+             order by currency"
+        )
+    };
+}
+const AS_OF: &str = as_of!("");
+/// The same without entries that are in the archive, which may not have left yet.
+const AS_OF_UNARCHIVED: &str = as_of!(
+    "and not exists (select from unnest($4::date[], $5::timestamptz[]) as archived(month, recorded_until)
+                     where archived.month = entry.month and entry.recorded_at <= archived.recorded_until)"
+);
 
 /// As of an instant of business time. What is in transit is then what has left one account and not reached the other, in short
 /// whatever is on no account: the entries prove the accounts, but not the total.
@@ -167,15 +181,71 @@ pub(crate) async fn as_of(
     databases: &ReadDatabases,
     time: DateTime<Utc>,
 ) -> Result<Vec<TrialBalanceRow>, ReadError> {
+    let parts = (0..databases.count()).map(|index| as_of_in(databases, index, time));
+    Ok(added(try_join_all(parts).await?.into_iter().flatten()))
+}
+
+/// Of the accounts of one database.
+async fn as_of_in(
+    databases: &ReadDatabases,
+    index: usize,
+    time: DateTime<Utc>,
+) -> Result<Vec<TrialBalanceRow>, ReadError> {
+    let models = databases.at(index).await?;
     let (first, last) = Month::around(time);
-    let parts = databases.each(|models| async move {
-        let rows: Vec<TrialBalanceRow> = sqlx::query_as(AS_OF)
-            .bind(time)
-            .bind(first.first_day())
-            .bind(last.first_day())
+    let (first, last) = (first.first_day(), last.first_day());
+    models
+        .with_archived(first, last, |archived| async move {
+            let statement = if archived.is_empty() { AS_OF } else { AS_OF_UNARCHIVED };
+            let mut query = sqlx::query_as(statement).bind(time).bind(first).bind(last);
+            if !archived.is_empty() {
+                let (months, until): (Vec<NaiveDate>, Vec<DateTime<Utc>>) =
+                    archived.iter().map(|archived| (archived.month, archived.recorded_until)).unzip();
+                query = query.bind(months).bind(until);
+            }
+            let mut rows: Vec<TrialBalanceRow> = query.fetch_all(&models.pool).await?;
+            for archived in archived {
+                rows.extend(archived_part(databases, index, archived.month, time).await?);
+            }
+            Ok(rows)
+        })
+        .await
+}
+
+/// What archived entries of a month that were booked until an instant moved, on accounts of one database. Reads the whole month.
+async fn archived_part(
+    databases: &ReadDatabases,
+    index: usize,
+    month: NaiveDate,
+    time: DateTime<Utc>,
+) -> Result<Vec<TrialBalanceRow>, ReadError> {
+    let models = databases.at(index).await?;
+    let settlement: HashSet<i64> =
+        sqlx::query_scalar("select account_id from accounts where kind = 'settlement'")
             .fetch_all(&models.pool)
-            .await?;
-        Ok(rows)
-    });
-    Ok(added(parts.await?.into_iter().flatten()))
+            .await?
+            .into_iter()
+            .collect();
+    let mut sums: BTreeMap<&'static str, (Currency, i128, i128)> = BTreeMap::new();
+    let mut months_rows = models.archived.rows(month).await?;
+    while let Some(rows) = months_rows.next().await? {
+        let wanted = |row: &archive::Row| row.booked_at <= time && databases.home_of(row.account_id) == index;
+        for row in rows.into_iter().filter(wanted) {
+            let (_, customers, bank) = sums.entry(row.currency.code()).or_insert((row.currency, 0, 0));
+            let side = if settlement.contains(&row.account_id) { bank } else { customers };
+            *side = match row.kind {
+                archive::EntryKind::Debit => side.saturating_sub(row.amount.into()),
+                archive::EntryKind::Credit | archive::EntryKind::Reversal => {
+                    side.saturating_add(row.amount.into())
+                }
+            };
+        }
+    }
+    let row = |(currency, customers, settlement): (Currency, i128, i128)| TrialBalanceRow {
+        currency: CurrencyColumn(currency),
+        customers: customers.into(),
+        settlement: settlement.into(),
+        in_transit: customers.saturating_add(settlement).saturating_neg().into(),
+    };
+    Ok(sums.into_values().map(row).collect())
 }

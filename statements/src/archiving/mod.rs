@@ -10,14 +10,17 @@ mod restore;
 mod source;
 mod write;
 
+use std::time::Instant;
+
 use archive::{Archive, Month};
 use ledger_core::partition::Placement;
-use sqlx::PgConnection;
+use sqlx::{Executor, PgConnection};
 
 pub use self::error::{ArchivingError, Refusal};
 pub use self::noted::{Due, Listed};
 pub use self::restore::Restored;
 pub use self::write::Written;
+use crate::limits::ARCHIVE_LOCK_WAIT;
 pub use crate::limits::READERS_KNOW;
 
 /// Key of the advisory lock of whoever archives or restores: "daybook" and a 3.
@@ -67,15 +70,11 @@ impl Archiver {
             if !is_there {
                 return Err(ArchivingError::NoTable);
             }
+            // What is said to be there must be there after a crash: files are removed on the strength of it, and rows.
+            database.db.execute("set synchronous_commit = on; set statement_timeout = 0").await?;
         }
         if let Some(database) = archiver.databases.first_mut() {
-            let is_ours: bool = sqlx::query_scalar("select pg_try_advisory_lock($1)")
-                .bind(ARCHIVE_LOCK)
-                .fetch_one(&mut database.db)
-                .await?;
-            if !is_ours {
-                return Err(ArchivingError::Busy);
-            }
+            lock(&mut database.db).await?;
         }
         Ok(archiver)
     }
@@ -84,6 +83,22 @@ impl Archiver {
     #[must_use]
     pub const fn archive(&self) -> &Archive {
         &self.archive
+    }
+}
+
+/// Waits a moment for one that was cut off: its session ends when Postgres notices.
+async fn lock(db: &mut PgConnection) -> Result<(), ArchivingError> {
+    let began = Instant::now();
+    loop {
+        let is_ours: bool =
+            sqlx::query_scalar("select pg_try_advisory_lock($1)").bind(ARCHIVE_LOCK).fetch_one(&mut *db).await?;
+        if is_ours {
+            return Ok(());
+        }
+        if began.elapsed() > ARCHIVE_LOCK_WAIT {
+            return Err(ArchivingError::Busy);
+        }
+        tokio::time::sleep(ARCHIVE_LOCK_WAIT / 50).await;
     }
 }
 

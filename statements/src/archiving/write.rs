@@ -104,7 +104,9 @@ impl Archiver {
         if let Some(manifest) = archive.manifest(month).await? {
             let mut snapshot = Snapshot::take(&mut self.databases).await?;
             let reached = snapshot.reached().await?;
-            match digest(&mut snapshot, month, None, manifest.rows, progress).await? {
+            // What came afterwards stays in Postgres.
+            let until = manifest.recorded.map(|(_, last)| last);
+            match digest(&mut snapshot, month, until, manifest.rows, progress).await? {
                 Err(refusal) => return Ok(Err(refusal)),
                 Ok((_, digest)) if digest == manifest.digest => {
                     if is_too_new(&manifest, reached) {
@@ -113,7 +115,7 @@ impl Archiver {
                     let manifest = archive.verify(month).await?;
                     return Ok(Ok(Written { manifest, was_there: true }));
                 }
-                // Entries came meanwhile, or the month was restored before they did.
+                // It is of other read models, or of none.
                 Ok(_) => archive.remove(month).await?,
             }
         }
