@@ -14,7 +14,7 @@ async fn a_run_that_is_cut_off_anywhere_goes_on() {
     let before = bank.answers().await;
     let rows = old_rows(&mut db).await;
     let dir = daybook.dir().to_str().unwrap().to_owned();
-    for millis in [60, 150, 250, 400, 700, 1_200, 3_000, 10_400] {
+    for millis in [150, 400, 1_000, 10_400] {
         let mut run = begin(&["archive", "run", "--older-than", "13M", "--json", "--data-dir", &dir]);
         // It is to be killed wherever it is then, or after its end.
         let _ = tokio::time::timeout(Duration::from_millis(millis), run.wait()).await;
@@ -31,7 +31,7 @@ async fn a_run_that_is_cut_off_anywhere_goes_on() {
     assert_eq!((months.len(), archived, old_rows(&mut db).await), (3, rows, 0));
     same(&before, &bank.answers().await);
 
-    for millis in [60, 150, 250, 400] {
+    for millis in [150, 400] {
         let mut restore = begin(&["archive", "restore", "2024-02", "--data-dir", &dir]);
         let _ = tokio::time::timeout(Duration::from_millis(millis), restore.wait()).await;
         let _ = restore.start_kill();
