@@ -52,7 +52,6 @@ begin
     perform pg_advisory_xact_lock(1836019316, to_char(wanted, 'YYYYMM')::integer);
     select * into strict noted from public.archived_months where month = wanted;
     is_alone := to_regclass(format('%I.%I', place, made)) is not null;
-    execute format('lock table %I.%I in share mode', place, case when is_alone then made else 'transactions' end);
     execute format('select count(*) filter (where recorded_at <= $2), count(*) filter (where recorded_at > $2)
                     from %I.transactions where month = $1', place)
         into archived, later using wanted, noted.recorded_until;
