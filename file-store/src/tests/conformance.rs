@@ -82,9 +82,9 @@ async fn forgets_what_was_given_up(store: &FileStore) {
         let mut upload = store.upload(&name);
         upload.write(noise(PART_BYTES + 1)).await.unwrap();
         if drop_it {
-            drop(upload)
+            drop(upload);
         } else {
-            upload.abort().await
+            upload.abort().await;
         }
         assert_eq!(store.head(&name).await.unwrap(), None);
     }

@@ -90,8 +90,10 @@ impl Archiver {
 async fn lock(db: &mut PgConnection) -> Result<(), ArchivingError> {
     let began = Instant::now();
     loop {
-        let is_ours: bool =
-            sqlx::query_scalar("select pg_try_advisory_lock($1)").bind(ARCHIVE_LOCK).fetch_one(&mut *db).await?;
+        let is_ours: bool = sqlx::query_scalar("select pg_try_advisory_lock($1)")
+            .bind(ARCHIVE_LOCK)
+            .fetch_one(&mut *db)
+            .await?;
         if is_ours {
             return Ok(());
         }
