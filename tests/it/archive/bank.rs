@@ -188,7 +188,7 @@ fn old_row(number: usize, month: &str, account: usize, row: usize) -> Value {
         "amount": format!("{}.{row:02}", 100 + number * 10 + row),
         "currency": "CZK",
         "settlement": "cash",
-        "description": (row % 5 == 0).then(|| format!("Nájem č. {row}")),
+        "description": row.is_multiple_of(5).then(|| format!("Nájem č. {row}")),
     })
 }
 
