@@ -62,13 +62,14 @@ begin
                    place, made, wanted, (wanted + interval '1 month')::date);
 end $$;
 
--- A rebuild of the undivided rows makes the months; they are read and written all the while. If another one is open, an operator asks for it.
-insert into rebuilds (kind, projections, requested_by)
-select 'rebuild', '{transactions}', 'upgrade'
-where exists (select from pg_inherits where inhparent = 'transactions'::regclass)
-on conflict do nothing;
-
--- An unfinished build can be deleted.
+-- An unfinished build can be deleted, and rows can be divided.
 alter table rebuilds
     drop constraint rebuilds_kind_check,
-    add constraint rebuilds_kind_check check (kind in ('rebuild', 'switch_back', 'drop_previous', 'drop_unfinished'));
+    add constraint rebuilds_kind_check check (kind in ('rebuild', 'divide', 'switch_back', 'drop_previous', 'drop_unfinished'));
+
+-- A rebuild of the undivided rows makes the months; they are read and written all the while. It has a kind of its own, which a program from
+-- before months leaves alone: it could not make them. If another one is open, an operator asks for it.
+insert into rebuilds (kind, projections, requested_by)
+select 'divide', '{transactions}', 'upgrade'
+where exists (select from pg_inherits where inhparent = 'transactions'::regclass)
+on conflict do nothing;

@@ -22,7 +22,9 @@ pub(super) async fn work(
     let projections = here(context, request.these()?)?;
     let mut db = tables::connect(context.database_url).await?;
     let ending = match request.kind {
-        Kind::Rebuild => Box::pin(rebuild(context, request, &projections, &mut db, meter)).await?,
+        Kind::Rebuild | Kind::Divide => {
+            Box::pin(rebuild(context, request, &projections, &mut db, meter)).await?
+        }
         Kind::SwitchBack => Box::pin(switch_back(context, &projections, &mut db, meter)).await?,
         Kind::DropPrevious => {
             switch::drop_previous(&mut db).await?;

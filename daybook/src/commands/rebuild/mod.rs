@@ -186,5 +186,7 @@ async fn ask(
 }
 
 fn is_the_same(open: &Rebuild, ask: &Ask) -> bool {
-    open.state.is_open() && open.kind == ask.kind && open.projections == ask.projections
+    open.state.is_open()
+        && (open.kind == ask.kind || open.kind.is_rebuild() && ask.kind.is_rebuild())
+        && open.projections == ask.projections
 }
