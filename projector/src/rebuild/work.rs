@@ -7,7 +7,7 @@ use sqlx::{Connection, Executor, PgConnection};
 
 use super::build::Build;
 use super::compare::{Report, compare};
-use super::limits::{NEAR, ROUNDS_MAX};
+use super::limits::{HOLD_MAX, NEAR, ROUNDS_MAX};
 use super::progress::{Meter, Phase};
 use super::request::{Ending, Kind, Request};
 use super::{Context, LIVE, PREVIOUS, REBUILD, RebuildError, close, switch, tables};
@@ -129,6 +129,7 @@ async fn compared(
 ) -> Result<Report, RebuildError> {
     let mut snapshot = tables::connect(context.database_url).await?;
     let mut hold = db.begin().await?;
+    tables::bound_silence(&mut hold, HOLD_MAX).await?;
     let live = tables::checkpoints(&mut hold, LIVE, projections, true).await?;
     let other_version =
         live.iter().any(|checkpoint| checkpoint.version != checkpoint.part.projection.version);
