@@ -1,8 +1,10 @@
 -- `transactions` in partitions, one for each month and named for it: transactions_2026_03. There is no default partition: so the months have an
 -- order, in which pages are read from no more of them than they need, and each can be taken out and put back without a look at other rows.
 
--- Rows that are there are looked through once; nobody reads them meanwhile. What reads them before has ended within this time.
+-- Rows that are there are looked through twice, for their newest month and when they become a partition, and nobody reads them meanwhile. In the
+-- order in which they lie: the projector's session would take an index. What reads them before has ended within the time for the lock.
 set local statement_timeout = 0;
+set local enable_seqscan = on;
 set local lock_timeout = '30s';
 
 -- What was begun is not divided.
