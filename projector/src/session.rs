@@ -211,7 +211,8 @@ async fn open(
                 format!("its rows are of version {version}, this program is older and writes version {ours}")
             }
         };
-        runner::stop(db, part, Stopped { position: place.position, reason }, options).await?;
+        let stopped = Stopped { position: place.position, reason };
+        runner::stop(db, part, version, stopped, options).await?;
     }
     Ok(current)
 }

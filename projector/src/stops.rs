@@ -9,16 +9,23 @@ use crate::projections::Part;
 use crate::rebuild::request;
 use crate::{ProjectorStatus, Stopped};
 
-/// Notes why a part does not go on.
-pub(crate) async fn note(db: &mut PgConnection, part: Part, stopped: &Stopped) -> Result<(), sqlx::Error> {
+/// Notes why a part does not go on, if its rows are still of this version. What is not noted is tried again.
+pub(crate) async fn note(
+    db: &mut PgConnection,
+    part: Part,
+    version: i32,
+    stopped: &Stopped,
+) -> Result<(), sqlx::Error> {
     sqlx::query(
         "insert into projection_stops (projection, partition, position, reason)
-         select $1, number, $3, $4 from unnest($2) as number
+         select projection, partition, $4, $5 from checkpoints
+         where projection = $1 and partition = any($2) and version = $3
          on conflict (projection, partition) do update set position = excluded.position, reason = excluded.reason,
              stopped_at = excluded.stopped_at",
     )
     .bind(part.projection.name)
     .bind(part.partitions.iter().map(i16::from).bind_iter())
+    .bind(version)
     .bind(stopped.position.cast_signed())
     .bind(&stopped.reason)
     .execute(db)
