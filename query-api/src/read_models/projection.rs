@@ -116,7 +116,7 @@ pub(crate) async fn rebuild(databases: &ReadDatabases) -> Result<Option<RebuildR
         let row: Option<RebuildRow> = sqlx::query_as(
             "select projections, progress->>'phase' as phase, (progress->>'percent')::float8 as percent,
                  (progress->>'events_per_second')::float8 as events_per_second, (progress->>'seconds_left')::float8 as seconds_left
-             from rebuilds where state in ('requested', 'running') and kind = 'rebuild'",
+             from rebuilds where state in ('requested', 'running') and kind in ('rebuild', 'divide')",
         )
         .fetch_optional(&models.pool)
         .await?;

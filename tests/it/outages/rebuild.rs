@@ -284,6 +284,7 @@ async fn entries_from_before_there_were_months_are_divided_by_themselves_while_t
     assert!(reader.await.unwrap() > 0);
     let status = rebuilt(&daybook, &["--status"]).await;
     assert_eq!((&status["state"], &status["projections"][0]), (&"done".into(), &"transactions".into()));
+    assert_eq!(&status["kind"], "divide", "no older program would have taken it");
     daybook.check().await;
     // Back to the undivided ones, and on.
     rebuilt(&daybook, &["--switch-back", "transactions"]).await;
