@@ -8,6 +8,7 @@ use crate::harness::shared;
 /// Debits, recorded a second apart from 00:00:01 on, each of the transfer with its revision's number; and the transfers that are known, all but
 /// the first.
 const ROWS: &str = "
+    select transactions_month(date '2026-03-01');
     insert into transactions (account_id, month, revision, transfer_id, kind, amount, balance_after, currency, counterparty, booked_at,
                               recorded_at)
     select 1, date '2026-03-01', n, n, 'debit', 100, 100, 'EUR', 2, now(), timestamptz '2026-03-01T00:00Z' + make_interval(secs => n)
