@@ -48,12 +48,16 @@ async fn what_the_other_database_has_is_still_written_and_read() {
     refused.refuses(503, "database_unavailable");
     // At a position that it cannot be known to have reached.
     bank.get(&path).await.refuses(503, "projection_behind");
+    let query =
+        "query($id: ID!) { account(id: $id) { balance { amount } latestTransactions { type amount } } }";
     let ask = async |account: &str| {
-        let body = json!({ "query": "query($id: ID!) { account(id: $id) { balance { amount } } }", "variables": { "id": account } });
+        let body = json!({ "query": query, "variables": { "id": account } });
         bank.send(bank.request(Method::POST, "/graphql").json(&body)).await.is(200)
     };
     // The client names a position only where it asks by itself.
-    assert_eq!(ask(&here).await["data"]["account"]["balance"]["amount"], "11.00");
+    let account = ask(&here).await["data"]["account"].clone();
+    assert_eq!(account["balance"]["amount"], "11.00");
+    assert_eq!(account["latestTransactions"][0], json!({ "type": "CREDIT", "amount": "1.00" }));
     assert_eq!(ask(&away).await["errors"][0]["extensions"]["code"], "database_unavailable");
     until("health says which", STEP_TIME_MAX, async || {
         let components = health(&bank).await["components"].clone();
