@@ -223,8 +223,8 @@ fn problems_of_processes(look: &Look) -> Vec<String> {
         .projections
         .iter()
         .flatten()
-        .filter(|projection| projection.stopped.is_some())
-        .map(|projection| format!(" {} stopped at position ", projection.name))
+        .filter_map(|projection| Some((&projection.name, projection.stopped.as_ref()?.position)))
+        .map(|(name, position)| format!(" {name} stopped at position {position}: "))
         .collect();
     let is_said = |reason: &&String| stopped.iter().any(|stopped| reason.contains(stopped));
     let mut problems = Vec::new();
