@@ -110,8 +110,8 @@ pub(crate) async fn stops(databases: &ReadDatabases) -> Result<Vec<StopRow>, Rea
     Ok(rows)
 }
 
-/// The rebuild that is under way. A database has one at a time; of several, the one that has the furthest to go.
-pub(crate) async fn rebuild(databases: &ReadDatabases) -> Result<Option<RebuildRow>, ReadError> {
+/// The rebuilds that are under way, one at a time in each database; first those that have the furthest to go.
+pub(crate) async fn rebuilds(databases: &ReadDatabases) -> Result<Vec<RebuildRow>, ReadError> {
     let found = databases.each(|models| async move {
         let row: Option<RebuildRow> = sqlx::query_as(
             "select projections, progress->>'phase' as phase, (progress->>'percent')::float8 as percent,
@@ -122,8 +122,10 @@ pub(crate) async fn rebuild(databases: &ReadDatabases) -> Result<Option<RebuildR
         .await?;
         Ok(row)
     });
+    let mut rows: Vec<RebuildRow> = found.await?.into_iter().flatten().collect();
     let percent = |row: &RebuildRow| row.percent.unwrap_or_default();
-    Ok(found.await?.into_iter().flatten().min_by(|one, other| percent(one).total_cmp(&percent(other))))
+    rows.sort_by(|one, other| percent(one).total_cmp(&percent(other)));
+    Ok(rows)
 }
 
 /// A projection that does not come to a position by time alone.
