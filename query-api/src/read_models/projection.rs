@@ -155,29 +155,33 @@ impl fmt::Display for HeldUp {
 }
 
 /// What holds projections up that have not come to a position: those that have stopped, and those whose rows are of an older version and are
-/// being made anew. Each is named once, however many databases it is in.
-pub(crate) async fn held_up(databases: &ReadDatabases, position: Position) -> Result<Vec<HeldUp>, ReadError> {
+/// being made anew.
+pub(crate) async fn held_up(models: &ReadModels, position: Position) -> Result<Vec<HeldUp>, ReadError> {
     let position = i64::try_from(position).unwrap_or(i64::MAX);
-    let found = databases.each(|models| async move {
-        let rows: Vec<HeldUp> = sqlx::query_as(
-            "select projection, bool_or(stop.position is not null) as stopped,
+    let rows = sqlx::query_as(
+            "select checkpoints.projection, bool_or(stop.position is not null) as stopped,
                  max(coalesce((open.progress->>'percent')::float8, 0)) filter (where open.version > checkpoints.version) as percent
-             from checkpoints left join projection_stops as stop using (projection, partition)
+             from checkpoints left join projection_stops as stop
+                 on stop.projection = checkpoints.projection and stop.partition = checkpoints.partition
+                     and checkpoints.position <= stop.position
              left join (select name, version, progress from rebuilds, unnest(projections, versions) as wanted (name, version)
-                 where state in ('requested', 'running') and kind = 'rebuild') as open on open.name = projection
+                 where state in ('requested', 'running') and kind = 'rebuild') as open on open.name = checkpoints.projection
              where checkpoints.position < $1
-             group by projection
+             group by checkpoints.projection
              having bool_or(stop.position is not null or open.version > checkpoints.version)
-             order by projection",
+             order by checkpoints.projection",
         )
         .bind(position)
         .fetch_all(&models.pool)
         .await?;
-        Ok(rows)
-    });
-    let mut rows = super::merged(found.await?, |row| (row.projection.clone(), !row.stopped));
-    rows.dedup_by(|next, row| next.projection == row.projection);
     Ok(rows)
+}
+
+/// What several databases tell: each is named once, however many it is in.
+pub(crate) fn each_once(told: Vec<Vec<HeldUp>>) -> Vec<HeldUp> {
+    let mut rows = super::merged(told, |row| (row.projection.clone(), !row.stopped));
+    rows.dedup_by(|next, row| next.projection == row.projection);
+    rows
 }
 
 /// The position that every projection has reached in a database; 0 when there is none yet.

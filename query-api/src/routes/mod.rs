@@ -69,7 +69,7 @@ impl QueryApi {
     async fn reach(&self, at: AtPosition) -> Result<(), Problem> {
         match self.freshness.reach(at.0, self.options.freshness_timeout).await {
             Ok(_) => Ok(()),
-            Err(behind) => Err(self.freshness.explained(behind).await.into()),
+            Err(behind) => Err(self.freshness.explained(Needs::All, behind).await.into()),
         }
     }
 
