@@ -78,6 +78,7 @@ impl QueryApi {
     where
         F: Future<Output = Result<T, Problem>>,
     {
+        let read = || self.databases.once_more_if(is_lost, &read);
         self.freshness.read_at(at.0, self.options.freshness_timeout, read).await
     }
 
@@ -86,6 +87,11 @@ impl QueryApi {
     where
         F: Future<Output = Result<T, Problem>>,
     {
+        let read = || self.databases.once_more_if(is_lost, &read);
         self.freshness.read_in(Needs::With(id), at.0, self.options.freshness_timeout, read).await
     }
+}
+
+const fn is_lost<T>(answer: &Result<T, Problem>) -> bool {
+    matches!(answer, Err(Problem::ConnectionLost))
 }
