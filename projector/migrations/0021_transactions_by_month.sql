@@ -1,8 +1,10 @@
 -- `transactions` in partitions, one for each month and named for it: transactions_2026_03. There is no default partition: so the months have an
 -- order, in which pages are read from no more of them than they need, and each can be taken out and put back without a look at other rows.
 
--- Rows that are there are looked through once; nobody reads them meanwhile. What reads them before has ended within this time.
+-- Rows that are there are looked through twice, for their newest month and when they become a partition, and nobody reads them meanwhile. In the
+-- order in which they lie: the projector's session would take an index. What reads them before has ended within the time for the lock.
 set local statement_timeout = 0;
+set local enable_seqscan = on;
 set local lock_timeout = '30s';
 
 -- What was begun is not divided.
@@ -62,13 +64,14 @@ begin
                    place, made, wanted, (wanted + interval '1 month')::date);
 end $$;
 
--- A rebuild of the undivided rows makes the months; they are read and written all the while. If another one is open, an operator asks for it.
-insert into rebuilds (kind, projections, requested_by)
-select 'rebuild', '{transactions}', 'upgrade'
-where exists (select from pg_inherits where inhparent = 'transactions'::regclass)
-on conflict do nothing;
-
--- An unfinished build can be deleted.
+-- An unfinished build can be deleted, and rows can be divided.
 alter table rebuilds
     drop constraint rebuilds_kind_check,
-    add constraint rebuilds_kind_check check (kind in ('rebuild', 'switch_back', 'drop_previous', 'drop_unfinished'));
+    add constraint rebuilds_kind_check check (kind in ('rebuild', 'divide', 'switch_back', 'drop_previous', 'drop_unfinished'));
+
+-- A rebuild of the undivided rows makes the months; they are read and written all the while. It has a kind of its own, which a program from
+-- before months leaves alone: it could not make them. If another one is open, an operator asks for it.
+insert into rebuilds (kind, projections, requested_by)
+select 'divide', '{transactions}', 'upgrade'
+where exists (select from pg_inherits where inhparent = 'transactions'::regclass)
+on conflict do nothing;

@@ -191,13 +191,13 @@ impl Group {
                 tracing::debug!(%error, "batch failed; trying each projection alone");
                 let mut healthy = Vec::new();
                 for part in &self.parts {
-                    match apply_alone(db, *part, &events, from, to).await? {
+                    match apply_alone(db, *part, &events, self.place, to).await? {
                         None => healthy.push(*part),
                         Some((good, stopped)) => {
                             if let Some(last) = events.first(good).events.last() {
                                 status::applied(&options.status, &[*part], place_of(last), false, good);
                             }
-                            stop(db, *part, stopped, options).await?;
+                            status::stopped(&options.status, part.projection, stopped);
                         }
                     }
                 }
@@ -221,22 +221,24 @@ impl Group {
             _ => self.place.position,
         };
         for part in self.parts {
-            stop(db, part, Stopped { position, reason: error.to_string() }, options).await?;
+            let stopped = Stopped { position, reason: error.to_string() };
+            stop(db, part, part.projection.version, stopped, options).await?;
         }
         Ok(())
     }
 }
 
-/// Tells everywhere that a part does not go on.
+/// Tells everywhere that a part does not go on, whose rows are of some version.
 pub(crate) async fn stop(
     db: &mut PgConnection,
     part: Part,
+    version: i32,
     stopped: Stopped,
     options: &ProjectorOptions,
 ) -> Result<(), sqlx::Error> {
     // First here: what the database does not hear is told all the same.
     status::stopped(&options.status, part.projection, stopped.clone());
-    stops::note(db, part, &stopped).await
+    stops::note(db, part, version, &stopped).await
 }
 
 /// Applies events to parts of projections that are all at `from`, rows and checkpoints in one transaction.
@@ -265,16 +267,16 @@ pub async fn apply_batch(
     timeout(TRANSACTION_TIMEOUT, transaction).await.unwrap_or(Err(ApplyError::TimedOut))
 }
 
-/// Applies events to one part; if it fails, those before the event that makes it fail. Then returns how many these are, and where
-/// and why it stopped.
+/// Applies events to one part; if it fails, those before the event that makes it fail. Then notes that it stopped, and returns how many these
+/// are, and where and why it stopped.
 async fn apply_alone(
     db: &mut PgConnection,
     part: Part,
     events: &Events<'_>,
-    from: Position,
+    from: Place,
     to: Place,
 ) -> Result<Option<(usize, Stopped)>, ApplyError> {
-    let mut error = match apply_batch(db, &[part], events, from, to).await {
+    let mut error = match apply_batch(db, &[part], events, from.position, to).await {
         Ok(()) => return Ok(None),
         Err(error) if error.is_outage() => return Err(error),
         Err(error) => error,
@@ -289,9 +291,6 @@ async fn apply_alone(
             Err(nearer) => (bad, error) = (middle, nearer),
         }
     }
-    if let Some(last) = events.first(good).events.last() {
-        apply_batch(db, &[part], &events.first(good), from, place_of(last)).await?;
-    }
     let stopped = match events.events.get(good) {
         Some(event) => {
             let reason = format!("event {} of stream {}: {error}", event.revision, event.stream);
@@ -299,6 +298,23 @@ async fn apply_alone(
         }
         None => Stopped { position: to.position, reason: error.to_string() },
     };
+    let left = events.first(good).events.last().map_or(from, place_of);
+    // While the checkpoint is held nobody exchanges the tables: either these rows are the ones that do not take the event, or nothing is noted and
+    // it is tried again.
+    let transaction = async {
+        let mut transaction = db.begin().await?;
+        checkpoint::advance(&mut transaction, &[part], from.position, left).await?;
+        part.apply(&events.first(good), &mut transaction).await?;
+        let fails = match try_apply(&mut transaction, part, &events.only(good)).await {
+            Err(outage) if outage.is_outage() => return Err(outage),
+            tried => tried.is_err(),
+        };
+        if fails || events.events.is_empty() {
+            stops::note(&mut transaction, part, part.projection.version, &stopped).await?;
+        }
+        Ok(transaction.commit().await?)
+    };
+    timeout(TRANSACTION_TIMEOUT, transaction).await.unwrap_or(Err(ApplyError::TimedOut))?;
     Ok(Some((good, stopped)))
 }
 

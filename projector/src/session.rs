@@ -28,7 +28,7 @@ const LOCK_RETRY: Duration = Duration::from_millis(500);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Settings of the connection that writes.
-const SETTINGS: [(&str, &str); 12] = [
+const SETTINGS: [(&str, &str); 9] = [
     // Rows and checkpoint go together, so a commit lost in a crash is projected again from the log. No need to wait for the disk.
     ("synchronous_commit", "off"),
     // What migrations say of tables that exist.
@@ -36,10 +36,6 @@ const SETTINGS: [(&str, &str); 12] = [
     ("statement_timeout", "60s"),
     ("lock_timeout", "30s"),
     ("idle_in_transaction_session_timeout", "60s"),
-    // A projector whose machine vanished must not keep its partitions.
-    ("tcp_keepalives_idle", "10"),
-    ("tcp_keepalives_interval", "5"),
-    ("tcp_keepalives_count", "3"),
     // Every statement finds its rows by primary key. Said outright, as a plan made while a table was young would scan it when it has
     // grown, and planning again for every batch would take longer than a small batch itself.
     ("plan_cache_mode", "force_generic_plan"),
@@ -47,6 +43,10 @@ const SETTINGS: [(&str, &str); 12] = [
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
 ];
+
+/// What a program holds whose machine vanished must not be held for long.
+pub(crate) const KEEPALIVES: [(&str, &str); 3] =
+    [("tcp_keepalives_idle", "10"), ("tcp_keepalives_interval", "5"), ("tcp_keepalives_count", "3")];
 
 /// Connects, takes its share of the partitions and projects until `shutdown` or until the connection breaks.
 /// In the `first` session of a program, projections of an older version are asked to be rebuilt.
@@ -118,6 +118,7 @@ pub(crate) async fn connect_with(
         .parse::<PgConnectOptions>()?
         .application_name(name)
         .options(SETTINGS)
+        .options(KEEPALIVES)
         .options(settings.iter().copied())
         .disable_statement_logging();
     tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options))
@@ -210,7 +211,8 @@ async fn open(
                 format!("its rows are of version {version}, this program is older and writes version {ours}")
             }
         };
-        runner::stop(db, part, Stopped { position: place.position, reason }, options).await?;
+        let stopped = Stopped { position: place.position, reason };
+        runner::stop(db, part, version, stopped, options).await?;
     }
     Ok(current)
 }

@@ -179,7 +179,7 @@ pub(crate) fn stopped(status: &watch::Sender<ProjectorStatus>, projection: &Proj
         projection = projection.name,
         position,
         reason,
-        "projection stopped until the projector starts again"
+        "projection stopped until the projector starts again or its rows are made anew"
     );
     gauge!("daybook_projection_stopped", labels(projection.name, status.borrow().placement)).set(1.0);
     status.send_modify(|status| {

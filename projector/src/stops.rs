@@ -6,18 +6,26 @@ use tokio::sync::watch;
 
 use crate::partition::Partitions;
 use crate::projections::Part;
+use crate::rebuild::request;
 use crate::{ProjectorStatus, Stopped};
 
-/// Notes why a part does not go on.
-pub(crate) async fn note(db: &mut PgConnection, part: Part, stopped: &Stopped) -> Result<(), sqlx::Error> {
+/// Notes why a part does not go on, if its rows are still of this version. What is not noted is tried again.
+pub(crate) async fn note(
+    db: &mut PgConnection,
+    part: Part,
+    version: i32,
+    stopped: &Stopped,
+) -> Result<(), sqlx::Error> {
     sqlx::query(
         "insert into projection_stops (projection, partition, position, reason)
-         select $1, number, $3, $4 from unnest($2) as number
+         select projection, partition, $4, $5 from checkpoints
+         where projection = $1 and partition = any($2) and version = $3
          on conflict (projection, partition) do update set position = excluded.position, reason = excluded.reason,
              stopped_at = excluded.stopped_at",
     )
     .bind(part.projection.name)
     .bind(part.partitions.iter().map(i16::from).bind_iter())
+    .bind(version)
     .bind(stopped.position.cast_signed())
     .bind(&stopped.reason)
     .execute(db)
@@ -43,21 +51,36 @@ pub(crate) async fn clear(
     Ok(())
 }
 
-/// True when somebody has made the rows of a projection that does not go on anew, here or in another process: it is to be tried again.
+/// True when somebody has made the rows of a projection that does not go on anew, or has given it up, here or in another process: it is to be
+/// tried again.
 pub(crate) async fn are_lifted(
     db: &mut PgConnection,
     held: Partitions,
     status: &watch::Sender<ProjectorStatus>,
 ) -> Result<bool, sqlx::Error> {
-    let told = status.borrow().projections.iter().filter(|projection| projection.stopped.is_some()).count();
-    if told == 0 {
+    let (mut told, mut waiting) = (Vec::new(), Vec::new());
+    for projection in &status.borrow().projections {
+        if projection.stopped.is_some() {
+            told.push(projection.name);
+        } else if projection.rebuilding {
+            waiting.push(projection.name);
+        }
+    }
+    if !waiting.is_empty() {
+        let under_way = request::under_way(db).await?;
+        if waiting.iter().any(|name| under_way.iter().all(|rebuilt| rebuilt != name)) {
+            return Ok(true);
+        }
+    }
+    if told.is_empty() {
         return Ok(false);
     }
     let noted: i64 = sqlx::query_scalar(
-        "select count(distinct projection) from projection_stops where partition = any($1)",
+        "select count(distinct projection) from projection_stops where projection = any($1) and partition = any($2)",
     )
+    .bind(&told)
     .bind(held.iter().map(i16::from).collect::<Vec<_>>())
     .fetch_one(db)
     .await?;
-    Ok(usize::try_from(noted).is_ok_and(|noted| noted < told))
+    Ok(usize::try_from(noted).is_ok_and(|noted| noted < told.len()))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use archive::Archive;
 use chrono::{DateTime, Utc};
@@ -19,7 +19,7 @@ use crate::newest::{Newest, RedisServer};
 use crate::read_models::{ReadError, ReadModels};
 
 /// A connection that was at work so lately is used again without asking whether it still stands: that would be one more trip to the server
-/// for each statement.
+/// for each statement. Who finds one that does not has all asked that were idle then.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
 /// The read models' databases, one as a rule. Rows are in one of them for ever, by their account or transfer; what has neither is in the
@@ -45,11 +45,13 @@ struct ReadDatabase {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Era(u64);
 
-/// The era, and the session that began it.
+/// The era, the session that began it, and how far connections are trusted.
 #[derive(Clone, Copy, Debug, Default)]
 struct Known {
     era: Era,
     witness: Option<Session>,
+    /// When a connection was last found to have ended: others may have ended with it.
+    lost_at: Option<Instant>,
 }
 
 /// A session of Postgres. Its process's number may be another one's later, and then that has begun later.
@@ -176,6 +178,21 @@ impl ReadDatabases {
         read(self.at(index).await?.clone()).await
     }
 
+    /// Reads; once more if it met with a connection that had ended, and then on none that ended with it.
+    pub(crate) async fn once_more_if<T, F>(&self, is_lost: impl Fn(&T) -> bool, read: impl Fn() -> F) -> T
+    where
+        F: Future<Output = T>,
+    {
+        let answer = read().await;
+        if !is_lost(&answer) {
+            return answer;
+        }
+        for database in self.0.iter() {
+            database.known.lock().lost_at = Some(Instant::now());
+        }
+        read().await
+    }
+
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
         self.0.len()
@@ -207,8 +224,19 @@ impl ReadDatabase {
             Box::pin(async move { meet(db, &known).await })
         });
         // sqlx asks before each statement whether the server is still there, unless told otherwise.
-        let options = options.test_before_acquire(false).before_acquire(|connection, state| {
-            Box::pin(async move { Ok(state.idle_for < TRUSTED_FOR || connection.ping().await.is_ok()) })
+        let shared = Arc::clone(&known);
+        let options = options.test_before_acquire(false).before_acquire(move |connection, state| {
+            let known = Arc::clone(&shared);
+            Box::pin(async move {
+                if known.lock().trusts(state.idle_for) {
+                    return Ok(true);
+                }
+                let stands = connection.ping().await.is_ok();
+                if !stands {
+                    known.lock().lost_at = Some(Instant::now());
+                }
+                Ok(stands)
+            })
         });
         let pool = options.connect_lazy_with(server);
         let models = ReadModels { pool, newest: Newest::Here, archived: ArchivedMonths::default() };
@@ -259,6 +287,11 @@ pub async fn is_filled(pool: &PgPool, given: Placement) -> Result<bool, sqlx::Er
 }
 
 impl Known {
+    /// True for a connection that has been idle for so long.
+    fn trusts(&self, idle_for: Duration) -> bool {
+        idle_for < TRUSTED_FOR && self.lost_at.is_none_or(|lost_at| idle_for < lost_at.elapsed())
+    }
+
     const fn begin(&mut self, witness: Option<Session>) {
         self.era = Era(self.era.0.wrapping_add(1));
         self.witness = witness;

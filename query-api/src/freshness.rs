@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::FromRequestParts;
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
 use http::request::Parts;
 use ledger_core::Position;
 use parking_lot::Mutex;
@@ -134,7 +134,7 @@ impl Freshness {
         for _ in 0..READ_TRIES_MAX {
             let era = match self.reach_in(needs, position, within).await {
                 Ok(era) => era,
-                Err(behind) => return Err(Problem::from(self.explained(behind).await).into()),
+                Err(behind) => return Err(Problem::from(self.explained(needs, behind).await).into()),
             };
             let answer = read().await;
             if position == 0 || self.era_of(needs) == era {
@@ -164,10 +164,13 @@ impl Freshness {
         self.each.iter().map(|inner| inner.reached_by_now()).min().unwrap_or_default()
     }
 
-    /// The same, with the projections that do not get there and why, if any have a reason and the database that is behind tells.
-    pub(crate) async fn explained(&self, behind: Behind) -> Behind {
-        let held_up = projection::held_up(&self.databases, behind.wanted);
-        let Ok(Ok(held_up)) = timeout(HELD_UP_WAIT, held_up).await else { return behind };
+    /// The same, with the projections that do not get there and why, if any have a reason and a database that is needed tells.
+    pub(crate) async fn explained(&self, needs: Needs, behind: Behind) -> Behind {
+        let mut told = Vec::new();
+        for inner in self.needed(needs) {
+            told.push(inner.held_up(behind.wanted));
+        }
+        let held_up = projection::each_once(join_all(told).await);
         let words = held_up.iter().map(HeldUp::to_string).collect::<Vec<_>>().join("; ");
         let because = if words.is_empty() { words } else { format!(": {words}") };
         Behind { because, ..behind }
@@ -221,6 +224,12 @@ impl Inner {
             tokio::spawn(poll(Arc::clone(self)));
         }
         Waiter(self)
+    }
+
+    /// What holds projections up here; nothing when nobody tells in time.
+    async fn held_up(&self, position: Position) -> Vec<HeldUp> {
+        let held_up = async { projection::held_up(self.databases.at(self.index).await?, position).await };
+        timeout(HELD_UP_WAIT, held_up).await.ok().and_then(Result::ok).unwrap_or_default()
     }
 
     async fn checkpoint(&self) -> Result<Position, ReadError> {

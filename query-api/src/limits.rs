@@ -19,8 +19,8 @@ pub(crate) const STATUS_STEP_MAX: usize = 3_200;
 pub(crate) const STANDING_STEP: usize = 200;
 /// How long to wait before all databases are looked at again, to find them at one position.
 pub(crate) const TOGETHER_POLL: Duration = Duration::from_millis(10);
-/// How often.
-pub(crate) const TOGETHER_TRIES_MAX: usize = 200;
+/// For how long.
+pub(crate) const TOGETHER_WAIT: Duration = Duration::from_secs(2);
 /// What a filter costs beside its page: it passes over entries that do not fit.
 pub(crate) const FILTER_COMPLEXITY: usize = 500;
 /// Characters of a text to search for.

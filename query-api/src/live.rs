@@ -23,6 +23,7 @@ use latest::{Latest, Ticket};
 use ledger_core::{AccountId, Position, TransferId, stream};
 use ledger_streams::{EventStore, StoreError};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use topics::{Inbox, Topics};
 pub(crate) use updates::TransferUpdates;
@@ -174,7 +175,8 @@ impl Live {
     /// Before they are read: what then may be kept.
     pub(crate) async fn awaits_latest(&self, account_id: i64) -> Option<Awaited> {
         if self.0.latest.fed().is_none() {
-            let feed = self.feed().await.ok()?;
+            // One database that is away must not hold up who reads in another.
+            let feed = timeout(LATEST_WAIT, self.feed()).await.ok()?.ok()?;
             *self.0.looked_at.lock() = Some(feed);
         }
         // Postgres may have forgotten what the feed has seen: then a list that is read now is too old, and nothing would say so.

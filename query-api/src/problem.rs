@@ -73,6 +73,9 @@ pub(crate) enum Problem {
     DatabaseUnavailable,
     #[error("The archive of old months does not answer at the moment. Try again in a moment.")]
     ArchiveUnavailable,
+    /// The same, where the database may be there again: a connection to it ended.
+    #[error("The read models' database does not answer at the moment. Try again in a moment.")]
+    ConnectionLost,
     #[error("The event store does not answer at the moment. Try again in a moment.")]
     EventStoreUnavailable,
     #[error("Something is broken on our side; it is logged.")]
@@ -107,7 +110,9 @@ impl Problem {
             Self::Live(LiveError::Interrupted) => (StatusCode::SERVICE_UNAVAILABLE, "interrupted"),
             Self::Live(LiveError::TooFar) => (StatusCode::BAD_REQUEST, "resume_too_far"),
             Self::TooManySubscriptions => (StatusCode::TOO_MANY_REQUESTS, "too_many_subscriptions"),
-            Self::DatabaseUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable"),
+            Self::DatabaseUnavailable | Self::ConnectionLost => {
+                (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable")
+            }
             Self::ArchiveUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "archive_unavailable"),
             Self::EventStoreUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "event_store_unavailable"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
@@ -132,7 +137,7 @@ impl From<ReadError> for Problem {
             Self::Timeout
         } else if error.is_outage() {
             tracing::warn!(%error, "a read model could not be read now");
-            Self::DatabaseUnavailable
+            if error.is_lost_connection() { Self::ConnectionLost } else { Self::DatabaseUnavailable }
         } else if error.is_archive_outage() {
             tracing::warn!(%error, "an archived month could not be read now");
             Self::ArchiveUnavailable

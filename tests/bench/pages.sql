@@ -37,7 +37,7 @@ select 250000000000000000 + number * 4096, 350000000000000000 + number * 4096, '
        timestamptz '2025-10-31T00:00Z'
 from generate_series(0, {blocks} * 1000 - 1) number;
 
-insert into trial_balance (currency, customers, settlement, in_transit) values ('EUR', {blocks} * 1000000000, {blocks} * -1000000000, 0);
+insert into trial_balance (currency, customers, settlement, in_transit) values ('EUR', {blocks}::bigint * 1000000000, {blocks}::bigint * -1000000000, 0);
 
 -- The log is empty; what is known of it is as if all of this had been in it. The projector, which is at its end, does not look here again.
 update checkpoints set recorded_at = timestamptz '2026-11-01T00:00Z';

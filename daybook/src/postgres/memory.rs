@@ -10,11 +10,16 @@ const BUFFERS_MIB_MIN: u64 = 128;
 /// More helps only where the read models are larger.
 const BUFFERS_MIB_MAX: u64 = 4 * 1024;
 
-/// `shared_buffers` for this machine, or for the container if that has less. Memory that holds nothing yet is not used.
-pub(super) fn shared_buffers() -> String {
+/// With the system's cache of files, the planner may reckon with so many times the server's share.
+const CACHE: u64 = 4;
+
+/// Settings for this machine, or for the container if that has less. Memory that holds nothing yet is not used.
+pub(super) fn settings() -> [(&'static str, String); 2] {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     let (machine, container) = (read("/proc/meminfo"), read("/sys/fs/cgroup/memory.max"));
-    format!("{}MB", buffers_mib(&machine, &container))
+    let buffers = buffers_mib(&machine, &container);
+    let cache = buffers.saturating_mul(CACHE);
+    [("shared_buffers", format!("{buffers}MB")), ("effective_cache_size", format!("{cache}MB"))]
 }
 
 fn buffers_mib(meminfo: &str, limit: &str) -> u64 {

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::PostgresError;
 use super::binaries::Binaries;
-use super::memory::shared_buffers;
+use super::memory;
 use super::owner::Owner;
 use super::place;
 use super::settings::SETTINGS;
@@ -215,7 +215,9 @@ impl PrivatePostgres {
         for (name, value) in SETTINGS {
             command.arg("-c").arg(format!("{name}={value}"));
         }
-        command.arg("-c").arg(format!("shared_buffers={}", shared_buffers()));
+        for (name, value) in memory::settings() {
+            command.arg("-c").arg(format!("{name}={value}"));
+        }
         // After a crash: one sync of the file system instead of one for each of a thousand files.
         if cfg!(target_os = "linux") && self.binaries.major_number() >= 14 {
             command.args(["-c", "recovery_init_sync_method=syncfs"]);

@@ -9,8 +9,7 @@ pub(super) const SETTINGS: &[(&str, &str)] = &[
     ("max_connections", "100"),
     // A month of entries is a table with two indexes, and a statement over all time locks all of them.
     ("max_locks_per_transaction", "256"),
-    // Memory; the buffers are a share of the machine's.
-    ("effective_cache_size", "1GB"),
+    // Memory; what depends on the machine is in `memory`.
     ("work_mem", "8MB"),
     ("maintenance_work_mem", "64MB"),
     // The log has the truth and there is no replica: write little, checkpoint seldom. fsync stays on.

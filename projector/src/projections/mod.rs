@@ -159,6 +159,12 @@ impl<'a> Events<'a> {
     pub(crate) fn first(&self, count: usize) -> Self {
         Self { events: self.events.get(..count).unwrap_or(self.events), ..*self }
     }
+
+    /// The one with this index alone, if there is one.
+    #[must_use]
+    pub(crate) fn only(&self, index: usize) -> Self {
+        Self { events: self.events.get(index..=index).unwrap_or_default(), ..*self }
+    }
 }
 
 /// As Postgres has whole numbers.

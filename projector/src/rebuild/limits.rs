@@ -26,6 +26,11 @@ pub(super) const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// How long an exchange waits for whoever reads or writes the tables, by attempt; others wait behind it. Every fourth time long enough that
 /// Postgres sends an automatic vacuum away, which it does after a second.
 pub(super) const LOCK_TIMEOUTS: [&str; 4] = ["100ms", "150ms", "200ms", "1500ms"];
+/// How long the live tables wait while the build applies its last events. Then the server lets them go on, and the rebuild is taken up
+/// again: its process may be stopped, or too slow.
+pub(super) const HOLD_MAX: &str = "60s";
+/// How long an exchange may say nothing in the middle, when nobody can read either.
+pub(super) const EXCHANGE_SILENCE_MAX: &str = "10s";
 /// Attempts to exchange tables.
 pub(super) const SWITCH_ATTEMPTS_MAX: usize = 60;
 /// Between two of them.

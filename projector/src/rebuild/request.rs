@@ -15,6 +15,8 @@ use crate::projections::{self, Projection};
 pub enum Kind {
     /// Make the rows anew, compare, exchange.
     Rebuild,
+    /// The same, for tables that are to be divided: asked for by a migration. A program from before does not know it, and leaves it alone.
+    Divide,
     /// Exchange with what was live before.
     SwitchBack,
     /// Delete what was live before.
@@ -47,14 +49,21 @@ impl Kind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Rebuild => "rebuild",
+            Self::Divide => "divide",
             Self::SwitchBack => "switch_back",
             Self::DropPrevious => "drop_previous",
             Self::DropUnfinished => "drop_unfinished",
         }
     }
 
+    /// True when rows are made anew.
+    #[must_use]
+    pub const fn is_rebuild(self) -> bool {
+        matches!(self, Self::Rebuild | Self::Divide)
+    }
+
     fn parse(text: &str) -> Option<Self> {
-        [Self::Rebuild, Self::SwitchBack, Self::DropPrevious, Self::DropUnfinished]
+        [Self::Rebuild, Self::Divide, Self::SwitchBack, Self::DropPrevious, Self::DropUnfinished]
             .into_iter()
             .find(|kind| kind.as_str() == text)
     }
@@ -169,8 +178,7 @@ pub(crate) async fn ask_by_itself(
 
 /// The names of the projections that the open request is about, if there is one.
 pub(crate) async fn under_way(db: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
-    let names =
-        "select projections from rebuilds where state in ('requested', 'running') and kind = 'rebuild'";
+    let names = "select projections from rebuilds where state in ('requested', 'running') and kind in ('rebuild', 'divide')";
     Ok(sqlx::query_scalar(names).fetch_optional(db).await?.unwrap_or_default())
 }
 

@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use super::build::Build;
-use super::limits::{LOCK_TIMEOUTS, SWITCH_ATTEMPTS_MAX, SWITCH_PAUSE};
+use super::limits::{EXCHANGE_SILENCE_MAX, HOLD_MAX, LOCK_TIMEOUTS, SWITCH_ATTEMPTS_MAX, SWITCH_PAUSE};
 use super::{LIVE, PREVIOUS, REBUILD, RebuildError, tables};
 use crate::projections::Projection;
 
@@ -49,10 +49,12 @@ async fn attempt(
     let names: Vec<&str> = projections.iter().map(|projection| projection.name).collect();
 
     let mut transaction = db.begin().await?;
+    tables::bound_silence(&mut transaction, HOLD_MAX).await?;
     let places = tables::checkpoints(&mut transaction, LIVE, projections, true).await?;
     if let Some(build) = build {
         build.advance(places).await?;
     }
+    tables::bound_silence(&mut transaction, EXCHANGE_SILENCE_MAX).await?;
     let lock = format!(
         "set local lock_timeout = '{lock_timeout}';
          lock table {}, {} in access exclusive mode;",

@@ -16,6 +16,7 @@ pub(super) async fn connect(database_url: &str) -> Result<PgConnection, sqlx::Er
         .parse::<PgConnectOptions>()?
         .application_name("daybook-rebuild")
         .options([("client_min_messages", "warning"), ("statement_timeout", "0")])
+        .options(session::KEEPALIVES)
         .disable_statement_logging();
     PgConnection::connect_with(&options).await
 }
@@ -29,6 +30,16 @@ pub(super) async fn connect_to(database_url: &str, schema: &str) -> Result<PgCon
         &[("search_path", schema), ("statement_timeout", "0"), ("lock_timeout", "0"), memory],
     )
     .await
+}
+
+/// Bounds how long a transaction may say nothing; then the server ends it.
+pub(super) async fn bound_silence(
+    transaction: &mut PgConnection,
+    silence_max: &'static str,
+) -> Result<(), sqlx::Error> {
+    let bound = format!("set local idle_in_transaction_session_timeout = '{silence_max}'");
+    transaction.execute(AssertSqlSafe(bound)).await?;
+    Ok(())
 }
 
 /// The checkpoints that a schema has of these projections. With `lock`, nobody moves them before this transaction ends.

@@ -7,7 +7,7 @@ use sqlx::{Connection, Executor, PgConnection};
 
 use super::build::Build;
 use super::compare::{Report, compare};
-use super::limits::{NEAR, ROUNDS_MAX};
+use super::limits::{HOLD_MAX, NEAR, ROUNDS_MAX};
 use super::progress::{Meter, Phase};
 use super::request::{Ending, Kind, Request};
 use super::{Context, LIVE, PREVIOUS, REBUILD, RebuildError, close, switch, tables};
@@ -22,7 +22,9 @@ pub(super) async fn work(
     let projections = here(context, request.these()?)?;
     let mut db = tables::connect(context.database_url).await?;
     let ending = match request.kind {
-        Kind::Rebuild => Box::pin(rebuild(context, request, &projections, &mut db, meter)).await?,
+        Kind::Rebuild | Kind::Divide => {
+            Box::pin(rebuild(context, request, &projections, &mut db, meter)).await?
+        }
         Kind::SwitchBack => Box::pin(switch_back(context, &projections, &mut db, meter)).await?,
         Kind::DropPrevious => {
             switch::drop_previous(&mut db).await?;
@@ -127,6 +129,7 @@ async fn compared(
 ) -> Result<Report, RebuildError> {
     let mut snapshot = tables::connect(context.database_url).await?;
     let mut hold = db.begin().await?;
+    tables::bound_silence(&mut hold, HOLD_MAX).await?;
     let live = tables::checkpoints(&mut hold, LIVE, projections, true).await?;
     let other_version =
         live.iter().any(|checkpoint| checkpoint.version != checkpoint.part.projection.version);

@@ -1,5 +1,7 @@
 //! Failures as GraphQL writes them: a message, and `extensions.code` for programs.
 
+use std::sync::Arc;
+
 use async_graphql::{Error, ErrorExtensionValues, ErrorExtensions, Response, ServerError};
 
 use crate::problem::Problem;
@@ -45,6 +47,7 @@ impl Failure {
             | Problem::TooManySubscriptions
             | Problem::DatabaseUnavailable
             | Problem::ArchiveUnavailable
+            | Problem::ConnectionLost
             | Problem::EventStoreUnavailable
             | Problem::Internal => self.0.code(),
         }
@@ -56,8 +59,15 @@ pub(super) const BAD_USER_INPUT: &str = "bad_user_input";
 
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
-        Self::new(failure.0.to_string()).extend_with(|_, extensions| extensions.set("code", failure.code()))
+        let error = Self::new(failure.0.to_string())
+            .extend_with(|_, extensions| extensions.set("code", failure.code()));
+        Self { source: Some(Arc::new(failure.0)), ..error }
     }
+}
+
+/// True when something of an answer is missing because a connection ended.
+pub(crate) fn has_lost_connection(answer: &Response) -> bool {
+    answer.errors.iter().any(|error| error.source() == Some(&Problem::ConnectionLost))
 }
 
 /// A failure of the whole request.

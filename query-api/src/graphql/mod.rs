@@ -22,7 +22,7 @@ mod user;
 mod webhook;
 
 pub(crate) use executor::Bounded;
-pub(crate) use failure::response as failure_response;
+pub(crate) use failure::{has_lost_connection, response as failure_response};
 pub(crate) use schema::{Schema, build, sdl};
 pub(crate) use scope::Scope;
 

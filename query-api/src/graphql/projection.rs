@@ -89,10 +89,10 @@ impl ProjectionQuery {
         let scope = Scope::of(context)?;
         scope.require_everything()?;
         let databases = &scope.databases;
-        let (rows, mut stops, rebuild) = tokio::try_join!(
+        let (rows, mut stops, rebuilds) = tokio::try_join!(
             projection::all(databases),
             projection::stops(databases),
-            projection::rebuild(databases)
+            projection::rebuilds(databases)
         )?;
         let head = scope.live.head().await?;
         let now = Utc::now();
@@ -112,9 +112,9 @@ impl ProjectionQuery {
                 lag: BigInt(head.saturating_sub(row.position())),
                 lag_seconds: since.map_or(0.0, |since| (now - since).as_seconds_f64().max(0.0)),
                 stopped: stop.map(|stop| stops.swap_remove(stop).into()),
-                rebuilding: rebuild
-                    .as_ref()
-                    .filter(|rebuild| rebuild.projections.contains(&row.projection))
+                rebuilding: rebuilds
+                    .iter()
+                    .find(|rebuild| rebuild.projections.contains(&row.projection))
                     .map(ProjectionRebuild::from),
                 name: row.projection,
             }

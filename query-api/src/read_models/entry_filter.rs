@@ -110,10 +110,10 @@ macro_rules! fits {
              and ($12::bigint is null or entry.counterparty = $12) \
              and ($13::text is null or strpos(lower(coalesce(entry.description, '')), lower($13)) > 0 \
                   or strpos(lower(coalesce(entry.reference, '')), lower($13)) > 0) \
-             and ($14::text is null or $14 = case when entry.kind <> 'debit' then 'completed' else ( \
+             and ($14::text is null or $14 = case when entry.kind <> 'debit' then 'completed' else coalesce(( \
                   select case when transfer.reversed_at is not null or transfer.status in ('failed', 'rejected') then 'reversed' \
                               when transfer.status = 'completed' then 'completed' else 'pending' end \
-                  from transfers transfer where transfer.transfer_id = entry.transfer_id) end)"
+                  from transfers transfer where transfer.transfer_id = entry.transfer_id), 'pending') end)"
         )
     };
 }

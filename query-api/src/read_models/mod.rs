@@ -99,6 +99,8 @@ pub(crate) enum ReadError {
 /// Classes of SQLSTATE that speak of the server's condition and not of the statement: connection, resources, operator intervention,
 /// system; and a database, tables or columns that nobody has made yet, as when this program is newer than the projector.
 const OUTAGES: [&str; 7] = ["08", "53", "57", "58", "3D000", "42P01", "42703"];
+/// The server ended the session: an administrator's wish, or a crash of another one.
+const ENDED: [&str; 2] = ["57P01", "57P02"];
 /// A statement ran into its time-out.
 const CANCELED: &str = "57014";
 
@@ -136,6 +138,12 @@ impl ReadError {
             Self::Archive(error) => error.is_transient(),
             Self::NoArchive => true,
         }
+    }
+
+    /// True when the connection ended, whether or not the server is there: another connection may do.
+    pub(crate) fn is_lost_connection(&self) -> bool {
+        matches!(self, Self::Database(error) if matches!(&**error, sqlx::Error::Io(_)))
+            || self.code().is_some_and(|code| ENDED.iter().any(|ended| code == *ended))
     }
 
     fn code(&self) -> Option<Cow<'_, str>> {

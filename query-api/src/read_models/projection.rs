@@ -110,20 +110,22 @@ pub(crate) async fn stops(databases: &ReadDatabases) -> Result<Vec<StopRow>, Rea
     Ok(rows)
 }
 
-/// The rebuild that is under way. A database has one at a time; of several, the one that has the furthest to go.
-pub(crate) async fn rebuild(databases: &ReadDatabases) -> Result<Option<RebuildRow>, ReadError> {
+/// The rebuilds that are under way, one at a time in each database; first those that have the furthest to go.
+pub(crate) async fn rebuilds(databases: &ReadDatabases) -> Result<Vec<RebuildRow>, ReadError> {
     let found = databases.each(|models| async move {
         let row: Option<RebuildRow> = sqlx::query_as(
             "select projections, progress->>'phase' as phase, (progress->>'percent')::float8 as percent,
                  (progress->>'events_per_second')::float8 as events_per_second, (progress->>'seconds_left')::float8 as seconds_left
-             from rebuilds where state in ('requested', 'running') and kind = 'rebuild'",
+             from rebuilds where state in ('requested', 'running') and kind in ('rebuild', 'divide')",
         )
         .fetch_optional(&models.pool)
         .await?;
         Ok(row)
     });
+    let mut rows: Vec<RebuildRow> = found.await?.into_iter().flatten().collect();
     let percent = |row: &RebuildRow| row.percent.unwrap_or_default();
-    Ok(found.await?.into_iter().flatten().min_by(|one, other| percent(one).total_cmp(&percent(other))))
+    rows.sort_by(|one, other| percent(one).total_cmp(&percent(other)));
+    Ok(rows)
 }
 
 /// A projection that does not come to a position by time alone.
@@ -153,29 +155,33 @@ impl fmt::Display for HeldUp {
 }
 
 /// What holds projections up that have not come to a position: those that have stopped, and those whose rows are of an older version and are
-/// being made anew. Each is named once, however many databases it is in.
-pub(crate) async fn held_up(databases: &ReadDatabases, position: Position) -> Result<Vec<HeldUp>, ReadError> {
+/// being made anew.
+pub(crate) async fn held_up(models: &ReadModels, position: Position) -> Result<Vec<HeldUp>, ReadError> {
     let position = i64::try_from(position).unwrap_or(i64::MAX);
-    let found = databases.each(|models| async move {
-        let rows: Vec<HeldUp> = sqlx::query_as(
-            "select projection, bool_or(stop.position is not null) as stopped,
+    let rows = sqlx::query_as(
+            "select checkpoints.projection, bool_or(stop.position is not null) as stopped,
                  max(coalesce((open.progress->>'percent')::float8, 0)) filter (where open.version > checkpoints.version) as percent
-             from checkpoints left join projection_stops as stop using (projection, partition)
+             from checkpoints left join projection_stops as stop
+                 on stop.projection = checkpoints.projection and stop.partition = checkpoints.partition
+                     and checkpoints.position <= stop.position
              left join (select name, version, progress from rebuilds, unnest(projections, versions) as wanted (name, version)
-                 where state in ('requested', 'running') and kind = 'rebuild') as open on open.name = projection
+                 where state in ('requested', 'running') and kind = 'rebuild') as open on open.name = checkpoints.projection
              where checkpoints.position < $1
-             group by projection
+             group by checkpoints.projection
              having bool_or(stop.position is not null or open.version > checkpoints.version)
-             order by projection",
+             order by checkpoints.projection",
         )
         .bind(position)
         .fetch_all(&models.pool)
         .await?;
-        Ok(rows)
-    });
-    let mut rows = super::merged(found.await?, |row| (row.projection.clone(), !row.stopped));
-    rows.dedup_by(|next, row| next.projection == row.projection);
     Ok(rows)
+}
+
+/// What several databases tell: each is named once, however many it is in.
+pub(crate) fn each_once(told: Vec<Vec<HeldUp>>) -> Vec<HeldUp> {
+    let mut rows = super::merged(told, |row| (row.projection.clone(), !row.stopped));
+    rows.dedup_by(|next, row| next.projection == row.projection);
+    rows
 }
 
 /// The position that every projection has reached in a database; 0 when there is none yet.

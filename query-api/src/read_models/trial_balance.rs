@@ -2,16 +2,17 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
+use std::time::Instant;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use futures::future::try_join_all;
 use ledger_core::Currency;
 use sqlx::FromRow;
 
-use super::{CurrencyColumn, ReadError, SumColumn};
+use super::{CurrencyColumn, ReadError, ReadModels, SumColumn};
 use crate::database::ReadDatabases;
 use crate::freshness::Behind;
-use crate::limits::{TOGETHER_POLL, TOGETHER_TRIES_MAX};
+use crate::limits::{TOGETHER_POLL, TOGETHER_WAIT};
 use crate::month::Month;
 use crate::problem::Problem;
 
@@ -58,15 +59,24 @@ pub(crate) async fn now(databases: &ReadDatabases) -> Result<Vec<TrialBalanceRow
     Ok(rows.map_err(ReadError::from)?)
 }
 
+/// Between which positions what is summed is.
+macro_rules! places {
+    () => {
+        "select coalesce(min(position), 0) as low, coalesce(max(position), 0) as high
+         from checkpoints where projection in ('accounts', 'trial_balance')"
+    };
+}
+const PLACES: &str = places!();
+
 /// What one of several databases has, and between which positions that is: rows and checkpoints as of the same instant. What is in transit
 /// is in the first alone.
-const PART: &str = "
+const PART: &str = concat!(
+    "
     select place.low, place.high, sums.currency, coalesce(sums.customers, 0)::text as customers,
            coalesce(sums.settlement, 0)::text as settlement, coalesce(sums.in_transit, 0)::text as in_transit
-    from (
-        select coalesce(min(position), 0) as low, coalesce(max(position), 0) as high
-        from checkpoints where projection in ('accounts', 'trial_balance')
-    ) place
+    from (",
+    places!(),
+    ") place
     left join (
         select currency, balances.customers, balances.settlement, moved.in_transit
         from (
@@ -77,7 +87,8 @@ const PART: &str = "
             group by currency
         ) balances
         full join trial_balance moved using (currency)
-    ) sums on true";
+    ) sums on true"
+);
 
 #[derive(FromRow)]
 struct PartRow {
@@ -92,35 +103,54 @@ struct PartRow {
     in_transit: SumColumn,
 }
 
+impl PartRow {
+    /// Nothing where there is no currency yet.
+    fn sums(self) -> Result<Option<TrialBalanceRow>, String> {
+        let Self { currency, customers, settlement, in_transit, .. } = self;
+        let Some(currency) = currency else { return Ok(None) };
+        Ok(Some(TrialBalanceRow { currency: currency.try_into()?, customers, settlement, in_transit }))
+    }
+}
+
 /// Sums of several databases are one state of the bank only where all of them are at one position, and only then does the total prove
 /// something. That is so whenever the projectors have caught up, if but for a moment.
 async fn together(databases: &ReadDatabases) -> Result<Vec<TrialBalanceRow>, Problem> {
-    let (mut low, mut high) = (0, 0);
-    for _ in 0..TOGETHER_TRIES_MAX {
-        let parts = databases.each(|models| async move {
-            let rows: Vec<PartRow> = sqlx::query_as(PART).fetch_all(&models.pool).await?;
-            Ok(rows)
-        });
-        let rows: Vec<PartRow> = parts.await?.into_iter().flatten().collect();
-        low = rows.iter().map(|row| row.low).min().unwrap_or_default();
-        high = rows.iter().map(|row| row.high).max().unwrap_or_default();
-        if low == high {
-            let sums = rows.into_iter().map(|row| {
-                let PartRow { currency, customers, settlement, in_transit, .. } = row;
-                let currency = currency.map(CurrencyColumn::try_from).transpose();
-                currency.map(|currency| {
-                    Some(TrialBalanceRow { currency: currency?, customers, settlement, in_transit })
-                })
+    let start = Instant::now();
+    loop {
+        let mut between = span(&databases.each(places).await?);
+        // Summing takes longer than looking: it is done where it may be worth it.
+        if between.0 == between.1 {
+            let parts = databases.each(|models| async move {
+                let rows: Vec<PartRow> = sqlx::query_as(PART).fetch_all(&models.pool).await?;
+                Ok(rows)
             });
-            let sums: Result<Vec<_>, String> = sums.filter_map(Result::transpose).collect();
-            return Ok(added(
-                sums.map_err(|error| sqlx::Error::Decode(error.into())).map_err(ReadError::from)?,
-            ));
+            let rows: Vec<PartRow> = parts.await?.into_iter().flatten().collect();
+            between = span(&rows.iter().map(|row| (row.low, row.high)).collect::<Vec<_>>());
+            if between.0 == between.1 {
+                let sums = rows.into_iter().map(PartRow::sums).filter_map(Result::transpose);
+                let sums: Result<Vec<_>, String> = sums.collect();
+                let sums = sums.map_err(|error| ReadError::from(sqlx::Error::Decode(error.into())))?;
+                return Ok(added(sums));
+            }
+        }
+        if start.elapsed() >= TOGETHER_WAIT {
+            let (low, high) = between;
+            let because = String::new();
+            return Err(Behind { wanted: high.unsigned_abs(), reached: low.unsigned_abs(), because }.into());
         }
         tokio::time::sleep(TOGETHER_POLL).await;
     }
-    let because = String::new();
-    Err(Behind { wanted: high.unsigned_abs(), reached: low.unsigned_abs(), because }.into())
+}
+
+/// Between which positions a database is.
+async fn places(models: ReadModels) -> Result<(i64, i64), ReadError> {
+    Ok(sqlx::query_as(PLACES).fetch_one(&models.pool).await?)
+}
+
+/// Between which positions all of them are.
+fn span(places: &[(i64, i64)]) -> (i64, i64) {
+    let low = places.iter().map(|place| place.0).min().unwrap_or_default();
+    (low, places.iter().map(|place| place.1).max().unwrap_or_default())
 }
 
 /// One row for each currency, in the order of their codes.

@@ -69,7 +69,7 @@ impl QueryApi {
     async fn reach(&self, at: AtPosition) -> Result<(), Problem> {
         match self.freshness.reach(at.0, self.options.freshness_timeout).await {
             Ok(_) => Ok(()),
-            Err(behind) => Err(self.freshness.explained(behind).await.into()),
+            Err(behind) => Err(self.freshness.explained(Needs::All, behind).await.into()),
         }
     }
 
@@ -78,6 +78,7 @@ impl QueryApi {
     where
         F: Future<Output = Result<T, Problem>>,
     {
+        let read = || self.databases.once_more_if(is_lost, &read);
         self.freshness.read_at(at.0, self.options.freshness_timeout, read).await
     }
 
@@ -86,6 +87,11 @@ impl QueryApi {
     where
         F: Future<Output = Result<T, Problem>>,
     {
+        let read = || self.databases.once_more_if(is_lost, &read);
         self.freshness.read_in(Needs::With(id), at.0, self.options.freshness_timeout, read).await
     }
+}
+
+const fn is_lost<T>(answer: &Result<T, Problem>) -> bool {
+    matches!(answer, Err(Problem::ConnectionLost))
 }

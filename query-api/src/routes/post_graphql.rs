@@ -12,7 +12,7 @@ use super::sse;
 use crate::QueryApi;
 use crate::caller::Caller;
 use crate::freshness::AtPosition;
-use crate::graphql::{Scope, failure_response};
+use crate::graphql::{Scope, failure_response, has_lost_connection};
 use crate::problem::Problem;
 use crate::read_models::Gathered;
 
@@ -41,6 +41,9 @@ pub(crate) async fn handle(
         let scope = api.scope(caller.clone(), at).gathering(&gathered);
         Ok(gathered.run(api.graphql.execute(request.data(scope))).await)
     };
+    // It has the rest of the answer, too.
+    let is_lost = |answer: &Result<_, Problem>| answer.as_ref().is_ok_and(has_lost_connection);
+    let read = || api.databases.once_more_if(is_lost, read);
     Ok(match api.read_at(at, read).await {
         Ok(answer) => Json(answer).into_response(),
         Err(problem @ Problem::InvalidQuery(_)) => {

@@ -1,6 +1,8 @@
 //! One of two databases goes away.
 
-use std::time::Duration;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use ledger_core::partition::partition_of;
 use reqwest::Method;
@@ -8,8 +10,30 @@ use serde_json::{Value, json};
 
 use crate::harness::{Client, Daybook, text, until};
 
+/// For so long a query process tries to connect.
+const FOUND_AWAY: Duration = Duration::from_secs(3);
 /// No step takes longer.
 const STEP_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// A socket in the place of Postgres's, which takes connections.
+struct Silent {
+    path: PathBuf,
+    _listener: UnixListener,
+}
+
+impl Silent {
+    fn at(stopped: &Daybook) -> Self {
+        let url = stopped.database_url();
+        let path = Path::new(url.split_once("?host=").unwrap().1).join(".s.PGSQL.5432");
+        Self { _listener: UnixListener::bind(&path).unwrap(), path }
+    }
+}
+
+impl Drop for Silent {
+    fn drop(&mut self) {
+        std::fs::remove_file(&self.path).unwrap();
+    }
+}
 
 async fn health(bank: &Client) -> Value {
     bank.request(Method::GET, "/health/ready").send().await.unwrap().json().await.unwrap()
@@ -48,12 +72,21 @@ async fn what_the_other_database_has_is_still_written_and_read() {
     refused.refuses(503, "database_unavailable");
     // At a position that it cannot be known to have reached.
     bank.get(&path).await.refuses(503, "projection_behind");
+    let query =
+        "query($id: ID!) { account(id: $id) { balance { amount } latestTransactions { type amount } } }";
     let ask = async |account: &str| {
-        let body = json!({ "query": "query($id: ID!) { account(id: $id) { balance { amount } } }", "variables": { "id": account } });
+        let body = json!({ "query": query, "variables": { "id": account } });
         bank.send(bank.request(Method::POST, "/graphql").json(&body)).await.is(200)
     };
+    // Whoever wants to connect there finds somebody who never answers.
+    let silent = Silent::at(&second);
+    let asked = Instant::now();
     // The client names a position only where it asks by itself.
-    assert_eq!(ask(&here).await["data"]["account"]["balance"]["amount"], "11.00");
+    let account = ask(&here).await["data"]["account"].clone();
+    assert!(asked.elapsed() < FOUND_AWAY, "it waited for the other database");
+    drop(silent);
+    assert_eq!(account["balance"]["amount"], "11.00");
+    assert_eq!(account["latestTransactions"][0], json!({ "type": "CREDIT", "amount": "1.00" }));
     assert_eq!(ask(&away).await["errors"][0]["extensions"]["code"], "database_unavailable");
     until("health says which", STEP_TIME_MAX, async || {
         let components = health(&bank).await["components"].clone();

@@ -6,7 +6,7 @@ use ledger_core::partition::{Placement, partition_of};
 use reqwest::Method;
 use reqwest::header::ACCEPT;
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use super::bank::{Bank, park};
 use super::questions::Both;
@@ -145,6 +145,7 @@ async fn nobody_can_tell_one_database_from_two() {
     assert!(
         !nothing.status.success() && String::from_utf8_lossy(&nothing.stderr).contains("no database here")
     );
+    asked_together_or_not_at_all(&urls).await;
     bank.moves(&one, "second").await;
     for transfer in &bank.transfers[6..] {
         one.ended(transfer).await;
@@ -159,6 +160,30 @@ async fn nobody_can_tell_one_database_from_two() {
     refuses(&daybook, "reversed", &[second, first.clone()]).await;
     refuses(&daybook, "alone", &[first]).await;
     daybook.stop().await;
+}
+
+/// None is asked while one is busy; and that one fails does not hide what became of the other.
+async fn asked_together_or_not_at_all(urls: &[String]) {
+    let asked = count(&urls[0], "rebuilds").await;
+    let mut second = PgConnection::connect(&urls[1]).await.unwrap();
+    // Of a version that nobody here has, so that it stays as it is.
+    let busy = "insert into rebuilds (kind, projections, versions, requested_by) values ('rebuild', '{accounts}', '{99}', 'test')";
+    second.execute(busy).await.unwrap();
+    let refused = rebuild(urls, &["transactions"]).await;
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("database 2: another rebuild is under way, of accounts"), "{said}");
+    assert_eq!(count(&urls[0], "rebuilds").await, asked);
+    second.execute("delete from rebuilds where requested_by = 'test'").await.unwrap();
+
+    assert!(rebuild(&urls[..1], &["--drop-previous"]).await.status.success());
+    let back = rebuild(urls, &["--switch-back", "accounts"]).await;
+    assert_eq!(back.status.code(), Some(1), "{back:?}");
+    let (said, failed) = (String::from_utf8_lossy(&back.stdout), String::from_utf8_lossy(&back.stderr));
+    assert!(
+        failed.contains("database 1: the rebuild failed: there is nothing to switch back to"),
+        "{failed}"
+    );
+    assert!(said.contains("Database 2:\nSwitched back"), "{said}");
 }
 
 /// Neither the projector nor queries take databases for what they are not.

@@ -3,6 +3,11 @@
 
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
+use reqwest::Method;
+use serde_json::json;
+use sqlx::{Connection, Executor, PgConnection};
+
 use super::load::{Acknowledged, Load};
 use super::rounds;
 use crate::harness::{Daybook, Separate};
@@ -73,6 +78,42 @@ async fn what_was_read_at_a_position_stays_read_though_postgres_forgets_it() {
             }
         }
         daybook.projector.start().await;
+    }
+    daybook.ready().await;
+    daybook.check().await;
+    daybook.stop().await;
+}
+
+/// Reads that go on at the same time.
+const READERS: usize = 8;
+
+#[tokio::test]
+async fn sessions_that_postgres_ended_are_not_noticed_by_who_reads() {
+    let mut daybook = Daybook::start().await;
+    let bank = daybook.operator("reads").await;
+    let account = bank.open_with_euros("10.00").await;
+    assert_eq!(bank.balance(&account).await, "10.00");
+    let path = format!("/api/v1/accounts/{account}");
+    let body = json!({ "query": "query($id: ID!) { account(id: $id) { balance { amount } } }", "variables": { "id": account } });
+    // None names a position: those are answered when the projector is there again.
+    let read = async |number: usize| {
+        if number.is_multiple_of(2) {
+            let answer = bank.send(bank.request(Method::GET, &path)).await;
+            return answer.is(200)["balance"].clone();
+        }
+        let answer = bank.send(bank.request(Method::POST, "/graphql").json(&body)).await;
+        answer.is(200)["data"]["account"]["balance"]["amount"].clone()
+    };
+    let all_read = async || assert_eq!(join_all((0..READERS).map(&read)).await, ["10.00"; READERS]);
+    let mut admin = PgConnection::connect(&daybook.database_url()).await.unwrap();
+    for _ in 0..rounds(5) {
+        all_read().await;
+        // As a crash of one of them does, with the server there again at once.
+        admin
+            .execute("select pg_terminate_backend(pid) from pg_stat_activity where datname is not null and pid <> pg_backend_pid()")
+            .await
+            .unwrap();
+        all_read().await;
     }
     daybook.ready().await;
     daybook.check().await;

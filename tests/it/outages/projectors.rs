@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, Executor, PgConnection};
 
 use super::load::Load;
 use super::rounds;
@@ -90,6 +90,41 @@ async fn whichever_projector_is_stopped_without_dying_the_other_takes_its_partit
     banks[0].trial_balance().await;
     daybook.projector.wake();
     are_held(&daybook, &[2, 2]).await;
+    second.stop().await;
+    daybook.check().await;
+    daybook.stop().await;
+}
+
+#[tokio::test]
+async fn whichever_projector_makes_rows_of_a_newer_version_the_other_goes_on_with_them() {
+    let mut daybook = Separate::start(1, 1).await;
+    let bank = daybook.operator("version", 0, 0).await;
+    let mut accounts = Vec::new();
+    // Enough that every partition has one.
+    for _ in 0..24 {
+        accounts.push(bank.open_with_euros("5.00").await);
+    }
+    daybook.check().await;
+    daybook.projector.stop().await;
+    let mut database = PgConnection::connect(&daybook.database.database_url()).await.unwrap();
+    // Both find a rebuild under way, of a version that neither has: so both wait for it.
+    let older = "update checkpoints set version = version - 1 where projection = 'accounts';
+        insert into rebuilds (kind, projections, versions, requested_by) values ('rebuild', '{accounts}', '{99}', 'start-up')";
+    database.execute(older).await.unwrap();
+    let mut second = daybook.another_projector();
+    daybook.projector.start().await;
+    second.start().await;
+    are_held(&daybook, &[2, 2]).await;
+    database.execute("update rebuilds set versions = null").await.unwrap();
+    until("the rows are made anew", DIVISION_TIME_MAX, async || {
+        let done = "select state = 'done' from rebuilds";
+        sqlx::query_scalar::<_, bool>(done).fetch_one(&mut database).await.unwrap().then_some(())
+    })
+    .await;
+    for account in &accounts {
+        bank.deposit(account, "1.00").await;
+        assert_eq!(bank.balance(account).await, "6.00");
+    }
     second.stop().await;
     daybook.check().await;
     daybook.stop().await;

@@ -54,7 +54,8 @@ async fn entries_of_before_stay_and_new_months_get_partitions() {
              create table previous.transactions (like transactions including all excluding indexes);
              alter table previous.transactions add constraint transactions_pkey primary key (account_id, month, revision);
              insert into previous.transactions select * from transactions;
-             create table rebuild.transactions (like transactions)",
+             create table rebuild.transactions (like transactions);
+             create table previous.transfers (like transfers including all)",
         )
         .await
         .unwrap();
@@ -93,13 +94,20 @@ async fn entries_of_before_stay_and_new_months_get_partitions() {
                 indexes.into_iter().filter(|(_, count)| *count == 2).map(|(table, _)| table).collect();
             assert_eq!(with_two, [vec!["transactions".to_owned()], expected].concat());
         }
+        let unsettled: Vec<String> = sqlx::query_scalar(
+            "select schemaname::text from pg_indexes where indexname = 'transfers_unsettled' order by 1",
+        )
+        .fetch_all(&mut db)
+        .await
+        .unwrap();
+        assert_eq!(unsettled, ["previous", "public"]);
         // Nobody needs to say so: what is old is to be divided, and what was begun is begun anew.
-        let asked: Vec<(Vec<String>, String)> =
-            sqlx::query_as("select projections, state from public.rebuilds")
+        let asked: Vec<(String, Vec<String>, String)> =
+            sqlx::query_as("select kind, projections, state from public.rebuilds")
                 .fetch_all(&mut db)
                 .await
                 .unwrap();
-        let wanted = (vec!["transactions".to_owned()], "requested".to_owned());
+        let wanted = ("divide".to_owned(), vec!["transactions".to_owned()], "requested".to_owned());
         assert_eq!(asked, Vec::from_iter((!old.is_empty()).then_some(wanted)));
         let begun: bool = sqlx::query_scalar("select to_regnamespace('rebuild') is not null")
             .fetch_one(&mut db)

@@ -1,6 +1,6 @@
 //! How final a debit is, told by its transfer as far as that is known.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use crate::harness::shared;
@@ -8,6 +8,7 @@ use crate::harness::shared;
 /// Debits, recorded a second apart from 00:00:01 on, each of the transfer with its revision's number; and the transfers that are known, all but
 /// the first.
 const ROWS: &str = "
+    select transactions_month(date '2026-03-01');
     insert into transactions (account_id, month, revision, transfer_id, kind, amount, balance_after, currency, counterparty, booked_at,
                               recorded_at)
     select 1, date '2026-03-01', n, n, 'debit', 100, 100, 'EUR', 2, now(), timestamptz '2026-03-01T00:00Z' + make_interval(secs => n)
@@ -28,6 +29,8 @@ async fn a_debit_is_completed_only_where_its_transfer_is_known_to_be() {
     pool.execute(ROWS).await.unwrap();
     let known = [None, Some("completed"), Some("pending"), Some("failed"), Some("failed")]
         .map(|text| text.map(str::to_owned));
+    assert_eq!(fitting(&pool, "pending").await, 2, "one of them is unknown");
+    assert_eq!((fitting(&pool, "completed").await, fitting(&pool, "reversed").await), (1, 2));
     // Whether no transfer, some, or all are known that far: what the transfers say counts.
     assert_eq!(statuses(&pool).await, known);
     let three = "update checkpoints set recorded_at = timestamptz '2026-03-01T01:00Z' where partition < 3";
@@ -63,4 +66,30 @@ async fn statuses(pool: &sqlx::PgPool) -> [Option<String>; 5] {
         .unwrap();
     let statuses: Vec<Option<String>> = rows.iter().map(|row| row.get("transfer_status")).collect();
     statuses.try_into().unwrap()
+}
+
+/// How many of the debits are of a status, by the filter of lists.
+async fn fitting(pool: &sqlx::PgPool, status: &str) -> i64 {
+    let statements = query_api::statements();
+    let (_, count) = statements.iter().find(|(name, _)| *name == "count of what fits").unwrap();
+    let month = |month| NaiveDate::from_ymd_opt(2026, month, 1).unwrap();
+    let row = sqlx::query(AssertSqlSafe(*count))
+        .bind([1_i64])
+        .bind(month(3))
+        .bind(-1_i64)
+        .bind(month(4))
+        .bind(-1_i64)
+        .bind(50_i64)
+        .bind(None::<DateTime<Utc>>)
+        .bind(None::<DateTime<Utc>>)
+        .bind(None::<&[&str]>)
+        .bind(None::<i64>)
+        .bind(None::<i64>)
+        .bind(None::<i64>)
+        .bind(None::<&str>)
+        .bind(Some(status))
+        .fetch_one(pool)
+        .await
+        .unwrap();
+    row.get("fitting")
 }

@@ -15,6 +15,7 @@ use ledger_streams::simulated::{AppendFault, DeliveryFault, Fate, ReadFault, Sim
 use ledger_streams::{Batch, EventStore, Subscription};
 use parking_lot::Mutex;
 use projector::checkpoint::{self, Place};
+use projector::partition::Placement;
 use projector::projections::{self, Events};
 use projector::{ApplyError, ProjectorError, ProjectorOptions, runner, session};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
@@ -133,6 +134,15 @@ impl Database {
             return vec!["the projector does not come to the end".to_owned()];
         }
         differences(&mut self.db, &Books::of(&outcome.events)).await
+    }
+
+    /// How a projector ends that takes the database for the first of two.
+    pub(super) async fn taken_for_the_first_of_two(&self, outcome: &Outcome) -> Ended {
+        let store: EventStore = outcome.log.connect(Arc::new(Reader::new(&mut Rng::with_seed(0), 0))).into();
+        let placement = Placement::among(2).next().unwrap();
+        let options = ProjectorOptions { placement, ..ProjectorOptions::default() };
+        let run = projector::run(&self.url, store, options, CancellationToken::new());
+        tokio::time::timeout(TIME_MAX, run).await.unwrap()
     }
 
     /// What differs after a projector has run over a store that delivers many events again.

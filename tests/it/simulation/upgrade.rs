@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use projector::ProjectorError;
 use sqlx::migrate::Migrator;
 use sqlx::{AssertSqlSafe, PgConnection};
 
@@ -54,16 +55,21 @@ fn a_database_of_the_first_version_is_brought_up_to_date_without_loss() {
         let outcome = run(seed);
         let middle = outcome.events[outcome.events.len() / 2].position;
         let name = format!("simulation_upgrade_{seed}");
-        let (count, faults) = runtime.block_on(async {
+        let (count, faults, misplaced) = runtime.block_on(async {
             then.project_up_to(&outcome, middle).await;
             let mut now = Database::open(postgres.empty_database(&name).await).await;
             first_migration(&mut now.db).await;
             copy(&mut then.db, &mut now.db).await;
             let count: i64 =
                 sqlx::query_scalar("select count(*) from transactions").fetch_one(&mut now.db).await.unwrap();
-            (count, now.differences_when_caught_up(&outcome).await)
+            let faults = now.differences_when_caught_up(&outcome).await;
+            (count, faults, now.taken_for_the_first_of_two(&outcome).await)
         });
         assert!(faults.is_empty(), "seed {seed}: {faults:#?}");
+        // It has everything, and says so.
+        let is_refused =
+            matches!(&misplaced, Err(ProjectorError::Misplaced { found, .. }) if found == "1 of 1");
+        assert!(is_refused, "seed {seed}: {misplaced:?}");
         rows_before += count;
     }
     assert!(rows_before > 0, "there was nothing to lose");

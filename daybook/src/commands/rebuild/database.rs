@@ -55,6 +55,14 @@ pub(in crate::commands) struct Place {
 }
 
 impl Place {
+    /// Names it at the beginning of a message, where there are several.
+    pub(super) fn prefix(&self) -> String {
+        if self.placement.is_alone() {
+            return String::new();
+        }
+        format!("database {}: ", self.placement.number())
+    }
+
     async fn connect(url: &str) -> Result<Self, Failure> {
         let options = url
             .parse::<PgConnectOptions>()

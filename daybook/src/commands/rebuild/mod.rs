@@ -11,7 +11,6 @@ use clap::Args;
 use ledger_core::partition::Placement;
 use projector::projections;
 use projector::rebuild::request::{self, Ask, Kind, Rebuild};
-use sqlx::PgConnection;
 
 use self::database::{DatabasePlace, Place};
 use self::show::Shown;
@@ -88,42 +87,71 @@ fn known_name(name: &str) -> Result<String, String> {
 /// # Errors
 /// When the database is not there, or what is asked for cannot be done.
 pub async fn run(args: RebuildArgs) -> Result<ExitCode, Failure> {
-    let mut rebuilds = Vec::new();
-    let mut none = "no database here has rows of it";
+    let mut places = args.database.connect().await?;
     // Each database is asked before any is waited for: they work at the same time.
-    for Place { placement, mut db } in args.database.connect().await? {
-        let id = if args.status {
-            none = "nothing was ever rebuilt here";
-            request::find(&mut db, None).await?.map(|rebuild| rebuild.id)
-        } else if args.stop {
-            none = "no rebuild is under way";
-            request::stop(&mut db).await?
-        } else {
-            ask(&args, placement, &mut db).await?
-        };
-        rebuilds.extend(id.map(|id| (placement, db, id)));
-    }
+    let (ids, none) = if args.status {
+        (last(&mut places).await?, "nothing was ever rebuilt here")
+    } else if args.stop {
+        (stop(&mut places).await?, "no rebuild is under way")
+    } else {
+        (ask(&args, &mut places).await?, "no database here has rows of it")
+    };
+    let rebuilds: Vec<(Place, i64)> =
+        places.into_iter().zip(ids).filter_map(|(place, id)| Some((place, id?))).collect();
     if rebuilds.is_empty() {
         return Err(none.into());
     }
     let mut code = ExitCode::SUCCESS;
-    for (placement, mut db, id) in rebuilds {
-        let database = (!placement.is_alone()).then(|| placement.number());
-        let shown = Shown { json: args.json, database };
-        let ended = if args.status {
-            let rebuild = request::find(&mut db, Some(id)).await?;
-            show::end(&rebuild.ok_or("somebody has deleted the rebuild's row")?, shown)?
-        } else if args.no_wait && !args.stop {
-            asked_for(id, shown)?;
-            ExitCode::SUCCESS
-        } else {
-            watch::until_end(&mut db, id, shown).await?
+    for (mut place, id) in rebuilds {
+        let ended = match show(&args, &mut place, id).await {
+            Ok(ended) => ended,
+            // What became of it in the others is shown all the same.
+            Err(failure) if !place.placement.is_alone() => {
+                eprintln!("daybook: {}{failure}", place.prefix());
+                ExitCode::FAILURE
+            }
+            Err(failure) => return Err(failure),
         };
+        if ended == watch::interrupted() {
+            return Ok(ended);
+        }
         if ended != ExitCode::SUCCESS {
             code = ended;
         }
     }
     Ok(code)
+}
+
+async fn show(args: &RebuildArgs, place: &mut Place, id: i64) -> Result<ExitCode, Failure> {
+    let database = (!place.placement.is_alone()).then(|| place.placement.number());
+    let shown = Shown { json: args.json, database };
+    if args.status {
+        let rebuild = request::find(&mut place.db, Some(id)).await?;
+        return show::end(&rebuild.ok_or("somebody has deleted the rebuild's row")?, shown);
+    }
+    if args.no_wait && !args.stop {
+        asked_for(id, shown)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    watch::until_end(&mut place.db, id, shown).await
+}
+
+/// Each database's last request.
+async fn last(places: &mut [Place]) -> Result<Vec<Option<i64>>, Failure> {
+    let mut ids = Vec::with_capacity(places.len());
+    for place in places {
+        ids.push(request::find(&mut place.db, None).await?.map(|rebuild| rebuild.id));
+    }
+    Ok(ids)
+}
+
+/// Wants each database's open request stopped.
+async fn stop(places: &mut [Place]) -> Result<Vec<Option<i64>>, Failure> {
+    let mut ids = Vec::with_capacity(places.len());
+    for place in places {
+        ids.push(request::stop(&mut place.db).await?);
+    }
+    Ok(ids)
 }
 
 fn asked_for(id: i64, Shown { json, database }: Shown) -> std::io::Result<()> {
@@ -136,12 +164,34 @@ fn asked_for(id: i64, Shown { json, database }: Shown) -> std::io::Result<()> {
     writeln!(std::io::stdout(), "{told}")
 }
 
-/// Asks a database for what it has; the request's number.
-async fn ask(
-    args: &RebuildArgs,
-    placement: Placement,
-    db: &mut PgConnection,
-) -> Result<Option<i64>, Failure> {
+/// Asks each database for what it has; none of them if one is busy with something else.
+async fn ask(args: &RebuildArgs, places: &mut [Place]) -> Result<Vec<Option<i64>>, Failure> {
+    let mut asks = Vec::with_capacity(places.len());
+    for place in &mut *places {
+        let wanted = wanted(args, place.placement)?;
+        let open = match &wanted {
+            Some(wanted) => open(place, wanted).await?,
+            None => None,
+        };
+        asks.push((wanted, open));
+    }
+    let mut ids = Vec::with_capacity(places.len());
+    for (place, (wanted, open)) in places.iter_mut().zip(asks) {
+        ids.push(match (wanted, open) {
+            (None, _) => None,
+            (Some(_), Some(open)) => Some(open),
+            (Some(wanted), None) => {
+                let id = request::ask(&mut place.db, &wanted).await?;
+                let busy = || format!("{}another rebuild has begun just now", place.prefix());
+                Some(id.ok_or_else(busy)?)
+            }
+        });
+    }
+    Ok(ids)
+}
+
+/// What is asked of a database, if it has any of that.
+fn wanted(args: &RebuildArgs, placement: Placement) -> Result<Option<Ask>, Failure> {
     let kind = match (args.switch_back, args.drop_previous, args.drop_unfinished) {
         (true, ..) => Kind::SwitchBack,
         (_, true, _) => Kind::DropPrevious,
@@ -161,30 +211,32 @@ async fn ask(
     if projections.is_empty() && matches!(kind, Kind::Rebuild | Kind::SwitchBack) {
         return Ok(None);
     }
-    let ask = Ask {
+    Ok(Some(Ask {
         kind,
         projections,
         no_switch: args.no_switch,
         accept_differences: args.accept_differences,
         requested_by: "operator".to_owned(),
-    };
-    if let Some(id) = request::ask(db, &ask).await? {
-        return Ok(Some(id));
-    }
-    match request::find(db, None).await? {
-        Some(open) if is_the_same(&open, &ask) => {
-            eprintln!("daybook: it is under way already");
-            Ok(Some(open.id))
-        }
-        Some(open) => Err(format!(
-            "another rebuild is under way, of {}: wait for it, or stop it with daybook rebuild --stop",
-            open.projections.join(", ")
-        )
-        .into()),
-        None => Err("another rebuild is under way".into()),
-    }
+    }))
 }
 
-fn is_the_same(open: &Rebuild, ask: &Ask) -> bool {
-    open.state.is_open() && open.kind == ask.kind && open.projections == ask.projections
+/// The open request, if it is the same. Another one is in the way.
+async fn open(place: &mut Place, wanted: &Ask) -> Result<Option<i64>, Failure> {
+    let last = request::find(&mut place.db, None).await?;
+    let Some(open) = last.filter(|last| last.state.is_open()) else { return Ok(None) };
+    let prefix = place.prefix();
+    if is_the_same(&open, wanted) {
+        eprintln!("daybook: {prefix}it is under way already");
+        return Ok(Some(open.id));
+    }
+    Err(format!(
+        "{prefix}another rebuild is under way, of {}: wait for it, or stop it with daybook rebuild --stop",
+        open.projections.join(", ")
+    )
+    .into())
+}
+
+fn is_the_same(open: &Rebuild, wanted: &Ask) -> bool {
+    let kind = open.kind == wanted.kind || open.kind.is_rebuild() && wanted.kind.is_rebuild();
+    kind && open.projections == wanted.projections
 }

@@ -96,7 +96,7 @@ pub(super) fn end(rebuild: &Rebuild, shown: Shown) -> Result<ExitCode, Failure> 
             let progress = rebuild.progress.unwrap_or_default();
             format!("{}: {}", phase(progress.phase), figures(&progress))
         }
-        (State::Done, Kind::Rebuild) => {
+        (State::Done, Kind::Rebuild | Kind::Divide) => {
             let speed = rebuild.progress.unwrap_or_default().events_per_second;
             let tables = if rebuild.no_switch {
                 "The live tables stay.".to_owned()

@@ -22,6 +22,11 @@ const LINE_INTERVAL: Duration = Duration::from_secs(10);
 /// The exit code after Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
+/// How the command ends after Ctrl-C.
+pub(super) fn interrupted() -> ExitCode {
+    ExitCode::from(INTERRUPTED)
+}
+
 /// Shows how a rebuild goes, and how it ends.
 pub(super) async fn until_end(db: &mut PgConnection, id: i64, how: show::Shown) -> Result<ExitCode, Failure> {
     let mut shown = Shown::new(how);
@@ -37,7 +42,7 @@ pub(super) async fn until_end(db: &mut PgConnection, id: i64, how: show::Shown) 
             _ = tokio::signal::ctrl_c() => {
                 shown.bar.finish_and_clear();
                 eprintln!("daybook: the rebuild goes on. The same command shows it again; daybook rebuild --stop stops it.");
-                return Ok(ExitCode::from(INTERRUPTED));
+                return Ok(interrupted());
             }
         }
     }

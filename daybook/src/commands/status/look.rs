@@ -12,7 +12,7 @@ use serde_json::json;
 use super::answers::{
     Answer, DeadLetter, Health, PROJECTIONS, Projection, Projections, StuckNode, TRANSFERS, Transfers,
 };
-use super::meters::Meters;
+use super::meters::{Meters, Series};
 use crate::client::{ClientError, Server};
 use crate::commands::Failure;
 use crate::commands::server::EntryFlags;
@@ -203,17 +203,16 @@ impl<'a> Looker<'a> {
             let values = self.meters.iter().filter_map(|(url, now)| of(now, before.get(url)));
             values.reduce(f64::max)
         };
-        let rate = |series: &str| greatest(&|now, before| now.rate(before?, series));
+        let rate = |series: &Series<'_>| greatest(&|now, before| now.rate(before?, series));
         for projection in look.projections.iter_mut().flatten() {
-            let name = &projection.name;
             projection.events_per_second =
-                rate(&format!("daybook_projection_events_total{{projection=\"{name}\"}}"));
+                rate(&Series::of("daybook_projection_events_total", "projection", &projection.name));
         }
         let by_projection = look.projections.iter().flatten().filter_map(|of| of.events_per_second);
         look.throughput = Throughput {
             events_per_second: by_projection.reduce(f64::max),
-            transfers_per_second: rate("daybook_transfers_ended_total"),
-            transfers_under_way: greatest(&|now, _| now.value("daybook_transfers_pending")),
+            transfers_per_second: rate(&Series::named("daybook_transfers_ended_total")),
+            transfers_under_way: greatest(&|now, _| now.value(&Series::named("daybook_transfers_pending"))),
         };
     }
 }
@@ -224,8 +223,8 @@ fn problems_of_processes(look: &Look) -> Vec<String> {
         .projections
         .iter()
         .flatten()
-        .filter(|projection| projection.stopped.is_some())
-        .map(|projection| format!(" {} stopped at position ", projection.name))
+        .filter_map(|projection| Some((&projection.name, projection.stopped.as_ref()?.position)))
+        .map(|(name, position)| format!(" {name} stopped at position {position}: "))
         .collect();
     let is_said = |reason: &&String| stopped.iter().any(|stopped| reason.contains(stopped));
     let mut problems = Vec::new();
