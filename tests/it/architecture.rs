@@ -14,9 +14,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("ledger-streams", &["ledger-core", "eventstore-node"]),
     ("command-api", &["ledger-core", "ledger-streams", "name-lookup"]),
     ("projector", &["ledger-core", "ledger-streams"]),
-    ("query-api", &["ledger-core", "ledger-streams"]),
+    ("query-api", &["ledger-core", "ledger-streams", "file-store"]),
     ("notifications", &["ledger-core", "ledger-streams", "name-lookup"]),
-    ("statements", &["ledger-core"]),
+    ("statements", &["ledger-core", "ledger-streams", "file-store"]),
     (
         "daybook",
         &[
@@ -28,13 +28,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "query-api",
             "notifications",
             "statements",
+            "file-store",
         ],
     ),
 ];
 
 /// Libraries that only some crates may name.
 const RESERVED: &[(&str, &[&str])] = &[
-    ("sqlx", &["projector", "query-api", "notifications", "daybook"]),
+    ("sqlx", &["projector", "query-api", "notifications", "statements", "daybook"]),
     ("hickory-resolver", &["name-lookup"]),
     ("redis", &["query-api"]),
     ("fjall", &["eventstore-node"]),
