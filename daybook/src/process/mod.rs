@@ -1,7 +1,9 @@
 //! A process that serves: what runs in it is opened, started and stopped here, in order, whichever roles it has.
 
+pub(crate) mod bank;
 mod database;
 mod event_store;
+pub(crate) mod files;
 pub(crate) mod flags;
 mod reachable;
 mod roles;

@@ -14,7 +14,7 @@ use crate::process::database_urls as urls;
 
 /// Where it is.
 #[derive(Debug, Args)]
-pub(super) struct DatabasePlace {
+pub(in crate::commands) struct DatabasePlace {
     /// The Postgres database of the read models [default: the private one of the daybook that runs in the data directory]. Given
     /// several times, or with commas between, each is asked for what it has
     #[arg(long, value_name = "URL", env = "DAYBOOK_DATABASE_URL", hide_env_values = true)]
@@ -27,17 +27,31 @@ pub(super) struct DatabasePlace {
 }
 
 impl DatabasePlace {
+    /// Where the keys and the private Postgres are.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub(in crate::commands) fn data_dir(&self) -> Result<PathBuf, Failure> {
+        Ok(data_dir::existing(&self.data_dir.data_dir)?)
+    }
+
+    /// Where to connect to; nobody is asked yet.
+    ///
+    /// # Errors
+    /// When these are no URLs of Postgres databases, or there is no private one.
+    pub(in crate::commands) fn urls(&self) -> Result<Vec<String>, Failure> {
+        if !self.database_url.is_empty() {
+            return urls::read(&self.database_url);
+        }
+        Ok(vec![PrivatePostgres::plan(&self.data_dir()?, self.postgres_bin.as_deref())?.url()])
+    }
+
     /// Connects to each; the read models must be there.
     ///
     /// # Errors
     /// When nobody answers, or when one has no read models.
-    pub(super) async fn connect(&self) -> Result<Vec<Place>, Failure> {
-        let urls = if self.database_url.is_empty() {
-            let data_dir = data_dir::existing(&self.data_dir.data_dir)?;
-            vec![PrivatePostgres::plan(&data_dir, self.postgres_bin.as_deref())?.url()]
-        } else {
-            urls::read(&self.database_url)?
-        };
+    pub(in crate::commands) async fn connect(&self) -> Result<Vec<Place>, Failure> {
+        let urls = self.urls()?;
         let mut places = Vec::with_capacity(urls.len());
         for url in urls {
             places.push(Place::connect(&url).await?);
@@ -48,10 +62,10 @@ impl DatabasePlace {
 }
 
 /// One of them.
-pub(super) struct Place {
+pub(in crate::commands) struct Place {
     /// What it says of itself.
-    pub(super) placement: Placement,
-    pub(super) db: PgConnection,
+    pub(in crate::commands) placement: Placement,
+    pub(in crate::commands) db: PgConnection,
 }
 
 impl Place {

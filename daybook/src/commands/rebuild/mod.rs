@@ -1,6 +1,6 @@
 //! `daybook rebuild`: projections made anew, beside the live ones.
 
-mod database;
+pub(super) mod database;
 mod show;
 mod watch;
 
