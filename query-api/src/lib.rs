@@ -9,6 +9,7 @@
 mod caller;
 mod connection;
 mod database;
+mod downloads;
 mod freshness;
 mod graphql;
 mod limits;
@@ -23,6 +24,7 @@ mod routes;
 use ledger_streams::{EventStore, KeyStore};
 
 pub use database::{ReadDatabases, is_filled};
+use downloads::Downloads;
 use freshness::Freshness;
 pub use freshness::POSITION_HEADER;
 use graphql::Bounded;
@@ -41,6 +43,7 @@ pub struct QueryApi {
     freshness: Freshness,
     live: Live,
     graphql: Bounded,
+    downloads: Downloads,
 }
 
 impl QueryApi {
@@ -56,6 +59,7 @@ impl QueryApi {
             keys,
             freshness,
             graphql: Bounded::new(&options),
+            downloads: Downloads::new(options.files.clone()),
             options,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use file_store::FileStore;
 use tokio_util::sync::CancellationToken;
 
 use crate::newest::RedisServer;
@@ -17,6 +18,8 @@ pub struct QueryOptions {
     pub introspection: bool,
     /// Where newest entries are kept for several processes; in this process when there is none.
     pub redis: Option<RedisServer>,
+    /// Where files are kept; without it there are no downloads.
+    pub files: Option<FileStore>,
     /// Cancelled when the process is about to end: streams of server-sent events end then.
     pub closing: CancellationToken,
 }
@@ -28,6 +31,7 @@ impl Default for QueryOptions {
             request_timeout: Duration::from_secs(10),
             introspection: true,
             redis: None,
+            files: None,
             closing: CancellationToken::new(),
         }
     }

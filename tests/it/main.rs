@@ -18,3 +18,4 @@ mod queries;
 mod races;
 #[cfg(feature = "simulation")]
 mod simulation;
+mod statements;

@@ -11,6 +11,7 @@ use clap::Args;
 
 use super::{DataDir, Failure};
 use crate::data_dir::{self, DataDirLock};
+use crate::process::files::FilesFlags;
 use crate::process::flags::{
     EsdbFlags, HostFlags, NotificationFlags, QueryFlags, TimeZoneFlags, WebhookSecretFlags,
     WebhookTargetFlags, WorkerFlags,
@@ -69,6 +70,8 @@ pub struct UpArgs {
     #[command(flatten)]
     worker: WorkerFlags,
     #[command(flatten)]
+    files: FilesFlags,
+    #[command(flatten)]
     query: QueryFlags,
     #[command(flatten)]
     webhook_targets: WebhookTargetFlags,
@@ -103,6 +106,7 @@ pub async fn run(args: UpArgs) -> Result<ExitCode, Failure> {
         time_zone: args.time_zone.time_zone,
         no_introspection: args.query.no_introspection,
         redis: args.query.redis()?,
+        files: Some(args.files.open(&data_dir)?),
         worker: args.worker.worker,
         webhooks: Webhooks {
             allow_private: args.webhook_targets.webhooks_allow_private,

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use chrono_tz::Tz;
 use clap::ValueEnum;
+use file_store::FileStore;
 use futures::future::join_all;
 use ledger_streams::{EventStore, KeyStore};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -91,6 +92,8 @@ pub(crate) struct Plan {
     pub(crate) no_introspection: bool,
     /// Keeps newest entries for several query processes.
     pub(crate) redis: Option<RedisServer>,
+    /// Where files are kept.
+    pub(crate) files: Option<FileStore>,
     pub(crate) worker: Option<u16>,
     pub(crate) webhooks: Webhooks,
 }
@@ -159,6 +162,7 @@ impl Host {
             time_zone: plan.time_zone,
             no_introspection: plan.no_introspection,
             redis: plan.redis,
+            files: plan.files,
             stop: self.stop.clone(),
             worker: plan.worker,
             webhooks: plan.webhooks,

@@ -8,6 +8,7 @@ use axum::Router;
 use backon::{ExponentialBuilder, Retryable};
 use chrono_tz::Tz;
 use command_api::{CommandApi, CommandApiOptions, WebhookOptions};
+use file_store::FileStore;
 use ledger_core::partition::Placement;
 use ledger_streams::{EventStore, KeyStore, Ledger, LedgerOptions, StoreError};
 use notifications::{DeliveryLog, NotificationOptions};
@@ -49,6 +50,7 @@ pub(super) struct Roles {
     pub(super) no_introspection: bool,
     /// Keeps newest entries for several query processes.
     pub(super) redis: Option<RedisServer>,
+    pub(super) files: Option<FileStore>,
     /// The process is about to end.
     pub(super) stop: CancellationToken,
     pub(super) worker: Option<u16>,
@@ -195,6 +197,7 @@ impl Roles {
             let options = QueryOptions {
                 introspection: !self.no_introspection,
                 redis: self.redis.clone(),
+                files: self.files.clone(),
                 closing: self.stop.clone(),
                 ..QueryOptions::default()
             };

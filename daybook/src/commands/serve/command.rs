@@ -55,6 +55,7 @@ pub(super) async fn run(args: CommandArgs) -> Result<ExitCode, Failure> {
         time_zone: args.time_zone.time_zone,
         no_introspection: false,
         redis: None,
+        files: None,
         worker: args.worker.worker,
         webhooks: Webhooks {
             allow_private: args.webhook_targets.webhooks_allow_private,

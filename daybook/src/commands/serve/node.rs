@@ -55,6 +55,7 @@ pub(super) async fn run(args: NodeArgs) -> Result<ExitCode, Failure> {
         time_zone: chrono_tz::UTC,
         no_introspection: false,
         redis: None,
+        files: None,
         worker: None,
         webhooks: Webhooks::default(),
     };

@@ -55,6 +55,7 @@ pub(super) async fn run(args: NotificationsArgs) -> Result<ExitCode, Failure> {
         time_zone: chrono_tz::UTC,
         no_introspection: false,
         redis: None,
+        files: None,
         worker: args.worker.worker,
         webhooks: Webhooks { options: args.notifications.options(args.targets), ..Webhooks::default() },
     };

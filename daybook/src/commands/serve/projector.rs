@@ -49,6 +49,7 @@ pub(super) async fn run(args: ProjectorArgs) -> Result<ExitCode, Failure> {
         time_zone: args.time_zone.time_zone,
         no_introspection: false,
         redis: None,
+        files: None,
         worker: None,
         webhooks: Webhooks::default(),
     };

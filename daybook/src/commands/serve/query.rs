@@ -8,6 +8,7 @@ use clap::Args;
 use super::listening;
 use crate::commands::Failure;
 use crate::data_dir;
+use crate::process::files::FilesFlags;
 use crate::process::flags::{DatabaseFlags, EventStoreFlags, HostFlags, KeysFlags, QueryFlags};
 use crate::process::{Database, EventStorePlan, Host, Plan, RoleName, Webhooks};
 
@@ -35,6 +36,8 @@ pub(super) struct QueryArgs {
     #[arg(long, value_name = "ADDRESS", env = "DAYBOOK_HTTP", default_value = "127.0.0.1:8082")]
     http: SocketAddr,
     #[command(flatten)]
+    files: FilesFlags,
+    #[command(flatten)]
     query: QueryFlags,
     #[command(flatten)]
     host: HostFlags,
@@ -42,15 +45,17 @@ pub(super) struct QueryArgs {
 
 pub(super) async fn run(args: QueryArgs) -> Result<ExitCode, Failure> {
     let host = Host::start(&args.host)?;
+    let data_dir = data_dir::existing(&args.keys.data_dir)?;
     let plan = Plan {
         http: args.http,
         event_store: EventStorePlan::Server(args.event_store.event_store),
         roles: [RoleName::Query].into(),
         database: Database::given(&args.database.database_url)?,
-        keys: Some(data_dir::existing(&args.keys.data_dir)?),
+        keys: Some(data_dir.clone()),
         time_zone: chrono_tz::UTC,
         no_introspection: args.query.no_introspection,
         redis: args.query.redis()?,
+        files: Some(args.files.open(&data_dir)?),
         worker: None,
         webhooks: Webhooks::default(),
     };
