@@ -22,7 +22,7 @@ struct Made {
     warning: Option<String>,
 }
 
-/// What is done for an account, as text for people where it fails.
+// Why an account fails is text: it is for people.
 impl Close {
     pub(super) async fn issue(
         &self,
