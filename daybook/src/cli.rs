@@ -4,7 +4,9 @@ use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{archive, deadletter, health, import, rebuild, serve, status, token, transfers, up};
+use crate::commands::{
+    archive, deadletter, health, import, month, rebuild, serve, status, token, transfers, up,
+};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -40,6 +42,8 @@ pub enum Command {
     Import(import::ImportArgs),
     /// List and show transfers that were parked, have them tried again, or say how they are to end
     Deadletter(deadletter::DeadletterArgs),
+    /// Close a month: a statement for every account, as PDF, CSV and camt.053
+    Month(Box<month::MonthArgs>),
     /// Make projections anew beside the live ones, compare, and exchange them
     Rebuild(rebuild::RebuildArgs),
     /// Take old months out of Postgres into Parquet files, which answer as before; and back

@@ -22,6 +22,7 @@ mod recall;
 mod recorded;
 mod secrets;
 mod snapshots;
+mod statements;
 mod store;
 mod subscription;
 mod transfers;

@@ -10,6 +10,7 @@ mod archived;
 mod caller;
 mod connection;
 mod database;
+mod downloads;
 mod freshness;
 mod graphql;
 mod limits;
@@ -25,6 +26,7 @@ use archive::Archive;
 use ledger_streams::{EventStore, KeyStore};
 
 pub use database::{ReadDatabases, is_filled};
+use downloads::Downloads;
 use freshness::Freshness;
 pub use freshness::POSITION_HEADER;
 use graphql::Bounded;
@@ -43,6 +45,7 @@ pub struct QueryApi {
     freshness: Freshness,
     live: Live,
     graphql: Bounded,
+    downloads: Downloads,
 }
 
 impl QueryApi {
@@ -60,6 +63,7 @@ impl QueryApi {
             keys,
             freshness,
             graphql: Bounded::new(&options),
+            downloads: Downloads::new(options.files.clone()),
             options,
         }
     }

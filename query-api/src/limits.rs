@@ -26,6 +26,13 @@ pub(crate) const FILTER_COMPLEXITY: usize = 500;
 /// Characters of a text to search for.
 pub(crate) const FILTER_TEXT_CHARS_MAX: usize = 100;
 
+/// How long a link to a file is good.
+pub(crate) const LINK_VALID: Duration = Duration::from_secs(15 * 60);
+/// Files whose digest is remembered.
+pub(crate) const DIGESTS_KEPT_MAX: usize = 10_000;
+/// Bytes of a file that are read at once for a download.
+pub(crate) const FILE_PIECE_BYTES: usize = 1024 * 1024;
+
 /// What `history` shows of a dead letter: the newest of what happened to it. The log has all of it.
 pub(crate) const DEAD_LETTER_HISTORY_MAX: usize = 50;
 /// How old a transfer must be to count as stuck when the client does not say.

@@ -18,7 +18,7 @@ pub struct QueryOptions {
     pub introspection: bool,
     /// Where newest entries are kept for several processes; in this process when there is none.
     pub redis: Option<RedisServer>,
-    /// Where archived months are; without it they cannot be read.
+    /// Where statements and archived months are; without it neither can be read.
     pub files: Option<FileStore>,
     /// Cancelled when the process is about to end: streams of server-sent events end then.
     pub closing: CancellationToken,

@@ -1,6 +1,7 @@
 //! What goes wrong, as RFC 9457 problems with a stable `code`. The one place where an error becomes a status.
 
 use axum::response::{IntoResponse, Response};
+use file_store::{FileError, Refusal};
 use http::{HeaderValue, StatusCode, header};
 use ledger_core::id::IdError;
 use ledger_streams::StoreError;
@@ -30,6 +31,16 @@ pub(crate) enum Problem {
     TransferNotFound,
     #[error("This transfer was never parked.")]
     DeadLetterNotFound,
+    #[error("There is no statement of this month yet: it comes when the bank has closed the month.")]
+    StatementNotIssued,
+    #[error("There is no such file.")]
+    FileNotFound,
+    #[error("{0}")]
+    Link(#[from] Refusal),
+    #[error("The file has {0} bytes, and nothing of it was asked for.")]
+    RangeNotSatisfiable(u64),
+    #[error("Files cannot be read at the moment. Try again in a moment.")]
+    FilesUnavailable,
     #[error("There is no such user.")]
     UserNotFound,
     #[error("{0}")]
@@ -90,6 +101,12 @@ impl Problem {
             Self::AccountNotFound => (StatusCode::NOT_FOUND, "account_not_found"),
             Self::TransferNotFound => (StatusCode::NOT_FOUND, "transfer_not_found"),
             Self::DeadLetterNotFound => (StatusCode::NOT_FOUND, "dead_letter_not_found"),
+            Self::StatementNotIssued => (StatusCode::NOT_FOUND, "statement_not_issued"),
+            Self::FileNotFound => (StatusCode::NOT_FOUND, "file_not_found"),
+            Self::Link(Refusal::Unsigned) => (StatusCode::FORBIDDEN, "link_invalid"),
+            Self::Link(Refusal::Expired) => (StatusCode::GONE, "link_expired"),
+            Self::RangeNotSatisfiable(_) => (StatusCode::RANGE_NOT_SATISFIABLE, "range_not_satisfiable"),
+            Self::FilesUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "files_unavailable"),
             Self::UserNotFound => (StatusCode::NOT_FOUND, "user_not_found"),
             Self::InvalidId(_) => (StatusCode::BAD_REQUEST, "invalid_id"),
             Self::InvalidMonth(_) => (StatusCode::BAD_REQUEST, "invalid_month"),
@@ -156,6 +173,18 @@ impl From<StoreError> for Problem {
         }
         tracing::error!(%error, "the event store could not be read");
         Self::Internal
+    }
+}
+
+impl From<FileError> for Problem {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Missing(_) => Self::FileNotFound,
+            FileError::Changed(_) | FileError::Short { .. } | FileError::Failed { .. } => {
+                tracing::error!(%error, "a file could not be read");
+                Self::FilesUnavailable
+            }
+        }
     }
 }
 

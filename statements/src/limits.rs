@@ -1,5 +1,7 @@
 //! Every bound, with its reason.
 
+use std::time::Duration;
+
 /// ISO 20022's `Max34Text`, `Max35Text`, `Max70Text`, `Max140Text` and `Max500Text`, in characters.
 pub(crate) const MAX_34_TEXT: usize = 34;
 pub(crate) const MAX_35_TEXT: usize = 35;
@@ -33,3 +35,18 @@ pub(crate) const DROP_ATTEMPTS_MAX: usize = 100;
 pub(crate) const DROP_PAUSE: std::time::Duration = std::time::Duration::from_millis(300);
 /// How long to wait for another process that archives.
 pub(crate) const ARCHIVE_LOCK_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
+/// Accounts of a close that are under way at the same time: made one for each core, the others being written or waiting their turn.
+pub(crate) const ACCOUNTS_AT_ONCE: usize = 64;
+/// Accounts that are read with one statement, at most.
+pub(crate) const ACCOUNTS_READ_MAX: i64 = 200;
+/// Entries that are read with one statement, at most; those of one account are never divided.
+pub(crate) const ENTRIES_READ_MAX: i64 = 10_000;
+/// Failed accounts of a close whose reasons are kept.
+pub(crate) const FAILURES_KEPT_MAX: usize = 1_000;
+/// How often a close looks whether the projections have come to where it wants them.
+pub(crate) const CATCH_UP_LOOK: Duration = Duration::from_millis(50);
+/// How long they may stand still meanwhile.
+pub(crate) const CATCH_UP_PATIENCE: Duration = Duration::from_secs(60);
+/// How often a close looks again when totals and entries differ, because something is being booked for the month; and how many times.
+pub(crate) const SETTLE_LOOK: Duration = Duration::from_millis(50);
+pub(crate) const SETTLE_LOOKS_MAX: u32 = 100;

@@ -228,7 +228,7 @@ impl Statement {
 }
 
 /// The first instant of a day. Where clocks go forward at midnight, a day begins later.
-fn beginning(day: NaiveDate, zone: Tz) -> DateTime<Tz> {
+pub(crate) fn beginning(day: NaiveDate, zone: Tz) -> DateTime<Tz> {
     let midnight = day.and_time(chrono::NaiveTime::MIN);
     (0..24)
         .find_map(|hours| zone.from_local_datetime(&(midnight + Duration::hours(hours))).earliest())

@@ -16,7 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("projector", &["ledger-core", "ledger-streams"]),
     ("query-api", &["ledger-core", "ledger-streams", "file-store", "archive"]),
     ("notifications", &["ledger-core", "ledger-streams", "name-lookup"]),
-    ("statements", &["ledger-core", "file-store", "archive"]),
+    ("statements", &["ledger-core", "ledger-streams", "file-store", "archive"]),
     (
         "daybook",
         &[
@@ -30,6 +30,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "file-store",
             "archive",
             "statements",
+            "file-store",
         ],
     ),
 ];

@@ -19,3 +19,4 @@ mod queries;
 mod races;
 #[cfg(feature = "simulation")]
 mod simulation;
+mod statements;

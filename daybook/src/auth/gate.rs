@@ -28,9 +28,9 @@ pub fn authenticate(
     verifier.verify(token.trim(), now).map(Some)
 }
 
-/// True for what is outside `/api` and `/graphql`, and for the API's own description.
+/// True for what is outside `/api` and `/graphql`, for the API's own description, and for links to files, which are signed.
 fn is_open(path: &str) -> bool {
     let guarded =
         path == "/graphql" || path.starts_with("/graphql/") || path == "/api" || path.starts_with("/api/");
-    !guarded || path == "/api/v1/openapi.json"
+    !guarded || path == "/api/v1/openapi.json" || path.starts_with(file_store::FILES_ROUTE)
 }

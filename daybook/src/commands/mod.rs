@@ -4,6 +4,7 @@ pub mod archive;
 pub mod deadletter;
 pub mod health;
 pub mod import;
+pub mod month;
 pub mod rebuild;
 pub mod serve;
 pub mod server;
@@ -31,6 +32,7 @@ pub async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Token(args) => token::run(&args),
         Command::Import(args) => import::run(args).await,
         Command::Deadletter(args) => deadletter::run(args).await,
+        Command::Month(args) => month::run(*args).await,
         Command::Rebuild(args) => rebuild::run(args).await,
         Command::Archive(args) => Box::pin(archive::run(args)).await,
         Command::Status(args) => status::run(args).await,

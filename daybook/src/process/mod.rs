@@ -1,5 +1,6 @@
 //! A process that serves: what runs in it is opened, started and stopped here, in order, whichever roles it has.
 
+pub(crate) mod bank;
 mod database;
 mod event_store;
 mod files;

@@ -10,6 +10,7 @@ mod entries;
 mod monthly_totals;
 #[cfg(feature = "example")]
 mod openings;
+mod statements;
 #[cfg(test)]
 mod tests;
 mod transactions;
@@ -30,7 +31,7 @@ use crate::partition::{Partitions, Placement, Spread};
 
 /// Every projection. It fills itself: without a checkpoint it begins at the log's beginning.
 #[must_use]
-pub fn all() -> [&'static Projection; 8] {
+pub fn all() -> [&'static Projection; 9] {
     [
         &accounts::PROJECTION,
         &transfers::PROJECTION,
@@ -40,6 +41,7 @@ pub fn all() -> [&'static Projection; 8] {
         &users::PROJECTION,
         &dead_letters::PROJECTION,
         &webhooks::PROJECTION,
+        &statements::PROJECTION,
     ]
 }
 

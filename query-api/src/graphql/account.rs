@@ -219,7 +219,8 @@ impl Account {
         context: &Context<'_>,
         #[graphql(desc = "YYYY-MM, in the bank's time zone")] month: String,
     ) -> Result<Statement, Failure> {
-        Ok(self.totals(context, &month).await?.into())
+        let totals = self.totals(context, &month).await?;
+        Ok(Statement { account_id: self.0.account_id, totals })
     }
 }
 

@@ -34,6 +34,8 @@ impl Failure {
             Problem::AccountNotFound
             | Problem::TransferNotFound
             | Problem::DeadLetterNotFound
+            | Problem::StatementNotIssued
+            | Problem::FileNotFound
             | Problem::UserNotFound => "not_found",
             Problem::Unauthenticated
             | Problem::Forbidden(_)
@@ -43,6 +45,9 @@ impl Failure {
             | Problem::UpgradeRequired
             | Problem::ProjectionBehind(_)
             | Problem::Timeout
+            | Problem::Link(_)
+            | Problem::RangeNotSatisfiable(_)
+            | Problem::FilesUnavailable
             | Problem::Live(_)
             | Problem::TooManySubscriptions
             | Problem::DatabaseUnavailable

@@ -8,8 +8,10 @@ use ledger_streams::KeyStore;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::failure::Failure;
+use crate::QueryApi;
 use crate::caller::Caller;
 use crate::database::ReadDatabases;
+use crate::downloads::Downloads;
 use crate::limits::SUBSCRIPTIONS_PER_CONNECTION;
 use crate::live::Live;
 use crate::problem::Problem;
@@ -22,25 +24,21 @@ pub(crate) struct Scope {
     pub(crate) loaders: Loaders,
     pub(crate) keys: KeyStore,
     pub(crate) live: Live,
+    pub(crate) downloads: Downloads,
     /// What the read models are known to have reached.
     pub(crate) at: Position,
     subscriptions: Arc<Semaphore>,
 }
 
 impl Scope {
-    pub(crate) fn new(
-        caller: Caller,
-        databases: ReadDatabases,
-        keys: KeyStore,
-        live: Live,
-        at: Position,
-    ) -> Self {
+    pub(crate) fn new(caller: Caller, api: &QueryApi, at: Position) -> Self {
         Self {
             caller,
-            loaders: databases.loaders(),
-            databases,
-            keys,
-            live,
+            loaders: api.databases.loaders(),
+            databases: api.databases.clone(),
+            keys: api.keys.clone(),
+            live: api.live.clone(),
+            downloads: api.downloads.clone(),
             at,
             subscriptions: Arc::new(Semaphore::new(SUBSCRIPTIONS_PER_CONNECTION)),
         }

@@ -5,9 +5,11 @@ mod get_account;
 mod get_activity;
 mod get_dead_letter;
 mod get_dead_letters;
+mod get_file;
 mod get_graphiql;
 mod get_graphql;
 mod get_month;
+mod get_statement;
 mod get_stuck;
 mod get_transfer_status;
 mod get_user;
@@ -36,6 +38,8 @@ pub fn router(api: QueryApi) -> Router {
         .route("/api/v1/transactions/stuck", get(get_stuck::handle))
         .route("/api/v1/transactions/{id}/status", get(get_transfer_status::handle))
         .route("/api/v1/transactions/{id}/month/{month}", get(get_month::handle))
+        .route("/api/v1/transactions/{id}/month/{month}/download", get(get_statement::handle))
+        .route("/api/v1/files/{*key}", get(get_file::handle))
         .route("/graphql", get(get_graphql::handle).post(post_graphql::handle))
         .route("/graphiql", get(get_graphiql::handle))
         .layer(DefaultBodyLimit::max(QUERY_BYTES_MAX))
@@ -50,6 +54,7 @@ pub fn router(api: QueryApi) -> Router {
         get_activity::handle,
         get_transfer_status::handle,
         get_month::handle,
+        get_statement::handle,
         get_dead_letters::handle,
         get_dead_letter::handle,
         get_stuck::handle,

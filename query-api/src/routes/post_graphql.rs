@@ -56,6 +56,6 @@ pub(crate) async fn handle(
 impl QueryApi {
     /// What the resolvers of this caller's request, or connection, share.
     pub(super) fn scope(&self, caller: Caller, AtPosition(at): AtPosition) -> Scope {
-        Scope::new(caller, self.databases.clone(), self.keys.clone(), self.live.clone(), at)
+        Scope::new(caller, self, at)
     }
 }

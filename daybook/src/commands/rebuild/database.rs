@@ -27,17 +27,31 @@ pub(in crate::commands) struct DatabasePlace {
 }
 
 impl DatabasePlace {
+    /// Where the keys and the private Postgres are.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub(in crate::commands) fn data_dir(&self) -> Result<PathBuf, Failure> {
+        Ok(data_dir::existing(&self.data_dir.data_dir)?)
+    }
+
+    /// Where to connect to; nobody is asked yet.
+    ///
+    /// # Errors
+    /// When these are no URLs of Postgres databases, or there is no private one.
+    pub(in crate::commands) fn urls(&self) -> Result<Vec<String>, Failure> {
+        if !self.database_url.is_empty() {
+            return urls::read(&self.database_url);
+        }
+        Ok(vec![PrivatePostgres::plan(&self.data_dir()?, self.postgres_bin.as_deref())?.url()])
+    }
+
     /// Connects to each; the read models must be there.
     ///
     /// # Errors
     /// When nobody answers, or when one has no read models.
     pub(in crate::commands) async fn connect(&self) -> Result<Vec<Place>, Failure> {
-        let urls = if self.database_url.is_empty() {
-            let data_dir = data_dir::existing(&self.data_dir.data_dir)?;
-            vec![PrivatePostgres::plan(&data_dir, self.postgres_bin.as_deref())?.url()]
-        } else {
-            urls::read(&self.database_url)?
-        };
+        let urls = self.urls()?;
         let mut places = Vec::with_capacity(urls.len());
         for url in urls {
             places.push(Place::connect(&url).await?);

@@ -1,0 +1,65 @@
+//! Links to files, and the digests that files are known by.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use file_store::{FileInfo, FileStore, Key, Sha256};
+use futures::TryStreamExt;
+use quick_cache::sync::Cache;
+use sha2::Digest;
+
+use crate::limits::{DIGESTS_KEPT_MAX, LINK_VALID};
+use crate::problem::Problem;
+
+/// Where files are, if this process was told.
+#[derive(Clone, Debug)]
+pub(crate) struct Downloads {
+    files: Option<FileStore>,
+    /// By key and version: a file is read once to know its digest.
+    digests: Arc<Cache<(String, Option<String>), Sha256>>,
+}
+
+/// A link that is good for a while.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    pub(crate) url: String,
+    pub(crate) expires_at: DateTime<Utc>,
+}
+
+impl Downloads {
+    pub(crate) fn new(files: Option<FileStore>) -> Self {
+        Self { files, digests: Arc::new(Cache::new(DIGESTS_KEPT_MAX)) }
+    }
+
+    /// The store.
+    pub(crate) fn files(&self) -> Result<&FileStore, Problem> {
+        self.files.as_ref().ok_or(Problem::FilesUnavailable)
+    }
+
+    /// A link to a file, which is not looked at.
+    pub(crate) async fn link(&self, path: &str) -> Result<Link, Problem> {
+        let key: Key = path.parse().map_err(|_| Problem::Internal)?;
+        let now = Utc::now();
+        let url = self.files()?.url_for(&key, LINK_VALID, now).await?;
+        // To the second: so far the link is good.
+        let expires_at = DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now)
+            + TimeDelta::from_std(LINK_VALID).unwrap_or_default();
+        Ok(Link { url, expires_at })
+    }
+
+    /// The digest of a file.
+    pub(crate) async fn digest(&self, info: &FileInfo) -> Result<Sha256, Problem> {
+        let key = (info.key.to_string(), info.e_tag.clone());
+        if let Some(known) = self.digests.get(&key) {
+            return Ok(known);
+        }
+        let mut hasher = sha2::Sha256::new();
+        let mut pieces = Box::pin(self.files()?.get_stream(info));
+        while let Some(piece) = pieces.try_next().await? {
+            hasher.update(&piece);
+        }
+        let digest = Sha256::from(hasher);
+        self.digests.insert(key, digest);
+        Ok(digest)
+    }
+}

@@ -1,0 +1,121 @@
+//! Statements as they were issued.
+
+use std::collections::HashMap;
+
+use async_graphql::Enum;
+use async_graphql::dataloader::Loader;
+use chrono::NaiveDate;
+use ledger_core::AccountId;
+use ledger_core::statement::{StatementFile, StatementFormat};
+use serde::{Deserialize, Serialize};
+use sqlx::FromRow;
+use utoipa::ToSchema;
+
+use super::{Key, Place, ReadError, ReadModels};
+use crate::database::ReadDatabases;
+use crate::month::Month;
+
+/// Which of a statement's files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Enum, Serialize, Deserialize, ToSchema)]
+#[graphql(name = "StatementFormat")]
+#[schema(as = StatementFormat)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Pdf,
+    /// For spreadsheets.
+    Csv,
+    /// For machines: ISO 20022 camt.053.001.08.
+    #[graphql(name = "CAMT053")]
+    Camt053,
+}
+
+impl From<Format> for StatementFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Pdf => Self::Pdf,
+            Format::Csv => Self::Csv,
+            Format::Camt053 => Self::Camt053,
+        }
+    }
+}
+
+/// The newest statement of a month.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct IssuedOf {
+    pub(crate) account_id: i64,
+    pub(crate) month: Month,
+}
+
+/// A statement that was issued.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct IssuedRow {
+    account_id: i64,
+    month: NaiveDate,
+    issue: i32,
+    files: String,
+}
+
+/// A file of a statement: where it is, and what it is known by.
+#[derive(Clone, Debug)]
+pub(crate) struct IssuedFile {
+    pub(crate) issue: i32,
+    /// Its key where files are kept.
+    pub(crate) path: String,
+    pub(crate) sha256: String,
+    pub(crate) bytes: u64,
+}
+
+impl IssuedRow {
+    /// Its file of a format, if it has one.
+    pub(crate) fn file(&self, format: Format) -> Option<IssuedFile> {
+        let format = StatementFormat::from(format);
+        let files: Vec<StatementFile> = serde_json::from_str(&self.files).ok()?;
+        let file = files.into_iter().find(|file| file.format == format.as_str())?;
+        let month = ledger_core::Month::containing(self.month);
+        let path = format.path(AccountId::from_i64(self.account_id)?, month, self.issue.unsigned_abs());
+        Some(IssuedFile { issue: self.issue, path, sha256: file.sha256, bytes: file.bytes })
+    }
+}
+
+const NEWEST: &str = "
+    select distinct on (account_id, month) account_id, month, issue, files::text as files
+    from statements join unnest($1::bigint[], $2::date[]) as key(account_id, month) using (account_id, month)
+    order by account_id, month, issue desc";
+
+impl Key for IssuedOf {
+    fn place(&self) -> Place {
+        Place::With(self.account_id)
+    }
+}
+
+impl Loader<IssuedOf> for ReadModels {
+    type Value = IssuedRow;
+    type Error = ReadError;
+
+    async fn load(&self, keys: &[IssuedOf]) -> Result<HashMap<IssuedOf, IssuedRow>, ReadError> {
+        let (ids, months): (Vec<i64>, Vec<NaiveDate>) =
+            keys.iter().map(|key| (key.account_id, key.month.first_day())).unzip();
+        let rows: Vec<IssuedRow> =
+            sqlx::query_as(NEWEST).bind(ids).bind(months).fetch_all(&self.pool).await?;
+        let keyed = rows.into_iter().filter_map(|row| {
+            let month = Month::of_first_day(row.month)?;
+            Some((IssuedOf { account_id: row.account_id, month }, row))
+        });
+        Ok(keyed.collect())
+    }
+}
+
+impl ReadDatabases {
+    /// The newest statement of one month of one account.
+    pub(crate) async fn issued(&self, key: IssuedOf) -> Result<Option<IssuedRow>, ReadError> {
+        let home = self.of(key.account_id).await?;
+        let row = sqlx::query_as(NEWEST)
+            .bind([key.account_id])
+            .bind([key.month.first_day()])
+            .fetch_optional(&home.pool)
+            .await?;
+        Ok(row)
+    }
+}

@@ -1,0 +1,100 @@
+//! Whether a month may be closed.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use ledger_core::{Month, Position};
+use sqlx::PgConnection;
+
+use super::{CloseError, Inner, Step};
+use crate::limits::{CATCH_UP_LOOK, CATCH_UP_PATIENCE};
+use crate::statement::beginning;
+
+/// Key of the advisory lock of whoever closes a month: "daybook" and a number.
+const CLOSE_LOCK: i64 = 0x6461_7962_6f6f_6b20;
+
+/// Months with activity before this one, of which some account has no statement of all of it.
+const OPEN_MONTHS: &str = "
+    select month, count(*) from monthly_totals as totals
+    where month < $1 and not exists (
+        select from statements where statements.account_id = totals.account_id and statements.month = totals.month
+                                 and statements.count = totals.count)
+    group by month";
+
+/// Whoever has this closes months: nobody else does as long as the session lives.
+pub(super) struct Turn(#[expect(dead_code, reason = "held for its lock")] PgConnection);
+
+impl Inner {
+    /// One close at a time, whatever process it runs in.
+    pub(super) async fn take_turn(&self) -> Result<Turn, CloseError> {
+        let first = self.parts.databases.first().ok_or(sqlx::Error::PoolClosed)?;
+        // Not given back to the pool: the lock ends with the connection.
+        let mut db = first.acquire().await?.detach();
+        let taken: bool =
+            sqlx::query_scalar("select pg_try_advisory_lock($1)").bind(CLOSE_LOCK).fetch_one(&mut db).await?;
+        if taken { Ok(Turn(db)) } else { Err(CloseError::Busy) }
+    }
+
+    pub(super) fn require_over(&self, month: Month, now: DateTime<Utc>) -> Result<(), CloseError> {
+        let zone = self.parts.time_zone;
+        if beginning(month.next().first_day(), zone) <= now {
+            return Ok(());
+        }
+        Err(CloseError::NotOver { month, zone })
+    }
+
+    /// Waits until every projection has what the log has now. Gives up when none of them moves.
+    pub(super) async fn catch_up(&self, progress: &(impl Fn(Step) + Sync)) -> Result<(), CloseError> {
+        let head = self.parts.store.head().await?;
+        let (mut best, mut moved) = (None, Instant::now());
+        loop {
+            let reached = self.reached().await?;
+            if reached >= head {
+                return Ok(());
+            }
+            if best != Some(reached) {
+                (best, moved) = (Some(reached), Instant::now());
+            }
+            progress(Step::Waiting { reached, head });
+            if moved.elapsed() > CATCH_UP_PATIENCE {
+                return Err(CloseError::Behind { reached, head });
+            }
+            tokio::time::sleep(CATCH_UP_LOOK).await;
+        }
+    }
+
+    /// Where the projection is that is furthest back, in whatever database.
+    async fn reached(&self) -> Result<Position, CloseError> {
+        let mut reached = Position::MAX;
+        for database in &self.parts.databases {
+            // A projector from before this one has no statements.
+            let (position, complete): (Option<i64>, bool) = sqlx::query_as(
+                "select min(position), coalesce(bool_or(projection = 'statements'), false) from checkpoints",
+            )
+            .fetch_one(database)
+            .await?;
+            let position = position.filter(|_| complete).unwrap_or(0);
+            reached = reached.min(position.unsigned_abs());
+        }
+        Ok(reached)
+    }
+
+    pub(super) async fn require_earlier_closed(&self, month: Month) -> Result<(), CloseError> {
+        let mut open: BTreeMap<NaiveDate, i64> = BTreeMap::new();
+        for database in &self.parts.databases {
+            let found: Vec<(NaiveDate, i64)> =
+                sqlx::query_as(OPEN_MONTHS).bind(month.first_day()).fetch_all(database).await?;
+            for (month, accounts) in found {
+                let sum = open.entry(month).or_default();
+                *sum = sum.saturating_add(accounts);
+            }
+        }
+        match open.first_key_value() {
+            None => Ok(()),
+            Some((day, accounts)) => {
+                Err(CloseError::EarlierOpen { month: Month::containing(*day), accounts: *accounts })
+            }
+        }
+    }
+}
