@@ -20,6 +20,7 @@ mod options;
 mod problem;
 mod read_models;
 mod routes;
+mod several;
 
 use ledger_streams::{EventStore, KeyStore};
 
