@@ -21,6 +21,7 @@ mod options;
 mod problem;
 mod read_models;
 mod routes;
+mod several;
 
 use archive::Archive;
 use ledger_streams::{EventStore, KeyStore};

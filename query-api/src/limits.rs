@@ -28,6 +28,10 @@ pub(crate) const FILTER_TEXT_CHARS_MAX: usize = 100;
 
 /// How long a link to a file is good.
 pub(crate) const LINK_VALID: Duration = Duration::from_secs(15 * 60);
+/// Months whose statements can be downloaded as one file: ten years.
+pub(crate) const DOWNLOAD_MONTHS_MAX: usize = 120;
+/// Such files that are made at the same time: each is in memory.
+pub(crate) const MERGES_MAX: usize = 2;
 /// Files whose digest is remembered.
 pub(crate) const DIGESTS_KEPT_MAX: usize = 10_000;
 /// Bytes of a file that are read at once for a download.

@@ -68,6 +68,11 @@ pub(crate) struct IssuedFile {
 }
 
 impl IssuedRow {
+    /// `YYYY-MM`.
+    pub(crate) fn month(&self) -> String {
+        ledger_core::Month::containing(self.month).to_string()
+    }
+
     /// Its file of a format, if it has one.
     pub(crate) fn file(&self, format: Format) -> Option<IssuedFile> {
         let format = StatementFormat::from(format);
@@ -83,6 +88,10 @@ const NEWEST: &str = "
     select distinct on (account_id, month) account_id, month, issue, files::text as files
     from statements join unnest($1::bigint[], $2::date[]) as key(account_id, month) using (account_id, month)
     order by account_id, month, issue desc";
+
+const BETWEEN: &str = "
+    select distinct on (month) account_id, month, issue, files::text as files
+    from statements where account_id = $1 and month between $2 and $3 order by month, issue desc limit $4";
 
 impl Key for IssuedOf {
     fn place(&self) -> Place {
@@ -108,6 +117,25 @@ impl Loader<IssuedOf> for ReadModels {
 }
 
 impl ReadDatabases {
+    /// The newest statements of an account's months, in order, so many at most.
+    pub(crate) async fn issued_between(
+        &self,
+        account_id: i64,
+        from: Month,
+        to: Month,
+        months_max: usize,
+    ) -> Result<Vec<IssuedRow>, ReadError> {
+        let home = self.of(account_id).await?;
+        let rows = sqlx::query_as(BETWEEN)
+            .bind(account_id)
+            .bind(from.first_day())
+            .bind(to.first_day())
+            .bind(i64::try_from(months_max).unwrap_or(i64::MAX))
+            .fetch_all(&home.pool)
+            .await?;
+        Ok(rows)
+    }
+
     /// The newest statement of one month of one account.
     pub(crate) async fn issued(&self, key: IssuedOf) -> Result<Option<IssuedRow>, ReadError> {
         let home = self.of(key.account_id).await?;

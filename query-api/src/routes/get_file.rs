@@ -15,6 +15,7 @@ use serde::Deserialize;
 use super::asked::Asked;
 use super::segments::Segments;
 use crate::QueryApi;
+use crate::downloads::name;
 use crate::limits::FILE_PIECE_BYTES;
 use crate::problem::Problem;
 
@@ -57,7 +58,7 @@ pub(crate) async fn handle(
     let about = [
         (header::CONTENT_TYPE, key.content_type().to_owned()),
         (header::CONTENT_LENGTH, (range.end - range.start).to_string()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{}\"", name(&key))),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{}\"", name(key.as_str()))),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
     ];
     let last = range.end.saturating_sub(1);
@@ -78,11 +79,6 @@ fn header_of(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
 /// True when one of the tags is this one.
 fn matches(wanted: &str, tag: &str) -> bool {
     wanted.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag)
-}
-
-/// A file's name where it is saved: all of its key but what kind of file it is.
-fn name(key: &Key) -> String {
-    key.as_str().split('/').skip(1).collect::<Vec<_>>().join("-")
 }
 
 /// What of a file is asked for.

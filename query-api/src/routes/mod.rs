@@ -10,6 +10,7 @@ mod get_graphiql;
 mod get_graphql;
 mod get_month;
 mod get_statement;
+mod get_statements;
 mod get_stuck;
 mod get_transfer_status;
 mod get_user;
@@ -39,6 +40,7 @@ pub fn router(api: QueryApi) -> Router {
         .route("/api/v1/transactions/{id}/status", get(get_transfer_status::handle))
         .route("/api/v1/transactions/{id}/month/{month}", get(get_month::handle))
         .route("/api/v1/transactions/{id}/month/{month}/download", get(get_statement::handle))
+        .route("/api/v1/transactions/{id}/download", get(get_statements::handle))
         .route("/api/v1/files/{*key}", get(get_file::handle))
         .route("/graphql", get(get_graphql::handle).post(post_graphql::handle))
         .route("/graphiql", get(get_graphiql::handle))
@@ -55,6 +57,7 @@ pub fn router(api: QueryApi) -> Router {
         get_transfer_status::handle,
         get_month::handle,
         get_statement::handle,
+        get_statements::handle,
         get_dead_letters::handle,
         get_dead_letter::handle,
         get_stuck::handle,

@@ -4,7 +4,7 @@ use chrono::Utc;
 use file_store::{FileStore, Location, UrlSecret};
 use serde_json::{Value, json};
 
-use super::{book, closed, follow, holder, link, row, sha256};
+use super::{book, closed, follow, holder, link, link_at, row, said, sha256};
 use crate::harness::{Daybook, text};
 
 const DOWNLOAD_URL: &str = "query($id: ID!, $month: String!) {
@@ -75,4 +75,48 @@ async fn a_statement_is_for_its_holder_and_for_whoever_has_a_link_that_is_good()
     assert!(camt.contains("camt.053.001.08"), "{camt}");
     let open = holder.graphql(DOWNLOAD_URL, json!({ "id": account, "month": "1993-02" })).await;
     assert_eq!(open["account"]["statement"]["downloadUrl"], Value::Null);
+}
+
+#[tokio::test]
+async fn several_months_come_as_one_file() {
+    let daybook = Daybook::start().await;
+    let bank = daybook.operator("several").await;
+    let (_, account) = holder(&bank, "Zoë", "sv-1").await;
+    let rows = [
+        row("s1", "sv-1", "1993-01-04", "credit", "10.00"),
+        row("s2", "sv-1", "1993-02-04", "credit", "20.00"),
+        row("s3", "sv-1", "1993-03-04", "debit", "1.50"),
+    ];
+    book(&bank, &rows).await;
+    for month in ["1993-01", "1993-02", "1993-03"] {
+        closed(&daybook, month).await;
+    }
+    let several = async |format: &str| {
+        let query = format!("from=1992-11&to=1993-03&format={format}");
+        let told =
+            link_at(&daybook, &bank, &format!("/api/v1/transactions/{account}/download?{query}")).await;
+        let bytes = follow(&daybook, &text(&told["url"]), &[]).await.bytes().await.unwrap();
+        assert_eq!(
+            (sha256(&bytes), bytes.len() as u64),
+            (text(&told["sha256"]), told["bytes"].as_u64().unwrap())
+        );
+        assert_eq!(told["months"], json!(["1993-01", "1993-02", "1993-03"]));
+        let path = daybook.dir().join(format!("several.{format}"));
+        std::fs::write(&path, bytes).unwrap();
+        (path.to_str().unwrap().to_owned(), text(&told["sha256"]))
+    };
+    let (pdf, digest) = several("pdf").await;
+    assert!(said("pdfinfo", &[&pdf]).lines().any(|line| line.starts_with("Pages:") && line.ends_with(" 3")));
+    let shown = said("pdftotext", &["-layout", &pdf, "-"]);
+    let places = ["10.00", "30.00", "28.50"].map(|closing| shown.find(closing).unwrap());
+    assert!(places.is_sorted(), "{shown}");
+    // It is found again, not made again.
+    assert_eq!(several("pdf").await.1, digest);
+    let (zip, _) = several("csv").await;
+    let listed = said("python3", &["-m", "zipfile", "-l", &zip]);
+    for month in ["1993-01", "1993-02", "1993-03"] {
+        assert!(listed.contains(&format!("{account}-{month}-statement.csv")), "{listed}");
+    }
+    let none = format!("/api/v1/transactions/{account}/download?from=1990-01&to=1991-01");
+    bank.get(&none).await.refuses(404, "statement_not_issued");
 }

@@ -69,7 +69,16 @@ fn plain() -> reqwest::Client {
 
 /// A link to a file of a statement, and what is told of the file.
 async fn link(daybook: &Daybook, client: &Client, account: &str, month: &str, format: &str) -> Value {
-    let path = format!("/api/v1/transactions/{account}/month/{month}/download?format={format}");
+    link_at(
+        daybook,
+        client,
+        &format!("/api/v1/transactions/{account}/month/{month}/download?format={format}"),
+    )
+    .await
+}
+
+/// A link that is asked for at a path.
+async fn link_at(daybook: &Daybook, client: &Client, path: &str) -> Value {
     let at = text(&client.graphql("{ position }", Value::Null).await["position"]);
     let request =
         plain().get(format!("{}{path}", daybook.url())).bearer_auth(client.token()).header(POSITION, at);
