@@ -151,7 +151,7 @@ impl ReadDatabases {
         try_join_all(answers).await
     }
 
-    /// Asks at the same time each of those that have something of this, about what it has. The first is at index 0.
+    /// Asks at the same time each of those that have something of this, about what it has.
     pub(crate) async fn divided<K, T, F>(
         &self,
         keys: Vec<(i64, K)>,

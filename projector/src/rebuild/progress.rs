@@ -116,7 +116,12 @@ impl Meter {
             events_per_second: events as f64 / seconds,
             position,
             goal,
-            percent: if goal == 0 { 100.0 } else { position as f64 / goal as f64 * 100.0 },
+            percent: match (goal, phase) {
+                // How far there is to go is not known yet.
+                (0, Phase::Preparing) => 0.0,
+                (0, _) => 100.0,
+                _ => position as f64 / goal as f64 * 100.0,
+            },
             seconds_left: (read > 0.0).then(|| left * seconds / read),
             seconds: self.started.elapsed().as_secs_f64(),
         }

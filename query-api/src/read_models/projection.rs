@@ -159,21 +159,21 @@ impl fmt::Display for HeldUp {
 pub(crate) async fn held_up(models: &ReadModels, position: Position) -> Result<Vec<HeldUp>, ReadError> {
     let position = i64::try_from(position).unwrap_or(i64::MAX);
     let rows = sqlx::query_as(
-            "select checkpoints.projection, bool_or(stop.position is not null) as stopped,
-                 max(coalesce((open.progress->>'percent')::float8, 0)) filter (where open.version > checkpoints.version) as percent
-             from checkpoints left join projection_stops as stop
-                 on stop.projection = checkpoints.projection and stop.partition = checkpoints.partition
-                     and checkpoints.position <= stop.position
-             left join (select name, version, progress from rebuilds, unnest(projections, versions) as wanted (name, version)
-                 where state in ('requested', 'running') and kind = 'rebuild') as open on open.name = checkpoints.projection
-             where checkpoints.position < $1
-             group by checkpoints.projection
-             having bool_or(stop.position is not null or open.version > checkpoints.version)
-             order by checkpoints.projection",
-        )
-        .bind(position)
-        .fetch_all(&models.pool)
-        .await?;
+        "select checkpoints.projection, bool_or(stop.position is not null) as stopped,
+             max(coalesce((open.progress->>'percent')::float8, 0)) filter (where open.version > checkpoints.version) as percent
+         from checkpoints left join projection_stops as stop
+             on stop.projection = checkpoints.projection and stop.partition = checkpoints.partition
+                 and checkpoints.position <= stop.position
+         left join (select name, version, progress from rebuilds, unnest(projections, versions) as wanted (name, version)
+             where state in ('requested', 'running') and kind = 'rebuild') as open on open.name = checkpoints.projection
+         where checkpoints.position < $1
+         group by checkpoints.projection
+         having bool_or(stop.position is not null or open.version > checkpoints.version)
+         order by checkpoints.projection",
+    )
+    .bind(position)
+    .fetch_all(&models.pool)
+    .await?;
     Ok(rows)
 }
 

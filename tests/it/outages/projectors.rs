@@ -7,7 +7,7 @@ use sqlx::{Connection, Executor, PgConnection};
 
 use super::load::Load;
 use super::rounds;
-use crate::harness::{Separate, until};
+use crate::harness::{Client, Program, Separate, until};
 
 /// How long a division of the partitions may take.
 const DIVISION_TIME_MAX: Duration = Duration::from_secs(30);
@@ -24,14 +24,20 @@ async fn are_held(daybook: &Separate, wanted: &[i64]) {
     .await;
 }
 
-#[tokio::test]
-async fn whichever_projector_is_killed_under_load_the_other_takes_its_partitions() {
-    let mut daybook = Separate::start(1, 1).await;
+/// Two projectors that have divided the partitions, and the load that they are to be under.
+async fn two() -> (Separate, Program, [Client; 1], Load) {
+    let daybook = Separate::start(1, 1).await;
     let mut second = daybook.another_projector();
     second.start().await;
     are_held(&daybook, &[2, 2]).await;
     let banks = [daybook.operator("load", 0, 0).await];
-    let mut load = Load::prepare(&banks[0]).await;
+    let load = Load::prepare(&banks[0]).await;
+    (daybook, second, banks, load)
+}
+
+#[tokio::test]
+async fn whichever_projector_is_killed_under_load_the_other_takes_its_partitions() {
+    let (mut daybook, mut second, banks, mut load) = two().await;
     for round in 0..rounds(1) {
         load.through(&banks, async |acknowledged| {
             acknowledged.more(60).await;
@@ -63,12 +69,7 @@ async fn whichever_projector_is_killed_under_load_the_other_takes_its_partitions
 
 #[tokio::test]
 async fn whichever_projector_is_stopped_without_dying_the_other_takes_its_partitions_until_it_wakes_up() {
-    let mut daybook = Separate::start(1, 1).await;
-    let mut second = daybook.another_projector();
-    second.start().await;
-    are_held(&daybook, &[2, 2]).await;
-    let banks = [daybook.operator("load", 0, 0).await];
-    let mut load = Load::prepare(&banks[0]).await;
+    let (mut daybook, mut second, banks, mut load) = two().await;
     load.through(&banks, async |acknowledged| {
         acknowledged.more(60).await;
         for sleeper in [&daybook.projector, &second] {

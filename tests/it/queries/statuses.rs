@@ -1,7 +1,9 @@
 //! How final a debit is, told by its transfer as far as that is known.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Postgres, Row};
 
 use crate::harness::shared;
 
@@ -51,35 +53,14 @@ async fn a_debit_is_completed_only_where_its_transfer_is_known_to_be() {
 
 /// What the transfers of the page's debits are said to be.
 async fn statuses(pool: &sqlx::PgPool) -> [Option<String>; 5] {
-    let statements = query_api::statements();
-    let (_, page) = statements.iter().find(|(name, _)| *name == "page").unwrap();
-    let month = |month| NaiveDate::from_ymd_opt(2026, month, 1).unwrap();
-    let rows = sqlx::query(AssertSqlSafe(*page))
-        .bind([1_i64])
-        .bind(month(3))
-        .bind(-1_i64)
-        .bind(month(4))
-        .bind(-1_i64)
-        .bind(50_i64)
-        .fetch_all(pool)
-        .await
-        .unwrap();
+    let rows = march("page").fetch_all(pool).await.unwrap();
     let statuses: Vec<Option<String>> = rows.iter().map(|row| row.get("transfer_status")).collect();
     statuses.try_into().unwrap()
 }
 
 /// How many of the debits are of a status, by the filter of lists.
 async fn fitting(pool: &sqlx::PgPool, status: &str) -> i64 {
-    let statements = query_api::statements();
-    let (_, count) = statements.iter().find(|(name, _)| *name == "count of what fits").unwrap();
-    let month = |month| NaiveDate::from_ymd_opt(2026, month, 1).unwrap();
-    let row = sqlx::query(AssertSqlSafe(*count))
-        .bind([1_i64])
-        .bind(month(3))
-        .bind(-1_i64)
-        .bind(month(4))
-        .bind(-1_i64)
-        .bind(50_i64)
+    let row = march("count of what fits")
         .bind(None::<DateTime<Utc>>)
         .bind(None::<DateTime<Utc>>)
         .bind(None::<&[&str]>)
@@ -87,9 +68,18 @@ async fn fitting(pool: &sqlx::PgPool, status: &str) -> i64 {
         .bind(None::<i64>)
         .bind(None::<i64>)
         .bind(None::<&str>)
-        .bind(Some(status))
+        .bind(Some(status.to_owned()))
         .fetch_one(pool)
         .await
         .unwrap();
     row.get("fitting")
+}
+
+/// A statement of query-api by its name, about all that the account has in March.
+fn march(name: &str) -> Query<'static, Postgres, PgArguments> {
+    let statements = query_api::statements();
+    let (_, text) = statements.into_iter().find(|(other, _)| *other == name).unwrap();
+    let month = |month| NaiveDate::from_ymd_opt(2026, month, 1).unwrap();
+    let query = sqlx::query(AssertSqlSafe(text)).bind([1_i64]);
+    query.bind(month(3)).bind(-1_i64).bind(month(4)).bind(-1_i64).bind(50_i64)
 }
