@@ -18,6 +18,7 @@ mod newest;
 mod options;
 mod problem;
 mod read_models;
+mod read_pool;
 mod routes;
 
 use ledger_streams::{EventStore, KeyStore};
