@@ -58,3 +58,74 @@ fn is_leaf(selection: &Selection) -> bool {
         Selection::FragmentSpread(_) | Selection::InlineFragment(_) => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::{EmptyMutation, EmptySubscription, Object, Schema};
+
+    use super::*;
+
+    struct Row(i64);
+
+    #[Object]
+    impl Row {
+        async fn id(&self) -> i64 {
+            self.0
+        }
+
+        async fn name(&self, #[graphql(default = 1)] times: usize) -> Option<String> {
+            (self.0 != 2).then(|| "row".repeat(times))
+        }
+
+        async fn odd(&self) -> Result<Option<i64>, async_graphql::Error> {
+            if self.0 == 3 { Err("three is too odd".into()) } else { Ok(Some(self.0)) }
+        }
+
+        async fn next(&self) -> Self {
+            Self(self.0 + 1)
+        }
+    }
+
+    struct Rows;
+
+    #[Object]
+    impl Rows {
+        async fn rows(&self) -> Vec<Row> {
+            (1..5).map(Row).collect()
+        }
+    }
+
+    struct WithLeaves;
+
+    #[Object(name = "Rows")]
+    impl WithLeaves {
+        async fn rows(&self) -> Vec<Leaves<Row>> {
+            (1..5).map(|id| Leaves(Row(id))).collect()
+        }
+    }
+
+    #[tokio::test]
+    async fn answers_are_the_same_to_the_byte() {
+        let plain = Schema::new(Rows, EmptyMutation, EmptySubscription);
+        let leaves = Schema::new(WithLeaves, EmptyMutation, EmptySubscription);
+        assert_eq!(plain.sdl(), leaves.sdl());
+        for asked in [
+            "id name",
+            "name id name again: name(times: 2) id",
+            "__typename id type: __typename",
+            "id odd",
+            "odd",
+            "id next { id name }",
+            "id @include(if: true) name @skip(if: true)",
+            "... on Row { id } name",
+            "...fields",
+        ] {
+            let query = format!("{{ rows {{ {asked} }} }} fragment fields on Row {{ id name odd }}");
+            let query = if asked == "...fields" { query } else { format!("{{ rows {{ {asked} }} }}") };
+            let [plain, leaves] = [plain.execute(&query).await, leaves.execute(&query).await]
+                .map(|answer| serde_json::to_string(&answer).unwrap());
+            assert_eq!(plain, leaves, "{asked}");
+            assert!(plain.contains("\"rows\":["), "{plain}");
+        }
+    }
+}
