@@ -81,20 +81,25 @@ impl Inner {
     }
 
     pub(super) async fn require_earlier_closed(&self, month: Month) -> Result<(), CloseError> {
-        let mut open: BTreeMap<NaiveDate, i64> = BTreeMap::new();
-        for database in &self.parts.databases {
-            let found: Vec<(NaiveDate, i64)> =
-                sqlx::query_as(OPEN_MONTHS).bind(month.first_day()).fetch_all(database).await?;
-            for (month, accounts) in found {
-                let sum = open.entry(month).or_default();
-                *sum = sum.saturating_add(accounts);
-            }
-        }
-        match open.first_key_value() {
+        match self.open_months(month).await?.first_key_value() {
             None => Ok(()),
             Some((day, accounts)) => {
                 Err(CloseError::EarlierOpen { month: Month::containing(*day), accounts: *accounts })
             }
         }
+    }
+
+    /// Open months before this one, and on how many accounts they are.
+    pub(super) async fn open_months(&self, before: Month) -> Result<BTreeMap<NaiveDate, i64>, CloseError> {
+        let mut open: BTreeMap<NaiveDate, i64> = BTreeMap::new();
+        for database in &self.parts.databases {
+            let found: Vec<(NaiveDate, i64)> =
+                sqlx::query_as(OPEN_MONTHS).bind(before.first_day()).fetch_all(database).await?;
+            for (month, accounts) in found {
+                let sum = open.entry(month).or_default();
+                *sum = sum.saturating_add(accounts);
+            }
+        }
+        Ok(open)
     }
 }
