@@ -192,17 +192,30 @@ impl Close {
         progress: impl Fn(Step) + Sync,
         stop: &CancellationToken,
     ) -> Result<CloseSummary, CloseError> {
+        self.inner.require_over(month, now)?;
         let started = Instant::now();
+        let counts = Counts::default();
+        let turn = self.inner.take_turn().await?;
+        let closed = self.issue_all(month, now, &counts, &progress, stop).await;
+        turn.end().await;
+        closed?;
+        Ok(counts.summary(month, stop.is_cancelled(), started.elapsed()))
+    }
+
+    /// All that the month needs; nobody else does it meanwhile.
+    async fn issue_all(
+        &self,
+        month: Month,
+        now: DateTime<Utc>,
+        counts: &Counts,
+        progress: &(impl Fn(Step) + Sync),
+        stop: &CancellationToken,
+    ) -> Result<(), CloseError> {
         let inner = &*self.inner;
-        let lock = inner.take_turn().await?;
-        inner.require_over(month, now)?;
-        let Some(reached) = stop.run_until_cancelled(inner.catch_up(&progress)).await else {
-            return Ok(Counts::default().summary(month, true, started.elapsed()));
-        };
+        let Some(reached) = stop.run_until_cancelled(inner.catch_up(progress)).await else { return Ok(()) };
         reached?;
         inner.require_earlier_closed(month).await?;
         progress(Step::Accounts(inner.count_accounts(month).await?));
-        let (counts, told) = (&Counts::default(), &progress);
         let (send, receive) = mpsc::channel::<Work>(ACCOUNTS_AT_ONCE);
         let coming = futures::stream::unfold(receive, |mut receive| async move {
             let work = receive.recv().await?;
@@ -211,14 +224,12 @@ impl Close {
         let issuing = coming.for_each_concurrent(ACCOUNTS_AT_ONCE, |work: Work| async move {
             let account_id = work.account.id;
             counts.note(account_id, Box::pin(self.issue(work, month, now)).await);
-            told(Step::Done);
+            progress(Step::Done);
         });
         // Boxed: the compiler does not see otherwise that all of it may go from thread to thread.
         let issuing: BoxFuture<'_, ()> = Box::pin(issuing);
         let (read, ()) = tokio::join!(inner.read_all(month, send, stop), issuing);
-        drop(lock);
-        read?;
-        Ok(counts.summary(month, stop.is_cancelled(), started.elapsed()))
+        read
     }
 }
 
@@ -261,7 +272,7 @@ impl Counts {
         }
     }
 
-    fn summary(&self, month: Month, interrupted: bool, elapsed: Duration) -> CloseSummary {
+    fn summary(self, month: Month, interrupted: bool, elapsed: Duration) -> CloseSummary {
         let number = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let [issued, corrected, unchanged, failed] =
             [&self.issued, &self.corrected, &self.unchanged, &self.failed].map(number);
@@ -275,9 +286,9 @@ impl Counts {
             files,
             bytes,
             warnings,
-            warning: self.warning.lock().take(),
+            warning: self.warning.into_inner(),
             failed,
-            failures: std::mem::take(&mut *self.failures.lock()),
+            failures: self.failures.into_inner(),
             interrupted,
             seconds: elapsed.as_secs_f64(),
         }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use ledger_core::{Month, Position};
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 
 use super::{CloseError, Inner, Step};
 use crate::limits::{CATCH_UP_LOOK, CATCH_UP_PATIENCE};
@@ -23,7 +23,17 @@ const OPEN_MONTHS: &str = "
     group by month";
 
 /// Whoever has this closes months: nobody else does as long as the session lives.
-pub(super) struct Turn(#[expect(dead_code, reason = "held for its lock")] PgConnection);
+pub(super) struct Turn(PgConnection);
+
+impl Turn {
+    /// Lets the next one begin at once. Whatever ends otherwise leaves it to the server to see that the connection is gone.
+    pub(super) async fn end(mut self) {
+        let given = sqlx::query("select pg_advisory_unlock($1)").bind(CLOSE_LOCK).execute(&mut self.0).await;
+        if given.is_ok() {
+            let _ = self.0.close().await;
+        }
+    }
+}
 
 impl Inner {
     /// One close at a time, whatever process it runs in.
