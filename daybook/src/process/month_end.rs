@@ -190,7 +190,7 @@ impl MonthEnd {
                     summary.failed
                 ));
             }
-            if stop.is_cancelled() {
+            if summary.interrupted {
                 break;
             }
             counter!("daybook_month_closes_total", "outcome" => "closed").increment(1);
@@ -221,13 +221,13 @@ fn describe() {
 }
 
 fn tell(summary: &CloseSummary) {
-    let CloseSummary { month, accounts, issued, corrected, failed, seconds, .. } = summary;
+    let CloseSummary { month, accounts, issued, corrected, unchanged, failed, seconds, .. } = summary;
     for (outcome, count) in [("issued", issued), ("corrected", corrected), ("failed", failed)] {
         counter!("daybook_statements_total", "outcome" => outcome).increment(*count);
     }
     let begun = if summary.interrupted { "not yet closed" } else { "closed" };
     tracing::info!(
-        "{month} {begun}: {accounts} accounts, {issued} statements issued, {corrected} corrected, {failed} failed, in {seconds:.1} s"
+        "{month} {begun}: {accounts} accounts; statements: {issued} issued, {corrected} corrected, {unchanged} unchanged, {failed} failed; {seconds:.1} s"
     );
     if let Some(warning) = &summary.warning {
         tracing::warn!("{} statements of {month} with a warning, the first: {warning}", summary.warnings);

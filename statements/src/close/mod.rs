@@ -12,7 +12,7 @@ mod ready;
 mod schedule;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use archive::{Archive, ArchiveError};
@@ -198,11 +198,10 @@ impl Close {
         let turn = self.inner.take_turn().await?;
         let closed = self.issue_all(month, now, &counts, &progress, stop).await;
         turn.end().await;
-        closed?;
-        Ok(counts.summary(month, stop.is_cancelled(), started.elapsed()))
+        Ok(counts.summary(month, !closed?, started.elapsed()))
     }
 
-    /// All that the month needs; nobody else does it meanwhile.
+    /// All that the month needs; nobody else does it meanwhile. False when it was told to stop before the end.
     async fn issue_all(
         &self,
         month: Month,
@@ -210,26 +209,32 @@ impl Close {
         counts: &Counts,
         progress: &(impl Fn(Step) + Sync),
         stop: &CancellationToken,
-    ) -> Result<(), CloseError> {
+    ) -> Result<bool, CloseError> {
         let inner = &*self.inner;
-        let Some(reached) = stop.run_until_cancelled(inner.catch_up(progress)).await else { return Ok(()) };
+        let Some(reached) = stop.run_until_cancelled(inner.catch_up(progress)).await else {
+            return Ok(false);
+        };
         reached?;
         inner.require_earlier_closed(month).await?;
         progress(Step::Accounts(inner.count_accounts(month).await?));
+        let left = &AtomicBool::new(false);
         let (send, receive) = mpsc::channel::<Work>(ACCOUNTS_AT_ONCE);
         let coming = futures::stream::unfold(receive, |mut receive| async move {
             let work = receive.recv().await?;
             Some((work, receive))
         });
         let issuing = coming.for_each_concurrent(ACCOUNTS_AT_ONCE, |work: Work| async move {
+            // Those that wait for a core when it is told to stop are left for the next time.
+            let core = stop.run_until_cancelled(inner.cores.acquire()).await;
+            let Some(Ok(core)) = core else { return left.store(true, Ordering::Relaxed) };
             let account_id = work.account.id;
-            counts.note(account_id, Box::pin(self.issue(work, month, now)).await);
+            counts.note(account_id, Box::pin(self.issue(work, month, now, core)).await);
             progress(Step::Done);
         });
         // Boxed: the compiler does not see otherwise that all of it may go from thread to thread.
         let issuing: BoxFuture<'_, ()> = Box::pin(issuing);
         let (read, ()) = tokio::join!(inner.read_all(month, send, stop), issuing);
-        read
+        Ok(read? && !left.load(Ordering::Relaxed))
     }
 }
 

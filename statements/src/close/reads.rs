@@ -133,13 +133,13 @@ impl Inner {
         Ok(sum)
     }
 
-    /// Reads all accounts of all databases, until it is told to stop.
+    /// Reads all accounts of all databases; false when it was told to stop before.
     pub(super) async fn read_all(
         &self,
         month: Month,
         to: Sender<Work>,
         stop: &CancellationToken,
-    ) -> Result<(), CloseError> {
+    ) -> Result<bool, CloseError> {
         for database in &self.parts.databases {
             let mut after = 0;
             loop {
@@ -148,12 +148,12 @@ impl Inner {
                 after = last.account.id.as_i64();
                 for work in group {
                     if stop.is_cancelled() || to.send(work).await.is_err() {
-                        return Ok(());
+                        return Ok(false);
                     }
                 }
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Totals and entries are written by different transactions: while something is booked for the month they may differ for a moment. A

@@ -31,7 +31,7 @@ async fn what_is_due_is_closed_by_itself_at_the_start() {
             closed
                 .daybook
                 .said()
-                .contains(&format!("{month} closed: {count} accounts, {count} statements issued"))
+                .contains(&format!("{month} closed: {count} accounts; statements: {count} issued"))
         );
     }
     let metrics = metrics(&closed.daybook).await;

@@ -163,7 +163,7 @@ fn told(summary: &CloseSummary) -> String {
     let (megabytes, rate) = (*bytes as f64 / 1e6, *accounts as f64 / seconds.max(0.001));
     let begun = if summary.interrupted { "interrupted; run it again to go on" } else { "closed" };
     let mut text = format!(
-        "{month} {begun}: {accounts} accounts, {issued} statements issued, {corrected} corrected, {unchanged} unchanged, {failed} failed; \
+        "{month} {begun}: {accounts} accounts; statements: {issued} issued, {corrected} corrected, {unchanged} unchanged, {failed} failed; \
          {files} files, {megabytes:.1} MB; {seconds:.1} s, {rate:.0} accounts/s\n"
     );
     if let Some(warning) = &summary.warning {
