@@ -73,6 +73,7 @@ pub fn statements() -> Vec<(&'static str, &'static str)> {
         transaction::STATEMENTS,
         entry_filter::STATEMENTS,
         monthly_totals::STATEMENTS,
+        statement::STATEMENTS,
         transfer::STATEMENTS,
         user::STATEMENTS,
         elsewhere::STATEMENTS,

@@ -269,7 +269,8 @@ pub(crate) async fn run(arguments: &[&str]) -> Output {
     run_within(&[], arguments).await
 }
 
-async fn run_within(runner: &[String], arguments: &[&str]) -> Output {
+/// As [`run`], by this command.
+pub(super) async fn run_within(runner: &[String], arguments: &[&str]) -> Output {
     let mut command = tokio::process::Command::from(command(runner));
     let output = command.args(arguments).kill_on_drop(true).output();
     tokio::time::timeout(COMMAND_TIME_MAX, output).await.expect("it ends").unwrap()
