@@ -16,7 +16,6 @@ mod footers;
 mod layout;
 mod limits;
 mod manifest;
-mod month;
 mod pages;
 mod part;
 mod row;
@@ -29,13 +28,14 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+use ledger_core::Month;
+
 pub use digest::RowDigest;
 pub use entries::{EntriesQuery, EntrySums};
 pub use error::ArchiveError;
 pub use filter::{Filter, Side};
 pub use limits::PART_ROWS_MAX;
 pub use manifest::{CurrencySums, LogSpan, Manifest, Part, Place};
-pub use month::{Month, MonthError};
 pub use row::{EntryKind, Row, Status};
 pub use rows::MonthRows;
 pub use schema::SCHEMA_VERSION;

@@ -3,6 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use file_store::{FileError, Refusal};
 use http::{HeaderValue, StatusCode, header};
+use ledger_core::MonthError;
 use ledger_core::id::IdError;
 use ledger_streams::StoreError;
 use problem_details::ProblemDetails;
@@ -12,7 +13,6 @@ use utoipa::ToSchema;
 use crate::connection::PageError;
 use crate::freshness::Behind;
 use crate::live::LiveError;
-use crate::month::MonthError;
 use crate::read_models::ReadError;
 use crate::read_models::user::OpenError;
 

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use archive::{Archive, EntriesQuery, EntryKind, LogSpan, Month, Row, Status};
+use archive::{Archive, EntriesQuery, EntryKind, LogSpan, Row, Status};
 use chrono::{DateTime, TimeDelta, Utc};
 use file_store::{FileStore, UrlSecret};
 use hdrhistogram::Histogram;
-use ledger_core::Currency;
+use ledger_core::{Currency, Month};
 use tempfile::TempDir;
 
 const ROWS: i64 = 1_000_000;

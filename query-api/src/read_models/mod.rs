@@ -13,6 +13,7 @@ mod gather;
 pub(crate) mod monthly_totals;
 mod place;
 pub(crate) mod projection;
+pub(crate) mod range;
 pub(crate) mod statement;
 pub(crate) mod stuck;
 pub(crate) mod transaction;

@@ -1,6 +1,7 @@
 //! What can go wrong with archiving, and what is refused.
 
-use archive::{ArchiveError, Month};
+use archive::ArchiveError;
+use ledger_core::Month;
 use ledger_core::partition::Placement;
 
 /// Why a month could not be archived or restored. Nothing is lost: its rows are where they were, or in both places.

@@ -5,9 +5,9 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use archive::Month;
 use chrono::Utc;
 use clap::Args;
+use ledger_core::Month;
 use serde::Serialize;
 use statements::archiving::{Archiver, Conditions, Due, READERS_KNOW, newest_older_than};
 
