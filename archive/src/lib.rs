@@ -8,6 +8,7 @@
 //! account's, and only the pages of the files that can hold them. Postgres is not known here: rows come in and go out as [`Row`]s, and
 //! [`RowDigest`] says of both sides whether they are the same.
 
+mod blocks;
 mod digest;
 mod entries;
 mod error;
@@ -30,6 +31,7 @@ mod tests;
 
 use ledger_core::Month;
 
+pub use blocks::Blocks;
 pub use digest::RowDigest;
 pub use entries::{EntriesQuery, EntrySums};
 pub use error::ArchiveError;

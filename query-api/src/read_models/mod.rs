@@ -142,6 +142,11 @@ impl ReadError {
         }
     }
 
+    /// True when what the archive has is not what was written.
+    pub(crate) fn is_archive_damage(&self) -> bool {
+        matches!(self, Self::Archive(error) if matches!(**error, ArchiveError::Damaged { .. } | ArchiveError::Differs { .. }))
+    }
+
     /// True when the connection ended, whether or not the server is there: another connection may do.
     pub(crate) fn is_lost_connection(&self) -> bool {
         matches!(self, Self::Database(error) if matches!(&**error, sqlx::Error::Io(_)))

@@ -60,9 +60,7 @@ pub enum Refusal {
         transfer_id: i64,
     },
     /// Some statements are missing.
-    #[error(
-        "{accounts} accounts have entries and no statement: run daybook month close, or give --even-if-not-closed"
-    )]
+    #[error("it is not closed: {accounts} of its accounts have no statement")]
     NotClosed {
         /// How many.
         accounts: i64,
