@@ -29,13 +29,12 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use ledger_core::Month;
-
 pub use blocks::Blocks;
 pub use digest::RowDigest;
 pub use entries::{EntriesQuery, EntrySums};
 pub use error::ArchiveError;
 pub use filter::{Filter, Side};
+pub use ledger_core::Month;
 pub use limits::PART_ROWS_MAX;
 pub use manifest::{CurrencySums, LogSpan, Manifest, Part, Place};
 pub use row::{EntryKind, Row, Status};

@@ -13,7 +13,7 @@ use crate::read_models::transaction::{EntryPlace, TransactionRow};
 use crate::read_models::{ReadError, ReadModels};
 
 /// Which of some accounts have entries in which of some months.
-const ACTIVE: &str = "
+pub(super) const ACTIVE: &str = "
     select account_id, month from monthly_totals where account_id = any($1) and month = any($2) and count > 0";
 
 impl ReadModels {

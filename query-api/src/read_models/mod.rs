@@ -33,7 +33,7 @@ use place::Divided;
 pub(crate) use place::{Found, Key, Place};
 use sqlx::PgPool;
 
-use crate::archived::ArchivedMonths;
+use crate::archived::{self, ArchivedMonths};
 use crate::database::ReadDatabases;
 use crate::limits::{BATCH_DELAY, BATCH_KEYS_MAX};
 use crate::newest::Newest;
@@ -77,12 +77,13 @@ pub fn statements() -> Vec<(&'static str, &'static str)> {
         transfer::STATEMENTS,
         user::STATEMENTS,
         elsewhere::STATEMENTS,
+        archived::STATEMENTS,
     ]
     .concat()
 }
 
 /// Names of statements and their texts.
-type Statements = &'static [(&'static str, &'static str)];
+pub(crate) type Statements = &'static [(&'static str, &'static str)];
 
 /// Something could not be read. Never the caller's fault.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -51,7 +51,7 @@ impl S3Server {
                             comes.send_modify(|count| *count += 1);
                             open.wait_for(|is_open| *is_open).await.unwrap();
                         }
-                        s3.call(request).await
+                        Service::call(&s3, request).await
                     }
                 });
                 let connection = http.serve_connection(TokioIo::new(socket), service).into_owned();

@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use chrono::Utc;
 use clap::Args;
-use ledger_core::Month;
 use statements::archiving::{Archiver, Conditions, Due, READERS_KNOW, Refusal, newest_older_than};
 
 use super::told::{Outcome, Summary, Told, tell};
@@ -48,6 +47,7 @@ pub(super) async fn run(args: RunArgs) -> Result<ExitCode, Failure> {
             files: 0,
             bytes: 0,
             dropped: 0,
+            seconds: 0.0,
             outcome: Outcome::Archived,
         };
         if due.is_noted && args.dry_run {
@@ -103,7 +103,7 @@ async fn refusal(
 
 /// Others go on when one month fails.
 async fn write(archiver: &mut Archiver, told: &mut Told) {
-    let bar = bar("archiving");
+    let (bar, started) = (bar("archiving"), Instant::now());
     match archiver.write(told.month, &shows(&bar)).await {
         Ok(Ok(written)) => {
             told.rows = written.manifest.rows;
@@ -113,6 +113,7 @@ async fn write(archiver: &mut Archiver, told: &mut Told) {
         Ok(Err(refusal)) => told.outcome = Outcome::Refused(refusal.to_string()),
         Err(error) => told.outcome = Outcome::Failed(error.to_string()),
     }
+    told.seconds = started.elapsed().as_secs_f64();
     bar.finish_and_clear();
 }
 

@@ -19,6 +19,8 @@ pub(super) struct Told {
     pub(super) bytes: u64,
     /// Rows that left Postgres.
     pub(super) dropped: u64,
+    /// What writing, reading back and comparing took.
+    pub(super) seconds: f64,
     #[serde(flatten)]
     pub(super) outcome: Outcome,
 }
