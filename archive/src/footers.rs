@@ -9,7 +9,8 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataP
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use crate::limits::{FOOTERS_BYTES_MAX, FOOTERS_EXPECTED, TAIL_BYTES};
+use crate::blocks::{self, Blocks};
+use crate::limits::{BLOCK_BYTES, FOOTERS_BYTES_MAX, FOOTERS_EXPECTED, TAIL_BYTES};
 use crate::schema::schema;
 use crate::{ArchiveError, Part};
 
@@ -17,6 +18,7 @@ use crate::{ArchiveError, Part};
 pub(crate) struct OpenPart {
     /// What the file was then; it is read only while it is that.
     pub(crate) info: FileInfo,
+    pub(crate) blocks: Blocks,
     pub(crate) arrow: ArrowReaderMetadata,
 }
 
@@ -34,7 +36,8 @@ struct ByBytes;
 
 impl Weighter<String, Arc<OpenPart>> for ByBytes {
     fn weight(&self, key: &String, part: &Arc<OpenPart>) -> u64 {
-        (key.len() + part.metadata().memory_size()) as u64
+        let sums = part.info.bytes / BLOCK_BYTES as u64 * 4;
+        (key.len() + part.metadata().memory_size()) as u64 + sums
     }
 }
 
@@ -72,10 +75,9 @@ async fn read(files: &FileStore, part: &Part) -> Result<OpenPart, ArchiveError> 
     let mut decoder = ParquetMetaDataPushDecoder::try_new(info.bytes)
         .map_err(damaged)?
         .with_page_index_policy(PageIndexPolicy::Required);
-    let e_tag = info.e_tag.as_deref();
-    let tail = info.bytes.saturating_sub(TAIL_BYTES)..info.bytes;
-    let bytes = files.get_range(key, tail.clone(), e_tag).await?;
-    decoder.push_range(tail, bytes).map_err(damaged)?;
+    let tail = vec![info.bytes.saturating_sub(TAIL_BYTES)..info.bytes];
+    let bytes = blocks::read(files, &info, &part.blocks, &tail).await?;
+    decoder.push_ranges(tail, bytes).map_err(damaged)?;
     let metadata = loop {
         match decoder.try_decode().map_err(damaged)? {
             DecodeResult::Data(metadata) => break metadata,
@@ -83,7 +85,7 @@ async fn read(files: &FileStore, part: &Part) -> Result<OpenPart, ArchiveError> 
                 if ranges.iter().any(|range| range.end > info.bytes) {
                     return Err(ArchiveError::damaged(key, "its footer points out of it"));
                 }
-                let bytes = files.get_ranges(key, &ranges, e_tag).await?;
+                let bytes = blocks::read(files, &info, &part.blocks, &ranges).await?;
                 decoder.push_ranges(ranges, bytes).map_err(damaged)?;
             }
             DecodeResult::Finished => return Err(ArchiveError::damaged(key, "it has no footer")),
@@ -94,5 +96,5 @@ async fn read(files: &FileStore, part: &Part) -> Result<OpenPart, ArchiveError> 
     }
     let options = ArrowReaderOptions::new().with_schema(schema());
     let arrow = ArrowReaderMetadata::try_new(Arc::new(metadata), options).map_err(damaged)?;
-    Ok(OpenPart { info, arrow })
+    Ok(OpenPart { info, blocks: part.blocks.clone(), arrow })
 }

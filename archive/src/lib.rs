@@ -8,6 +8,7 @@
 //! account's, and only the pages of the files that can hold them. Postgres is not known here: rows come in and go out as [`Row`]s, and
 //! [`RowDigest`] says of both sides whether they are the same.
 
+mod blocks;
 mod digest;
 mod entries;
 mod error;
@@ -16,7 +17,6 @@ mod footers;
 mod layout;
 mod limits;
 mod manifest;
-mod month;
 mod pages;
 mod part;
 mod row;
@@ -29,13 +29,14 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use blocks::Blocks;
 pub use digest::RowDigest;
 pub use entries::{EntriesQuery, EntrySums};
 pub use error::ArchiveError;
 pub use filter::{Filter, Side};
+pub use ledger_core::Month;
 pub use limits::PART_ROWS_MAX;
 pub use manifest::{CurrencySums, LogSpan, Manifest, Part, Place};
-pub use month::{Month, MonthError};
 pub use row::{EntryKind, Row, Status};
 pub use rows::MonthRows;
 pub use schema::SCHEMA_VERSION;

@@ -19,6 +19,8 @@ pub(crate) const BLOOM_FALSE_RATE: f64 = 0.01;
 /// Accounts of a row group that the bloom filter makes room for at first; it is folded to what it needs.
 pub(crate) const BLOOM_ACCOUNTS: u64 = GROUP_ROWS as u64;
 
+/// Bytes of a file that have one sum: at least so many are read wherever one is. Small beside a page of all columns.
+pub(crate) const BLOCK_BYTES: usize = 16 * 1024;
 /// Bytes at the end of a file that are read first: they hold the footer and the page index of most.
 pub(crate) const TAIL_BYTES: u64 = 256 * 1024;
 /// Bytes of footers that are kept in memory; those longest unused go first.

@@ -8,7 +8,7 @@ use file_store::{Key, Sha256};
 use ledger_core::{Currency, Position};
 use serde::{Deserialize, Serialize};
 
-use crate::{EntryKind, Month, Row};
+use crate::{Blocks, EntryKind, Month, Row};
 
 /// What is said of an archived month, beside its files. Written after them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +68,8 @@ pub struct Part {
     pub bytes: u64,
     /// Of its bytes.
     pub sha256: Sha256,
+    /// Of its blocks.
+    pub blocks: Blocks,
     /// Its first row.
     pub first: Place,
     /// Its last row.

@@ -7,6 +7,7 @@ use parquet::DecodeResult;
 use parquet::arrow::arrow_reader::RowSelection;
 use parquet::arrow::push_decoder::ParquetPushDecoderBuilder;
 
+use crate::blocks;
 use crate::footers::OpenPart;
 use crate::limits::{BATCH_ROWS, PAGE_ROWS};
 use crate::schema::add_rows;
@@ -49,8 +50,7 @@ impl Archive {
             if needed.is_empty() {
                 return Ok(rows);
             }
-            let e_tag = part.info.e_tag.as_deref();
-            let bytes = self.files().get_ranges(&part.info.key, &needed, e_tag).await?;
+            let bytes = blocks::read(self.files(), &part.info, &part.blocks, &needed).await?;
             let pushed = decoder.push_ranges(needed, bytes);
             pushed.map_err(|error| ArchiveError::damaged(&part.info.key, error))?;
         }

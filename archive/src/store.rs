@@ -87,6 +87,9 @@ impl Archive {
         if manifest.month != month {
             return Err(ArchiveError::damaged(&key, format!("it is of {}", manifest.month)));
         }
+        if manifest.parts.iter().any(|part| !part.blocks.are_of(part.bytes)) {
+            return Err(ArchiveError::damaged(&key, "a part has sums of more or fewer blocks than it has"));
+        }
         Ok(Some(manifest))
     }
 

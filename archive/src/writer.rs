@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use file_store::{Key, PutNew, Upload};
 
+use crate::blocks::{BlockSums, Blocks};
 use crate::limits::{BATCH_ROWS, PART_BYTES_MAX, PART_ROWS_MAX};
 use crate::manifest::Tally;
 use crate::part::PartEncoder;
@@ -31,6 +32,7 @@ struct State {
     /// Of the part under way.
     first: Option<Place>,
     rows: u64,
+    blocks: BlockSums,
     tally: Tally,
     digest: RowDigest,
 }
@@ -38,6 +40,7 @@ struct State {
 struct PartDone {
     key: Key,
     rows: u64,
+    blocks: Blocks,
     first: Place,
     last: Place,
 }
@@ -47,7 +50,8 @@ impl Writer {
         let mut mark = uuid::Uuid::new_v4().simple().to_string();
         mark.truncate(12);
         let (tally, digest) = (Tally::default(), RowDigest::new());
-        let state = State { encoder: None, first: None, rows: 0, tally, digest };
+        let blocks = BlockSums::default();
+        let state = State { encoder: None, first: None, rows: 0, blocks, tally, digest };
         Self { archive, month, mark, state: Some(state), upload: None, done: Vec::new() }
     }
 
@@ -90,6 +94,7 @@ impl Writer {
                 none => none.insert(PartEncoder::new()?),
             };
             let bytes = encoder.write(&rows)?;
+            state.blocks.add(&bytes);
             Ok((state, bytes))
         })
         .await?;
@@ -117,13 +122,16 @@ impl Writer {
         let mut state = self.state()?;
         let (rows, first) = (std::mem::take(&mut state.rows), state.first.take());
         let (encoder, last) = (state.encoder.take(), state.tally.last);
+        let mut blocks = std::mem::take(&mut state.blocks);
         self.state = Some(state);
         if let (Some((key, mut upload)), Some(encoder), Some(first), Some(last)) =
             (self.upload.take(), encoder, first, last)
         {
             let rest = in_background(move || Ok(encoder.finish()?)).await?;
+            blocks.add(&rest);
             upload.write(rest).await?;
-            self.done.push((PartDone { key, rows, first, last }, upload));
+            let blocks = blocks.finish();
+            self.done.push((PartDone { key, rows, blocks, first, last }, upload));
         }
         Ok(())
     }
@@ -168,9 +176,10 @@ impl Writer {
     }
 
     async fn finish_parts(&mut self, parts: &mut Vec<Part>) -> Result<(), ArchiveError> {
-        for (PartDone { key, rows, first, last }, upload) in self.done.drain(..) {
+        for (PartDone { key, rows, blocks, first, last }, upload) in self.done.drain(..) {
             let stored = upload.finish().await?;
-            parts.push(Part { key, rows, bytes: stored.bytes, sha256: stored.sha256, first, last });
+            let (bytes, sha256) = (stored.bytes, stored.sha256);
+            parts.push(Part { key, rows, bytes, sha256, blocks, first, last });
         }
         Ok(())
     }

@@ -6,9 +6,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use ledger_core::Month;
 
 use crate::limits::{CURSOR_BYTES_MAX, PAGE_DEFAULT, PAGE_MAX};
-use crate::month::Month;
 
 /// Why a page cannot be given.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -124,8 +124,7 @@ impl Cursor for EntryCursor {
         let bytes: [u8; 12] = decode_bytes(text)?;
         let (days, revision) = bytes.split_at_checked(4)?;
         let day = NaiveDate::from_num_days_from_ce_opt(i32::from_be_bytes(days.try_into().ok()?))?;
-        // Beyond these years a date has no text and Postgres might not have it at all.
-        let month = Month::of_first_day(day).filter(|_| (1..=9999).contains(&day.year()))?;
+        let month = Month::of_first_day(day)?;
         let revision = i64::from_be_bytes(revision.try_into().ok()?);
         (revision >= 0).then_some(Self { month: month.first_day(), revision })
     }

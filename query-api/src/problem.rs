@@ -3,6 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use file_store::{FileError, Refusal};
 use http::{HeaderValue, StatusCode, header};
+use ledger_core::MonthError;
 use ledger_core::id::IdError;
 use ledger_streams::StoreError;
 use problem_details::ProblemDetails;
@@ -12,7 +13,6 @@ use utoipa::ToSchema;
 use crate::connection::PageError;
 use crate::freshness::Behind;
 use crate::live::LiveError;
-use crate::month::MonthError;
 use crate::read_models::ReadError;
 use crate::read_models::user::OpenError;
 
@@ -84,6 +84,8 @@ pub(crate) enum Problem {
     DatabaseUnavailable,
     #[error("The archive of old months does not answer at the moment. Try again in a moment.")]
     ArchiveUnavailable,
+    #[error("A file of the archive is not what was written; it is logged. Other months can be read.")]
+    ArchiveDamaged,
     /// The same, where the database may be there again: a connection to it ended.
     #[error("The read models' database does not answer at the moment. Try again in a moment.")]
     ConnectionLost,
@@ -131,6 +133,7 @@ impl Problem {
                 (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable")
             }
             Self::ArchiveUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "archive_unavailable"),
+            Self::ArchiveDamaged => (StatusCode::SERVICE_UNAVAILABLE, "archive_damaged"),
             Self::EventStoreUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "event_store_unavailable"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
@@ -158,6 +161,9 @@ impl From<ReadError> for Problem {
         } else if error.is_archive_outage() {
             tracing::warn!(%error, "an archived month could not be read now");
             Self::ArchiveUnavailable
+        } else if error.is_archive_damage() {
+            tracing::error!(%error, "the archive is damaged");
+            Self::ArchiveDamaged
         } else {
             tracing::error!(%error, "a read model could not be read");
             Self::Internal

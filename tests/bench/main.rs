@@ -5,7 +5,7 @@
 //!
 //! `BENCH_SECONDS` (60), `BENCH_RATE` (13000 transfers/s offered to the whole system), `BENCH_START_EVENTS` (10000000; 0 skips the part),
 //! `BENCH_MILLION` (1000000 transfers on one account), `BENCH_REBUILD_EVENTS` (4000000), `BENCH_PROJECTION_RATE` (5000 transfers/s),
-//! `BENCH_PAGES_ROWS` (10000000 transactions) and `BENCH_PARTS` (all of
+//! `BENCH_PAGES_ROWS` (10000000 transactions), `BENCH_ARCHIVE_ROWS` (1000000 in a month) and `BENCH_PARTS` (all of
 //! log,accept,sustain,source,destination,sql,import,archive,notify,live,statements,rebuild,projection,pages,takeover,million,cold,start) may be set.
 
 #![allow(
@@ -47,6 +47,7 @@ pub struct Plan {
     pub rebuild_events: u64,
     pub pages_rows: u64,
     pub projection_rate: u64,
+    pub archive_rows: u64,
     parts: Option<Vec<String>>,
 }
 
@@ -63,6 +64,7 @@ impl Plan {
             rebuild_events: number("BENCH_REBUILD_EVENTS", 4_000_000),
             pages_rows: number("BENCH_PAGES_ROWS", 10_000_000),
             projection_rate: number("BENCH_PROJECTION_RATE", 5_000),
+            archive_rows: number("BENCH_ARCHIVE_ROWS", 1_000_000),
             parts: std::env::var("BENCH_PARTS")
                 .ok()
                 .map(|parts| parts.split(',').map(str::to_owned).collect()),
@@ -105,7 +107,7 @@ fn main() {
             import::run().await;
         }
         if plan.includes("archive") {
-            archive_months::run().await;
+            archive_months::run(&plan).await;
         }
         if plan.includes("notify") {
             notify::run(&plan).await;

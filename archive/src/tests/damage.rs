@@ -47,6 +47,35 @@ async fn one_changed_bit_anywhere_is_noticed_when_the_month_is_verified() {
     }
 }
 
+/// Who reads only some of a file does not meet with all of it; what they get is what was written, or nothing.
+#[tokio::test]
+async fn one_changed_bit_never_makes_a_wrong_answer() {
+    let fixture = fixture();
+    let rows = rows(20, 2_000, 1);
+    let manifest = write(&fixture.archive, &rows).await;
+    let path = path(&fixture, &manifest);
+    let good = fs::read(&path).unwrap();
+    let account_id = rows[rows.len() / 2].account_id;
+    let expected: Vec<_> = rows.into_iter().filter(|row| row.account_id == account_id).collect();
+    let (mut noticed, mut untouched) = (0, 0);
+    for place in (0..good.len()).step_by(good.len() / 150) {
+        let mut bytes = good.clone();
+        bytes[place] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        for archive in [fixture.archive.clone(), Archive::new(fixture.files.clone())] {
+            match archive.entries(month(), &EntriesQuery::all(account_id)).await {
+                Ok(found) => {
+                    assert_eq!(found, expected, "byte {place}");
+                    untouched += 1;
+                }
+                Err(ArchiveError::Damaged { .. }) => noticed += 1,
+                Err(other) => panic!("byte {place}: {other}"),
+            }
+        }
+    }
+    assert!(noticed > 20 && untouched > 20, "{noticed} noticed, {untouched} untouched");
+}
+
 #[tokio::test]
 async fn a_changed_manifest_is_noticed_when_the_month_is_verified() {
     let fixture = fixture();

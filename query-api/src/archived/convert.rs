@@ -1,7 +1,8 @@
 //! The archive's words and ours.
 
-use archive::{Filter, Month, Side, Status};
+use archive::{Filter, Side, Status};
 use chrono::NaiveDate;
+use ledger_core::Month;
 
 use crate::read_models::ReadError;
 use crate::read_models::entry_filter::EntryFilter;

@@ -7,12 +7,13 @@ use chrono::NaiveDate;
 use futures::future::try_join_all;
 
 use super::{Archived, convert};
-use crate::month::Month;
-use crate::read_models::transaction::{EntryPlace, Range, TransactionRow};
+use crate::month::months_around;
+use crate::read_models::range::Range;
+use crate::read_models::transaction::{EntryPlace, TransactionRow};
 use crate::read_models::{ReadError, ReadModels};
 
 /// Which of some accounts have entries in which of some months.
-const ACTIVE: &str = "
+pub(super) const ACTIVE: &str = "
     select account_id, month from monthly_totals where account_id = any($1) and month = any($2) and count > 0";
 
 impl ReadModels {
@@ -125,7 +126,7 @@ impl ReadModels {
     ) -> Result<Vec<TransactionRow>, ReadError> {
         let mut found = Vec::new();
         for place in places {
-            let (first, last) = Month::around(place.booked_at);
+            let (first, last) = months_around(place.booked_at);
             let candidates = months.iter().map(|archived| archived.month);
             let candidates = candidates.filter(|day| *day == first.first_day() || *day == last.first_day());
             for day in candidates {

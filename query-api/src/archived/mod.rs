@@ -18,7 +18,10 @@ use chrono::NaiveDate;
 pub(crate) use self::balance::Known;
 pub(crate) use self::months::Archived;
 use self::months::Months;
-use crate::read_models::{ReadError, ReadModels};
+use crate::read_models::{ReadError, ReadModels, Statements};
+
+pub(crate) const STATEMENTS: Statements =
+    &[("archived months", months::ARCHIVED), ("months of accounts with entries", entries::ACTIVE)];
 
 /// How often a read begins anew because a month was restored meanwhile.
 const READS_MAX: usize = 3;

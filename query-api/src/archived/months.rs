@@ -29,6 +29,8 @@ pub(crate) struct Months {
     asking: tokio::sync::Mutex<()>,
 }
 
+pub(super) const ARCHIVED: &str =
+    "select month, recorded_from, recorded_until from archived_months order by month";
 /// SQLSTATE of a table that is not there: nothing was archived by a program that does not know how.
 const UNDEFINED_TABLE: &str = "42P01";
 
@@ -65,10 +67,7 @@ impl Months {
         }
         // As old as the question, not as the answer.
         let asked = Instant::now();
-        let found: Result<Vec<Archived>, sqlx::Error> =
-            sqlx::query_as("select month, recorded_from, recorded_until from archived_months order by month")
-                .fetch_all(pool)
-                .await;
+        let found: Result<Vec<Archived>, sqlx::Error> = sqlx::query_as(ARCHIVED).fetch_all(pool).await;
         let months: Arc<[Archived]> = match found {
             Ok(months) => months.into(),
             Err(error) if is_undefined(&error) => Arc::default(),

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, Object, SimpleObject};
 use chrono::{DateTime, Datelike, SubsecRound, Utc};
-use ledger_core::AccountId;
+use ledger_core::{AccountId, Month};
 
 use super::failure::Failure;
 use super::monthly_totals::{MonthlyTotals, Statement};
@@ -13,7 +13,6 @@ use super::transaction_filter::TransactionFilter;
 use super::user::{User, user_id};
 use crate::connection::{IdCursor, Page, PageArguments, PageRequest};
 use crate::limits::LATEST_TRANSACTIONS;
-use crate::month::Month;
 use crate::newest::NewestOf;
 use crate::problem::Problem;
 use crate::read_models::CurrencyColumn;
@@ -21,7 +20,8 @@ use crate::read_models::account::{
     self, AccountById, AccountByReference, AccountKind, AccountRow, AccountStatus, BalanceAt, TimeBasis,
 };
 use crate::read_models::monthly_totals::{Totals, TotalsOf};
-use crate::read_models::transaction::{EntriesOf, Range};
+use crate::read_models::range::Range;
+use crate::read_models::transaction::EntriesOf;
 use ledger_core::text::REFERENCE_CHARS_MAX;
 
 /// An amount of one currency.

@@ -52,6 +52,7 @@ impl Failure {
             | Problem::TooManySubscriptions
             | Problem::DatabaseUnavailable
             | Problem::ArchiveUnavailable
+            | Problem::ArchiveDamaged
             | Problem::ConnectionLost
             | Problem::EventStoreUnavailable
             | Problem::Internal => self.0.code(),

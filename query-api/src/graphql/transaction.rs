@@ -2,18 +2,19 @@
 
 use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
+use ledger_core::Month;
 
 use super::account::Account;
 use super::big_int::BigInt;
 use super::failure::Failure;
 use super::scope::Scope;
 use super::transfer::Transfer;
-use crate::month::Month;
 use crate::problem::Problem;
 use crate::read_models::account::AccountById;
 use crate::read_models::entry_filter::FilteredCountOf;
 use crate::read_models::monthly_totals::CountOf;
-use crate::read_models::transaction::{Range, TransactionRow, TransactionStatus, TransactionType};
+use crate::read_models::range::Range;
+use crate::read_models::transaction::{TransactionRow, TransactionStatus, TransactionType};
 use crate::read_models::transfer::TransferById;
 
 /// An entry: one transfer as one account saw it.

@@ -18,7 +18,8 @@ use self::redis::RedisLists;
 pub use self::server::{RedisServer, RedisUrlError};
 use crate::database::ReadDatabases;
 use crate::read_models::account::AccountRow;
-use crate::read_models::transaction::{EntriesOf, Range, TransactionRow};
+use crate::read_models::range::Range;
+use crate::read_models::transaction::{EntriesOf, TransactionRow};
 use crate::read_models::{Found, Key, Place, ReadError, ReadModels};
 use crate::read_pool::ReadPool;
 

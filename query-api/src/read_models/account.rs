@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use async_graphql::Enum;
 use async_graphql::dataloader::Loader;
 use chrono::{DateTime, NaiveDate, Utc};
-use ledger_core::Money;
+use ledger_core::{Money, Month};
 use serde::Serialize;
 use sqlx::FromRow;
 use utoipa::ToSchema;
@@ -14,7 +14,7 @@ use super::{CurrencyColumn, Found, Key, Place, ReadError, ReadModels, SumColumn}
 use crate::archived::{Archived, Known};
 use crate::connection::{IdCursor, Page, PageRequest};
 use crate::database::ReadDatabases;
-use crate::month::Month;
+use crate::month::months_around;
 
 /// What an account is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize, ToSchema, sqlx::Type)]
@@ -277,7 +277,7 @@ impl Loader<BalanceAt> for ReadModels {
 
 impl ReadModels {
     async fn balances_by_booked_time(&self, keys: &[BalanceAt]) -> Result<Found<BalanceAt>, ReadError> {
-        let months = keys.iter().flat_map(|key| <[Month; 2]>::from(Month::around(key.time)));
+        let months = keys.iter().flat_map(|key| <[Month; 2]>::from(months_around(key.time)));
         let months = months.map(Month::first_day);
         let (Some(first), Some(last)) = (months.clone().min(), months.max()) else {
             return Ok(HashMap::new());
@@ -285,7 +285,7 @@ impl ReadModels {
         self.with_archived(first, last, |archived| async move {
             let mut balances = self.booked(BOOKED_AT, keys, &[]).await?;
             for key in keys.iter().filter(|_| !archived.is_empty()) {
-                let (first, last) = Month::around(key.time);
+                let (first, last) = months_around(key.time);
                 let months = first.first_day()..=last.first_day();
                 let of_key = archived.iter().filter(|archived| months.contains(&archived.month));
                 let of_key: Vec<Archived> = of_key.copied().collect();
@@ -309,7 +309,7 @@ impl ReadModels {
     ) -> Result<Found<BalanceAt>, ReadError> {
         let (ids, times): (Vec<i64>, Vec<DateTime<Utc>>) =
             keys.iter().map(|key| (key.account_id, key.time)).unzip();
-        let months = times.iter().map(|time| Month::around(*time));
+        let months = times.iter().map(|time| months_around(*time));
         let (first, last): (Vec<NaiveDate>, Vec<NaiveDate>) =
             months.map(|(first, last)| (first.first_day(), last.first_day())).unzip();
         let mut query = sqlx::query_as(statement).bind(ids).bind(times).bind(first).bind(last);

@@ -10,7 +10,8 @@ use sqlx::postgres::PgArguments;
 use sqlx::query::QueryAs;
 use sqlx::{FromRow, Postgres};
 
-use super::transaction::{Range, TransactionRow, TransactionStatus, TransactionType, debit_status};
+use super::range::Range;
+use super::transaction::{TransactionRow, TransactionStatus, TransactionType, debit_status};
 use super::{Found, Key, Place, ReadError, ReadModels};
 use crate::database::ReadDatabases;
 use crate::limits::FILTERED_COUNT_MAX;

@@ -13,6 +13,7 @@ mod gather;
 pub(crate) mod monthly_totals;
 mod place;
 pub(crate) mod projection;
+pub(crate) mod range;
 pub(crate) mod statement;
 pub(crate) mod stuck;
 pub(crate) mod transaction;
@@ -31,7 +32,7 @@ pub(crate) use gather::Gathered;
 use place::Divided;
 pub(crate) use place::{Found, Key, Place};
 
-use crate::archived::ArchivedMonths;
+use crate::archived::{self, ArchivedMonths};
 use crate::database::ReadDatabases;
 use crate::limits::{BATCH_DELAY, BATCH_KEYS_MAX};
 use crate::newest::Newest;
@@ -77,12 +78,13 @@ pub fn statements() -> Vec<(&'static str, &'static str)> {
         transfer::STATEMENTS,
         user::STATEMENTS,
         elsewhere::STATEMENTS,
+        archived::STATEMENTS,
     ]
     .concat()
 }
 
 /// Names of statements and their texts.
-type Statements = &'static [(&'static str, &'static str)];
+pub(crate) type Statements = &'static [(&'static str, &'static str)];
 
 /// Something could not be read. Never the caller's fault.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -140,6 +142,11 @@ impl ReadError {
             Self::Archive(error) => error.is_transient(),
             Self::NoArchive => true,
         }
+    }
+
+    /// True when what the archive has is not what was written.
+    pub(crate) fn is_archive_damage(&self) -> bool {
+        matches!(self, Self::Archive(error) if matches!(**error, ArchiveError::Damaged { .. } | ArchiveError::Differs { .. }))
     }
 
     /// True when the connection ended, whether or not the server is there: another connection may do.

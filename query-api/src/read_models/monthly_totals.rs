@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use async_graphql::dataloader::Loader;
 use chrono::NaiveDate;
+use ledger_core::Month;
 use sqlx::FromRow;
 
 use super::{CurrencyColumn, Key, Place, ReadError, ReadModels, SumColumn};
 use crate::database::ReadDatabases;
-use crate::month::Month;
 
 /// A month of an account. A month without entries has totals too: it closes as it opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

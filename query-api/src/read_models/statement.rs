@@ -5,15 +5,14 @@ use std::collections::HashMap;
 use async_graphql::Enum;
 use async_graphql::dataloader::Loader;
 use chrono::NaiveDate;
-use ledger_core::AccountId;
 use ledger_core::statement::{StatementFile, StatementFormat};
+use ledger_core::{AccountId, Month};
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use utoipa::ToSchema;
 
 use super::{Key, Place, ReadError, ReadModels};
 use crate::database::ReadDatabases;
-use crate::month::Month;
 
 /// Which of a statement's files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Enum, Serialize, Deserialize, ToSchema)]
@@ -70,7 +69,7 @@ pub(crate) struct IssuedFile {
 impl IssuedRow {
     /// `YYYY-MM`.
     pub(crate) fn month(&self) -> String {
-        ledger_core::Month::containing(self.month).to_string()
+        Month::containing(self.month).to_string()
     }
 
     /// Its file of a format, if it has one.
@@ -78,7 +77,7 @@ impl IssuedRow {
         let format = StatementFormat::from(format);
         let files: Vec<StatementFile> = serde_json::from_str(&self.files).ok()?;
         let file = files.into_iter().find(|file| file.format == format.as_str())?;
-        let month = ledger_core::Month::containing(self.month);
+        let month = Month::containing(self.month);
         let path = format.path(AccountId::from_i64(self.account_id)?, month, self.issue.unsigned_abs());
         Some(IssuedFile { issue: self.issue, path, sha256: file.sha256, bytes: file.bytes })
     }

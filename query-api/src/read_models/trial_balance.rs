@@ -13,7 +13,7 @@ use super::{CurrencyColumn, ReadError, ReadModels, SumColumn};
 use crate::database::ReadDatabases;
 use crate::freshness::Behind;
 use crate::limits::{TOGETHER_POLL, TOGETHER_WAIT};
-use crate::month::Month;
+use crate::month::months_around;
 use crate::problem::Problem;
 
 /// The sums of one currency, in minor units.
@@ -222,7 +222,7 @@ async fn as_of_in(
     time: DateTime<Utc>,
 ) -> Result<Vec<TrialBalanceRow>, ReadError> {
     let models = databases.at(index).await?;
-    let (first, last) = Month::around(time);
+    let (first, last) = months_around(time);
     let (first, last) = (first.first_day(), last.first_day());
     models
         .with_archived(first, last, |archived| async move {

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
+use ledger_core::Month;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -13,11 +14,11 @@ use crate::QueryApi;
 use crate::caller::Caller;
 use crate::connection::PageRequest;
 use crate::freshness::AtPosition;
-use crate::month::Month;
 use crate::problem::{Problem, ProblemBody};
 use crate::read_models::entry_filter::EntryFilter;
 use crate::read_models::monthly_totals::TotalsOf;
-use crate::read_models::transaction::{Range, TransactionRow, TransactionStatus, TransactionType};
+use crate::read_models::range::Range;
+use crate::read_models::transaction::{TransactionRow, TransactionStatus, TransactionType};
 
 /// Which part of the month.
 #[derive(Default, Deserialize, IntoParams)]

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use http::{StatusCode, header};
+use ledger_core::Month;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -14,7 +15,6 @@ use super::segments::Segments;
 use crate::QueryApi;
 use crate::caller::Caller;
 use crate::freshness::AtPosition;
-use crate::month::Month;
 use crate::problem::{Problem, ProblemBody};
 use crate::read_models::statement::{Format, IssuedOf};
 

@@ -1,6 +1,7 @@
 //! What can go wrong with archiving, and what is refused.
 
-use archive::{ArchiveError, Month};
+use archive::ArchiveError;
+use ledger_core::Month;
 use ledger_core::partition::Placement;
 
 /// Why a month could not be archived or restored. Nothing is lost: its rows are where they were, or in both places.
@@ -59,9 +60,7 @@ pub enum Refusal {
         transfer_id: i64,
     },
     /// Some statements are missing.
-    #[error(
-        "{accounts} accounts have entries and no statement: run daybook month close, or give --even-if-not-closed"
-    )]
+    #[error("it is not closed: {accounts} of its accounts have no statement")]
     NotClosed {
         /// How many.
         accounts: i64,

@@ -12,7 +12,8 @@ mod write;
 
 use std::time::Instant;
 
-use archive::{Archive, Month};
+use archive::Archive;
+use ledger_core::Month;
 use ledger_core::partition::Placement;
 use sqlx::{Executor, PgConnection};
 

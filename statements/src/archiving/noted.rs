@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use archive::Month;
 use chrono::{DateTime, NaiveDate, Utc};
+use ledger_core::Month;
 use serde::Serialize;
 use sqlx::FromRow;
 

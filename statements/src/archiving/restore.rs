@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use archive::{Manifest, Month, Row};
+use archive::{Manifest, Row};
+use ledger_core::Month;
 use ledger_core::partition::{Placement, partition_of};
 use sqlx::postgres::PgBindIterExt;
 use sqlx::{Connection, Postgres, Transaction};

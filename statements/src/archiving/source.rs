@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use archive::{EntryKind, Month, Row, Status};
+use archive::{EntryKind, Row, Status};
 use chrono::{DateTime, Utc};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
+use ledger_core::Month;
 use ledger_core::partition::Placement;
 use ledger_core::{Currency, Position};
 use sqlx::postgres::PgRow;

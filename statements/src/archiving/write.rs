@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use archive::{Archive, LogSpan, Manifest, Month, Row, RowDigest};
+use archive::{Archive, LogSpan, Manifest, Row, RowDigest};
 use chrono::{DateTime, Utc};
+use ledger_core::Month;
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use tokio::sync::mpsc;
 

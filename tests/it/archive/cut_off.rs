@@ -1,47 +1,106 @@
-//! `kill -9` in the middle.
+//! `kill -9` at each step, and a file that is damaged between two of them.
 
+use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::bank::Bank;
-use super::{all, archive, connect, old_rows, outcomes, report, same};
-use crate::harness::{Daybook, begin};
+use serde_json::Value;
+use sqlx::{Executor, PgConnection};
 
-#[tokio::test]
-async fn a_run_that_is_cut_off_anywhere_goes_on() {
-    let mut daybook = Daybook::start().await;
-    let bank = Bank::found(&daybook).await;
-    let mut db = connect(&daybook).await;
-    let before = bank.answers().await;
+use super::bank::{Answers, Bank};
+use super::{RUN, archive, archived_files, connect, count, failed, noted, old_rows, outcomes, same};
+use crate::harness::{Daybook, begin, until};
+
+/// No step takes longer.
+const STEP_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// Runs a command until something is seen, and kills it there.
+async fn killed(daybook: &Daybook, arguments: &[&str], what: &str, seen: impl AsyncFnMut() -> Option<()>) {
+    let dir = daybook.dir().to_str().unwrap();
+    let mut running = begin(&[&["archive"], arguments, &["--data-dir", dir]].concat());
+    until(what, STEP_TIME_MAX, seen).await;
+    assert_eq!(running.try_wait().unwrap(), None, "it ended before it was killed: {what}");
+    running.kill().await.unwrap();
+}
+
+/// True when somebody waits for a lock.
+async fn somebody_waits(db: &mut PgConnection) -> Option<()> {
+    (count(db, "select count(*) from pg_locks where not granted").await > 0).then_some(())
+}
+
+/// Archives January and February; March has something that has not ended.
+pub(super) async fn archiving(daybook: &Daybook, bank: &Bank, before: &Answers) {
+    let store = daybook.dir().join("files");
+    let url = daybook.database_url();
+    let (mut db, mut holder) = (connect(&url).await, connect(&url).await);
     let rows = old_rows(&mut db).await;
-    let dir = daybook.dir().to_str().unwrap().to_owned();
-    for millis in [150, 400, 1_000, 10_400] {
-        let mut run = begin(&["archive", "run", "--older-than", "13M", "--json", "--data-dir", &dir]);
-        // It is to be killed wherever it is then, or after its end.
-        let _ = tokio::time::timeout(Duration::from_millis(millis), run.wait()).await;
-        let _ = run.start_kill();
-        run.wait().await.unwrap();
-        same(&before, &bank.answers().await);
-    }
-    let ended = archive(&daybook, &["run", "--older-than", "13M"]).await;
-    let left = outcomes(&report(&ended));
-    assert!(left.iter().all(|month| all("archived").contains(month)), "{left:?}");
-    let listed = report(&archive(&daybook, &["list"]).await);
-    let months = listed.as_array().unwrap();
-    let archived: i64 = months.iter().map(|month| month["rows"].as_i64().unwrap()).sum();
-    assert_eq!((months.len(), archived, old_rows(&mut db).await), (3, rows, 0));
-    same(&before, &bank.answers().await);
+    let answers = async || same(before, &bank.answers(&bank.client).await);
 
-    for millis in [150, 400] {
-        let mut restore = begin(&["archive", "restore", "2024-02", "--data-dir", &dir]);
-        let _ = tokio::time::timeout(Duration::from_millis(millis), restore.wait()).await;
-        let _ = restore.start_kill();
-        restore.wait().await.unwrap();
-        same(&before, &bank.answers().await);
-    }
-    // Whatever was left of it.
-    let ended = report(&archive(&daybook, &["run", "--older-than", "13M"]).await);
-    assert!(outcomes(&ended).iter().all(|(_, outcome)| outcome == "archived"), "{ended}");
-    assert_eq!(old_rows(&mut db).await, 0);
-    same(&before, &bank.answers().await);
-    daybook.stop().await;
+    // The files are there with their manifest, and no database knows.
+    holder.execute("begin; lock table archived_months in share mode").await.unwrap();
+    killed(daybook, &RUN, "the first month's manifest", async || {
+        (!archived_files(&store).1.is_empty()).then_some(())
+    })
+    .await;
+    holder.execute("rollback").await.unwrap();
+    assert_eq!((old_rows(&mut db).await, noted(&mut db).await), (rows, 0));
+    let [first] = &archived_files(&store).0[..] else { panic!("one part") };
+    answers().await;
+
+    // The databases know, and all rows are still there.
+    killed(daybook, &RUN, "two months are noted", async || (noted(&mut db).await == 2).then_some(())).await;
+    assert_eq!(old_rows(&mut db).await, rows);
+    assert!(archived_files(&store).0.contains(first), "what was right is not written again");
+    answers().await;
+
+    // Nothing is dropped for a file that is not what was written, nor read from it.
+    let good = damage(first);
+    let damaged = failed(&archive(daybook, &RUN).await);
+    assert_eq!(outcomes(&damaged), [("2024-01", "failed"), ("2024-02", "archived"), ("2024-03", "refused")]);
+    let reason = |month: usize| damaged["months"][month]["reason"].as_str().unwrap();
+    assert!(reason(0).contains("are not those that were written"), "{damaged}");
+    assert!(reason(2).contains("has not ended"), "{damaged}");
+    let january = "select count(*) from transactions where month = '2024-01-01'";
+    assert_eq!(count(&mut db, january).await, damaged["months"][0]["rows"].as_i64().unwrap());
+    let path = format!("/api/v1/transactions/{}/month/2024-01", bank.accounts[0]);
+    bank.client.get(&path).await.refuses(503, "archive_damaged");
+    let query = format!(
+        "{{ account(id: \"{}\") {{ transactions(month: \"2024-01\") {{ edges {{ cursor }} }} }} }}",
+        bank.accounts[0]
+    );
+    assert_eq!(bank.client.graphql_error(&query, Value::Null).await, "archive_damaged");
+    bank.client.get(&path.replace("2024-01", "2024-02")).await.is(200);
+    fs::write(first, good).unwrap();
+    answers().await;
+
+    // The rows are about to go.
+    holder.execute("begin; lock table transactions_2024_01 in access share mode").await.unwrap();
+    killed(daybook, &RUN, "it waits for its turn", async || somebody_waits(&mut db).await).await;
+    holder.execute("rollback").await.unwrap();
+    answers().await;
+    let ended = failed(&archive(daybook, &RUN).await);
+    assert_eq!(outcomes(&ended), [("2024-01", "archived"), ("2024-03", "refused")]);
+}
+
+/// Turns bits over in the middle of the file; what it was.
+fn damage(path: &PathBuf) -> Vec<u8> {
+    let good = fs::read(path).unwrap();
+    let mut bad = good.clone();
+    // Each block of it, so that nobody reads past.
+    bad.iter_mut().step_by(1_000).for_each(|byte| *byte ^= 0b100);
+    fs::write(path, bad).unwrap();
+    good
+}
+
+/// Is killed when the rows are written and nobody may see them yet.
+pub(super) async fn restoring(daybook: &Daybook, month: &str) {
+    let url = daybook.database_url();
+    let (mut db, mut holder) = (connect(&url).await, connect(&url).await);
+    let (rows, months) = (old_rows(&mut db).await, noted(&mut db).await);
+    holder.execute("begin; lock table archived_months in share mode").await.unwrap();
+    let waits = async || somebody_waits(&mut db).await;
+    killed(daybook, &["restore", month], "it is about to forget the month", waits).await;
+    holder.execute("rollback").await.unwrap();
+    let mut db = connect(&url).await;
+    assert_eq!((old_rows(&mut db).await, noted(&mut db).await), (rows, months));
 }

@@ -2,14 +2,16 @@
 
 mod bank;
 mod cut_off;
+mod on_s3;
+mod s3_server;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
-use self::bank::Bank;
+use self::bank::{Answers, Bank};
 use crate::harness::{Daybook, months, run};
 
 async fn archive(daybook: &Daybook, arguments: &[&str]) -> Output {
@@ -17,36 +19,44 @@ async fn archive(daybook: &Daybook, arguments: &[&str]) -> Output {
     run(&[&["archive"], arguments, &["--json", "--data-dir", dir]].concat()).await
 }
 
+/// What it tells when all went well.
 #[track_caller]
 fn report(output: &Output) -> Value {
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stdout));
+    assert!(output.status.success(), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// What it tells when something did not.
+#[track_caller]
+fn failed(output: &Output) -> Value {
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
 /// What became of each month.
-fn outcomes(report: &Value) -> Vec<(String, String)> {
+fn outcomes(report: &Value) -> Vec<(&str, &str)> {
     let months = report["months"].as_array().unwrap().iter();
-    months
-        .map(|month| {
-            (month["month"].as_str().unwrap().to_owned(), month["outcome"].as_str().unwrap().to_owned())
-        })
-        .collect()
+    months.map(|month| (month["month"].as_str().unwrap(), month["outcome"].as_str().unwrap())).collect()
 }
 
-fn all(outcome: &str) -> Vec<(String, String)> {
-    ["2024-01", "2024-02", "2024-03"].map(|month| (month.to_owned(), outcome.to_owned())).into()
+fn all(outcome: &str) -> Vec<(&'static str, &str)> {
+    bank::MONTHS.map(|month| (month, outcome)).into()
 }
 
-async fn connect(daybook: &Daybook) -> PgConnection {
-    PgConnection::connect(&daybook.database_url()).await.unwrap()
+async fn connect(url: &str) -> PgConnection {
+    PgConnection::connect(url).await.unwrap()
+}
+
+async fn count(db: &mut PgConnection, select: &'static str) -> i64 {
+    sqlx::query_scalar(select).fetch_one(db).await.unwrap()
 }
 
 async fn old_rows(db: &mut PgConnection) -> i64 {
-    sqlx::query_scalar("select count(*) from transactions where month < '2025-01-01'")
-        .fetch_one(db)
-        .await
-        .unwrap()
+    count(db, "select count(*) from transactions where month < '2025-01-01'").await
+}
+
+async fn noted(db: &mut PgConnection) -> i64 {
+    count(db, "select count(*) from archived_months").await
 }
 
 async fn old_partitions(db: &mut PgConnection) -> Vec<String> {
@@ -54,95 +64,118 @@ async fn old_partitions(db: &mut PgConnection) -> Vec<String> {
 }
 
 #[track_caller]
-fn same(before: &[(String, String)], after: &[(String, String)]) {
+fn same(before: &Answers, after: &Answers) {
     assert_eq!(before.len(), after.len());
-    for ((asked, before), (asked_then, after)) in before.iter().zip(after) {
-        assert_eq!((asked, before), (asked_then, after));
+    for (before, after) in before.iter().zip(after) {
+        assert_eq!(before, after);
     }
 }
 
-fn files(dir: &Path) -> usize {
-    let Ok(entries) = std::fs::read_dir(dir) else { return 0 };
-    let count = |entry: std::fs::DirEntry| {
-        if entry.path().is_dir() { files(&entry.path()) } else { 1 }
-    };
-    entries.map(|entry| count(entry.unwrap())).sum()
+/// Files in a folder of the file store, and in those below.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
+
+/// What the archive has in a folder store.
+fn archived_files(store: &Path) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    (files(&store.join("transactions")), files(&store.join("manifests")))
+}
+
+const RUN: [&str; 3] = ["run", "--older-than", "13M"];
 
 #[tokio::test]
 async fn old_months_answer_from_files_as_before() {
     let mut daybook = Daybook::start().await;
     let bank = Bank::found(&daybook).await;
-    let mut db = connect(&daybook).await;
-    // A debit that came back, as the read models have it.
-    db.execute(
-        "update transfers set status = 'failed', reversed_at = now()
-         where transfer_id = (select transfer_id from transactions where kind = 'debit' and month = '2024-02-01' order by 1 limit 1)",
-    )
-    .await
-    .unwrap();
-    let before = bank.answers().await;
-    let rows = old_rows(&mut db).await;
-
-    // What has not ended stays; others do not wait for it.
-    let change = |to: &str| {
+    let client = &bank.client;
+    let store = daybook.dir().join("files");
+    let mut db = connect(&daybook.database_url()).await;
+    // A debit that came back, and one that has not ended, as the read models have it.
+    let debit = |month: &str, change: &str| {
         AssertSqlSafe(format!(
-            "update transfers set status = '{to}'
-             where transfer_id = (select max(transfer_id) from transactions where kind = 'debit' and month = '2024-03-01')"
+            "update transfers set {change}
+             where transfer_id = (select min(transfer_id) from transactions where kind = 'debit' and month = '{month}-01')"
         ))
     };
-    db.execute(change("pending")).await.unwrap();
-    let planned = report(&archive(&daybook, &["run", "--older-than", "13M", "--dry-run"]).await);
-    assert_eq!(outcomes(&planned), all("would_archive"));
-    assert_eq!((old_rows(&mut db).await, files(&daybook.dir().join("files"))), (rows, 0));
-    let refused = archive(&daybook, &["run", "--older-than", "13M"]).await;
-    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
-    let refused: Value = serde_json::from_slice(&refused.stdout).unwrap();
-    let [january, february, march] = &refused["months"].as_array().unwrap()[..] else { panic!("{refused}") };
-    assert_eq!((&january["outcome"], &february["outcome"]), (&json!("archived"), &json!("archived")));
-    assert_eq!(march["outcome"], "refused");
-    assert!(march["reason"].as_str().unwrap().contains("has not ended"), "{march}");
+    db.execute(debit("2024-02", "status = 'failed', reversed_at = now()")).await.unwrap();
+    db.execute(debit("2024-03", "status = 'pending'")).await.unwrap();
+    let before = bank.answers(client).await;
+    let rows = old_rows(&mut db).await;
+
+    // What is not closed stays; and who only asks changes nothing.
+    let open = failed(&archive(&daybook, &[&RUN[..], &["--dry-run"]].concat()).await);
+    assert_eq!(outcomes(&open), all("refused"));
+    assert_eq!(open["months"][0]["reason"], "it is not closed: 4 of its accounts have no statement");
+    for month in bank::MONTHS {
+        close(&daybook, month).await;
+    }
+    let planned = report(&archive(&daybook, &[&RUN[..], &["--dry-run"]].concat()).await);
+    assert_eq!((outcomes(&planned), &planned["rows"]), (all("would_archive"), &json!(rows)));
+    assert_eq!((old_rows(&mut db).await, noted(&mut db).await), (rows, 0));
+    assert_eq!(archived_files(&store), (vec![], vec![]));
+
+    // Cut off anywhere, it goes on. What has not ended stays as well; others do not wait for it.
+    cut_off::archiving(&daybook, &bank, &before).await;
     assert_eq!(old_partitions(&mut db).await, ["transactions_2024_03"]);
-    db.execute(change("completed")).await.unwrap();
-    same(&before, &bank.answers().await);
-    let march = report(&archive(&daybook, &["run", "--older-than", "13M"]).await);
-    assert_eq!(outcomes(&march), [("2024-03".to_owned(), "archived".to_owned())]);
-    let dropped = [january, february, &march["months"][0]].map(|month| month["dropped"].as_i64().unwrap());
-    assert_eq!((dropped.iter().sum::<i64>(), old_rows(&mut db).await), (rows, 0));
-    assert_eq!(old_partitions(&mut db).await, Vec::<String>::new());
-    same(&before, &bank.answers().await);
-    assert_eq!(report(&archive(&daybook, &["run", "--older-than", "13M"]).await)["months"], json!([]));
+    db.execute(debit("2024-03", "status = 'completed'")).await.unwrap();
+    let march = report(&archive(&daybook, &RUN).await);
+    assert_eq!(outcomes(&march), [("2024-03", "archived")]);
+    assert_eq!((old_rows(&mut db).await, old_partitions(&mut db).await), (0, vec![]));
+    same(&before, &bank.answers(client).await);
+    assert_eq!(report(&archive(&daybook, &RUN).await)["months"], json!([]));
+    let listed = report(&archive(&daybook, &["list"]).await);
+    let archived: Vec<i64> =
+        listed.as_array().unwrap().iter().map(|month| month["rows"].as_i64().unwrap()).collect();
+    assert_eq!((archived.len(), archived.iter().sum::<i64>()), (3, rows));
 
     // A late entry is beside the archive, and counts.
     bank.comes_late("late-1").await;
-    let with_late = bank.answers().await;
+    let with_late = bank.answers(client).await;
     assert_eq!(old_rows(&mut db).await, 2);
     let listed = report(&archive(&daybook, &["list"]).await);
     let later: Vec<_> = listed.as_array().unwrap().iter().map(|month| &month["later"]).collect();
     assert_eq!(later, [0, 2, 0]);
 
     // Made anew from the log, the table does not get archived months back.
-    let dir = daybook.dir().to_str().unwrap().to_owned();
-    let rebuilt = run(&["rebuild", "transactions", "--data-dir", &dir]).await;
-    assert!(rebuilt.status.success(), "{rebuilt:?}");
+    rebuild(&daybook, &["--json"]).await;
     assert_eq!(old_rows(&mut db).await, 2);
-    same(&with_late, &bank.answers().await);
+    same(&with_late, &bank.answers(client).await);
 
-    // Back again; and the log makes the same rows.
+    // Back again, also when that is cut off; and the log makes the same rows.
+    cut_off::restoring(&daybook, "2024-02").await;
+    same(&with_late, &bank.answers(client).await);
     for month in listed.as_array().unwrap() {
         let restored = report(&archive(&daybook, &["restore", month["month"].as_str().unwrap()]).await);
         assert_eq!((&restored["digest"], &restored["written"]), (&month["digest"], &month["rows"]));
-        same(&with_late, &bank.answers().await);
     }
-    assert_eq!((old_rows(&mut db).await, files(&daybook.dir().join("files"))), (rows + 2, 0));
+    same(&with_late, &bank.answers(client).await);
+    assert_eq!((old_rows(&mut db).await, noted(&mut db).await), (rows + 2, 0));
+    assert_eq!(archived_files(&store), (vec![], vec![]));
     let again = archive(&daybook, &["restore", "2024-01"]).await;
     assert!(String::from_utf8_lossy(&again.stderr).contains("2024-01: it is not archived"), "{again:?}");
-    let rebuilt = run(&["rebuild", "transactions", "--no-switch", "--data-dir", &dir]).await;
-    assert!(rebuilt.status.success(), "{rebuilt:?}");
-
-    // With the late entry in it this time.
-    let archived = report(&archive(&daybook, &["run", "--older-than", "13M"]).await);
-    assert_eq!((outcomes(&archived), old_rows(&mut db).await), (all("archived"), 0));
-    same(&with_late, &bank.answers().await);
+    let rebuilt = rebuild(&daybook, &["--no-switch", "--json"]).await;
+    let table = &rebuilt["report"]["tables"][0];
+    assert_eq!(
+        (&table["live"], table["live"]["rows"].as_i64() >= Some(rows)),
+        (&table["rebuilt"], true),
+        "{table}"
+    );
     daybook.stop().await;
+}
+
+async fn close(daybook: &Daybook, month: &str) {
+    let dir = daybook.dir().to_str().unwrap();
+    let closed = run(&["month", "close", month, "--data-dir", dir, "--event-store", daybook.log()]).await;
+    assert!(closed.status.success(), "{closed:?}");
+}
+
+/// Makes the table anew; what the command tells at last.
+async fn rebuild(daybook: &Daybook, arguments: &[&str]) -> Value {
+    let dir = daybook.dir().to_str().unwrap();
+    let rebuilt = run(&[&["rebuild", "transactions", "--data-dir", dir], arguments].concat()).await;
+    assert!(rebuilt.status.success(), "{rebuilt:?}");
+    let said = String::from_utf8(rebuilt.stdout).unwrap();
+    serde_json::from_str(said.lines().last().unwrap()).unwrap()
 }

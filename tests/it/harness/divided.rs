@@ -26,6 +26,13 @@ impl Divided {
         Self { projector: role("projector", &[]), query: role("query", &["--data-dir", place]) }
     }
 
+    /// The same, with files there; the command gives what that needs of the environment.
+    pub(crate) fn with_files(self, url: &str, command: &[String]) -> Self {
+        let Self { projector, mut query } = self;
+        query.with("--files-url", url);
+        Self { projector, query: query.within(command.to_vec()) }
+    }
+
     /// Starts both, and waits until they are ready.
     pub(crate) async fn start(&mut self) {
         self.projector.launch().await;

@@ -25,7 +25,7 @@ pub(crate) use divided::Divided;
 pub(crate) use endpoint::{Certificate, Endpoint, Post, Reply};
 pub(crate) use log::log_client;
 pub(crate) use months::months;
-pub(crate) use program::{Program, begin, run};
+pub(crate) use program::{Program, begin, begin_within, run, run_within};
 pub(crate) use proxy::{Line, Proxy, Target};
 pub(crate) use redis::Redis;
 pub(crate) use s3::S3;

@@ -260,7 +260,12 @@ impl Drop for Program {
 
 /// Starts another command of the program, which prints to a pipe. It ends with what holds it.
 pub(crate) fn begin(arguments: &[&str]) -> tokio::process::Child {
-    let mut command = tokio::process::Command::from(command(&[]));
+    begin_within(&[], arguments)
+}
+
+/// As [`begin`], run by this command.
+pub(crate) fn begin_within(runner: &[String], arguments: &[&str]) -> tokio::process::Child {
+    let mut command = tokio::process::Command::from(command(runner));
     command.args(arguments).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap()
 }
 
@@ -269,8 +274,8 @@ pub(crate) async fn run(arguments: &[&str]) -> Output {
     run_within(&[], arguments).await
 }
 
-/// As [`run`], by this command.
-pub(super) async fn run_within(runner: &[String], arguments: &[&str]) -> Output {
+/// As [`run`], run by this command.
+pub(crate) async fn run_within(runner: &[String], arguments: &[&str]) -> Output {
     let mut command = tokio::process::Command::from(command(runner));
     let output = command.args(arguments).kill_on_drop(true).output();
     tokio::time::timeout(COMMAND_TIME_MAX, output).await.expect("it ends").unwrap()

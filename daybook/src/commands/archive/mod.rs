@@ -3,6 +3,7 @@
 mod list;
 mod restore;
 mod run;
+mod told;
 
 use std::process::ExitCode;
 

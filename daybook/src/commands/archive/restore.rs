@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use archive::Month;
 use clap::Args;
+use ledger_core::Month;
 use serde::Serialize;
 
 use super::{Places, bar, shows};
