@@ -24,6 +24,8 @@ pub enum Component {
     Projector,
     /// What tells webhooks.
     Notifications,
+    /// What closes months.
+    MonthEnd,
     /// One of several databases of the read models, by its number.
     PostgresOf(u8),
     /// What fills it.
@@ -55,6 +57,7 @@ impl Serialize for Component {
             Self::Postgres => "postgres",
             Self::Projector => "projector",
             Self::Notifications => "notifications",
+            Self::MonthEnd => "month_end",
             Self::PostgresOf(number) => return serializer.collect_str(&format_args!("postgres_{number}")),
             Self::ProjectorOf(number) => return serializer.collect_str(&format_args!("projector_{number}")),
         };
@@ -72,6 +75,7 @@ impl fmt::Display for Component {
             Self::Postgres => "Postgres",
             Self::Projector => "projector",
             Self::Notifications => "notifications",
+            Self::MonthEnd => "month end",
             Self::PostgresOf(number) => return write!(f, "Postgres, database {number}"),
             Self::ProjectorOf(number) => return write!(f, "projector of database {number}"),
         })

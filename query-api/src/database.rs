@@ -3,69 +3,32 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use archive::Archive;
-use chrono::{DateTime, Utc};
 use futures::future::try_join_all;
 use ledger_core::partition::{Placement, partition_of};
 use ledger_streams::EventStore;
-use parking_lot::Mutex;
+use sqlx::PgExecutor;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::archived::ArchivedMonths;
 use crate::newest::{Newest, RedisServer};
 use crate::read_models::{ReadError, ReadModels};
-
-/// A connection that was at work so lately is used again without asking whether it still stands: that would be one more trip to the server
-/// for each statement. Who finds one that does not has all asked that were idle then.
-const TRUSTED_FOR: Duration = Duration::from_secs(1);
+pub(crate) use crate::read_pool::Era;
+use crate::read_pool::ReadPool;
 
 /// The read models' databases, one as a rule. Rows are in one of them for ever, by their account or transfer; what has neither is in the
 /// first. Clones are cheap.
 #[derive(Clone, Debug)]
 pub struct ReadDatabases(Arc<[ReadDatabase]>);
 
-/// Connections to one of them. Postgres need not write a projection's commit to disk before it is seen: after a crash of its own it may
-/// have forgotten the last ones. That ends every session. So one of ours is remembered, the witness, and each new connection asks the
-/// server whether that one still lives: if it does, nothing was forgotten since. If not, an era begins, with the new one as its witness. A
-/// witness that only went to sleep begins one, too, which costs no more than a read that is made again. (A pooler in between, such as
-/// PgBouncer, would hide a crash.)
+/// One of them.
 #[derive(Clone, Debug)]
 struct ReadDatabase {
     models: ReadModels,
     placement: Placement,
     /// True once it is known to have the rows of its place.
     is_checked: Arc<AtomicBool>,
-    known: Arc<Mutex<Known>>,
-}
-
-/// Between two equal ones Postgres has forgotten nothing that was read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Era(u64);
-
-/// The era, the session that began it, and how far connections are trusted.
-#[derive(Clone, Copy, Debug, Default)]
-struct Known {
-    era: Era,
-    witness: Option<Session>,
-    /// When a connection was last found to have ended: others may have ended with it.
-    lost_at: Option<Instant>,
-}
-
-/// A session of Postgres. Its process's number may be another one's later, and then that has begun later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Session {
-    pid: i32,
-    began: DateTime<Utc>,
-}
-
-impl Era {
-    /// The era of several databases: an equal one means that each had an equal one, since eras are only ever counted up.
-    pub(crate) fn of_all(eras: impl IntoIterator<Item = Self>) -> Self {
-        Self(eras.into_iter().fold(0, |sum, era| sum.wrapping_add(era.0)))
-    }
 }
 
 impl ReadDatabases {
@@ -188,7 +151,7 @@ impl ReadDatabases {
             return answer;
         }
         for database in self.0.iter() {
-            database.known.lock().lost_at = Some(Instant::now());
+            database.models.pool.one_ended();
         }
         read().await
     }
@@ -200,47 +163,23 @@ impl ReadDatabases {
 
     /// The era of one of them.
     pub(crate) fn era_of(&self, index: usize) -> Era {
-        self.0.get(index).map_or_else(Era::default, |database| database.known.lock().era)
+        self.0.get(index).map_or_else(Era::default, |database| database.models.pool.era())
     }
 
     /// As if Postgres had crashed and been connected to again.
     #[cfg(test)]
     pub(crate) fn crashed(&self) {
         for database in self.0.iter() {
-            database.known.lock().begin(None);
+            database.models.pool.crashed();
         }
     }
 }
 
 impl ReadDatabase {
     fn lazy(((options, server), placement): ((PgPoolOptions, PgConnectOptions), Placement)) -> Self {
-        // Every statement is prepared and made for any values: its plan leaves out the months that it does not need when it is executed. Planning
-        // all months again for each question would take longer than the answer.
-        let server = server.options([("plan_cache_mode", "force_generic_plan")]);
-        let known = Arc::<Mutex<Known>>::default();
-        let shared = Arc::clone(&known);
-        let options = options.after_connect(move |db, _| {
-            let known = Arc::clone(&shared);
-            Box::pin(async move { meet(db, &known).await })
-        });
-        // sqlx asks before each statement whether the server is still there, unless told otherwise.
-        let shared = Arc::clone(&known);
-        let options = options.test_before_acquire(false).before_acquire(move |connection, state| {
-            let known = Arc::clone(&shared);
-            Box::pin(async move {
-                if known.lock().trusts(state.idle_for) {
-                    return Ok(true);
-                }
-                let stands = connection.ping().await.is_ok();
-                if !stands {
-                    known.lock().lost_at = Some(Instant::now());
-                }
-                Ok(stands)
-            })
-        });
-        let pool = options.connect_lazy_with(server);
+        let pool = ReadPool::lazy(options, server);
         let models = ReadModels { pool, newest: Newest::Here, archived: ArchivedMonths::default() };
-        Self { models, placement, is_checked: Arc::default(), known }
+        Self { models, placement, is_checked: Arc::default() }
     }
 
     /// Makes sure, once, that these are the rows which are asked for. Where there is nothing yet, nothing can be read that is wrong, as
@@ -262,13 +201,13 @@ impl ReadDatabase {
 ///
 /// # Errors
 /// The database's, and when it has another place.
-pub async fn is_filled(pool: &PgPool, given: Placement) -> Result<bool, sqlx::Error> {
+pub async fn is_filled<'a>(db: impl PgExecutor<'a> + Copy, given: Placement) -> Result<bool, sqlx::Error> {
     let (there, filled): (bool, bool) =
         sqlx::query_as("select to_regclass('placement') is not null, to_regclass('checkpoints') is not null")
-            .fetch_one(pool)
+            .fetch_one(db)
             .await?;
     let found: Option<(i16, i16)> = if there {
-        sqlx::query_as("select number, of from placement").fetch_optional(pool).await?
+        sqlx::query_as("select number, of from placement").fetch_optional(db).await?
     } else {
         // A program from before has filled it: with everything.
         filled.then_some((1, 1))
@@ -283,42 +222,5 @@ pub async fn is_filled(pool: &PgPool, given: Placement) -> Result<bool, sqlx::Er
             )
             .into(),
         )),
-    }
-}
-
-impl Known {
-    /// True for a connection that has been idle for so long.
-    fn trusts(&self, idle_for: Duration) -> bool {
-        idle_for < TRUSTED_FOR && self.lost_at.is_none_or(|lost_at| idle_for < lost_at.elapsed())
-    }
-
-    const fn begin(&mut self, witness: Option<Session>) {
-        self.era = Era(self.era.0.wrapping_add(1));
-        self.witness = witness;
-    }
-}
-
-/// Asks on a new connection, before anything is read there, whether the witness lives.
-async fn meet(db: &mut PgConnection, known: &Mutex<Known>) -> Result<(), sqlx::Error> {
-    loop {
-        let witness = known.lock().witness;
-        let (pid, began, lives): (i32, DateTime<Utc>, bool) = sqlx::query_as(
-            "select pid, backend_start, exists (select from pg_stat_activity where pid = $1 and backend_start = $2)
-             from pg_stat_activity where pid = pg_backend_pid()",
-        )
-        .bind(witness.map(|witness| witness.pid))
-        .bind(witness.map(|witness| witness.began))
-        .persistent(false)
-        .fetch_one(&mut *db)
-        .await?;
-        if lives {
-            return Ok(());
-        }
-        let mut known = known.lock();
-        // Another connection may have begun an era meanwhile: then its witness is to be asked for.
-        if known.witness == witness {
-            known.begin(Some(Session { pid, began }));
-            return Ok(());
-        }
     }
 }

@@ -20,6 +20,7 @@ mod newest;
 mod options;
 mod problem;
 mod read_models;
+mod read_pool;
 mod routes;
 mod several;
 

@@ -66,6 +66,11 @@ pub(crate) const PERSISTED_QUERIES_EXPECTED: usize = 1_000;
 /// Bytes of the documents that are kept as they were parsed, which takes some twenty times as much; the least used go first.
 pub(crate) const PARSED_BYTES_MAX: u64 = 512 * 1024;
 
+/// A session that was at work so lately is used again without asking whether it still stands.
+pub(crate) const SESSION_TRUSTED_FOR: Duration = Duration::from_secs(1);
+/// How long a session is lent before it goes back to sqlx's pool, which looks at it and ends what is old.
+pub(crate) const SESSION_KEPT_FOR: Duration = Duration::from_secs(60);
+
 /// Keys that one batched SQL query is asked for.
 pub(crate) const BATCH_KEYS_MAX: usize = 500;
 /// How long a loader collects keys. Sibling fields ask within microseconds of each other; this only has to outlast that.

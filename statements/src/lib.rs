@@ -16,7 +16,9 @@ mod testing;
 #[cfg(test)]
 mod tools;
 
-pub use close::{AccountFailure, Close, CloseError, CloseParts, CloseSummary, Step};
+pub use close::{
+    AccountFailure, Close, CloseError, CloseParts, CloseSummary, CloseTime, CloseTimeError, Step,
+};
 pub use document::{
     BankProfile, DocumentError, Documents, FontSources, Issue, Logo, Pdf, ProfileError, Warning,
 };

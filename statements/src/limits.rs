@@ -41,6 +41,8 @@ pub(crate) const ACCOUNTS_AT_ONCE: usize = 64;
 pub(crate) const ACCOUNTS_READ_MAX: i64 = 200;
 /// Entries that are read with one statement, at most; those of one account are never divided.
 pub(crate) const ENTRIES_READ_MAX: i64 = 10_000;
+/// Accounts whose entries are read from the archive at the same time.
+pub(crate) const ACCOUNTS_READ_AT_ONCE: usize = 8;
 /// Failed accounts of a close whose reasons are kept.
 pub(crate) const FAILURES_KEPT_MAX: usize = 1_000;
 /// How often a close looks whether the projections have come to where it wants them.
@@ -50,3 +52,5 @@ pub(crate) const CATCH_UP_PATIENCE: Duration = Duration::from_secs(60);
 /// How often a close looks again when totals and entries differ, because something is being booked for the month; and how many times.
 pub(crate) const SETTLE_LOOK: Duration = Duration::from_millis(50);
 pub(crate) const SETTLE_LOOKS_MAX: u32 = 100;
+/// What clocks leave out at most: a country that changed the side of the date line had a day less.
+pub(crate) const GAP_MINUTES_MAX: i64 = 25 * 60;

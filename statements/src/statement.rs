@@ -1,8 +1,10 @@
 //! What a statement says: one month of one account.
 
-use chrono::{DateTime, Duration, NaiveDate, TimeZone, Utc};
+use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, TimeZone, Utc};
 use chrono_tz::Tz;
 use ledger_core::{AccountId, Currency, Month, TransferId};
+
+use crate::limits::GAP_MINUTES_MAX;
 
 /// The account that a statement is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -227,12 +229,17 @@ impl Statement {
     }
 }
 
-/// The first instant of a day. Where clocks go forward at midnight, a day begins later.
+/// The first instant of a day.
 pub(crate) fn beginning(day: NaiveDate, zone: Tz) -> DateTime<Tz> {
-    let midnight = day.and_time(chrono::NaiveTime::MIN);
-    (0..24)
-        .find_map(|hours| zone.from_local_datetime(&(midnight + Duration::hours(hours))).earliest())
-        .unwrap_or_else(|| zone.from_utc_datetime(&midnight))
+    last_at(day.and_time(chrono::NaiveTime::MIN), zone)
+}
+
+/// When clocks show this for the last time: then no earlier time comes again. Where they leave it out, as when they go forward, it is when
+/// they go on.
+pub(crate) fn last_at(local: NaiveDateTime, zone: Tz) -> DateTime<Tz> {
+    (0..GAP_MINUTES_MAX)
+        .find_map(|minutes| zone.from_local_datetime(&(local + Duration::minutes(minutes))).latest())
+        .unwrap_or_else(|| zone.from_utc_datetime(&local))
 }
 
 #[cfg(test)]

@@ -15,7 +15,8 @@ pub(crate) fn said(command: &mut Command) -> String {
 
 /// Runs `checks/{script}` with the packages of `checks/requirements.txt`, which are installed once for each change of them.
 pub(crate) fn python(script: &str, argument: &Path) -> String {
-    let checks = Path::new(env!("CARGO_MANIFEST_DIR")).join("checks");
+    // The journeys have this file, too.
+    let checks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../statements/checks");
     said(Command::new(installed(&checks).join("bin/python")).arg(checks.join(script)).arg(argument))
 }
 

@@ -28,12 +28,17 @@ pub struct Cpu {
 
 const TICKS_PER_SECOND: f64 = 100.0;
 
-fn ticks(stat: &str) -> Option<f64> {
+/// Seconds in user and system mode: a line's own, and those of the children that have ended since and were waited for.
+fn seconds(stat: &str) -> Option<[f64; 2]> {
     let rest = stat.rsplit_once(')')?.1;
-    let fields: Vec<_> = rest.split_whitespace().collect();
-    let user: f64 = fields.get(11)?.parse().ok()?;
-    let system: f64 = fields.get(12)?.parse().ok()?;
-    Some((user + system) / TICKS_PER_SECOND)
+    let ticks: Option<Vec<f64>> =
+        rest.split_whitespace().skip(11).take(4).map(|field| field.parse().ok()).collect();
+    let [user, system, ended_user, ended_system] = ticks?.try_into().ok()?;
+    Some([(user + system) / TICKS_PER_SECOND, (ended_user + ended_system) / TICKS_PER_SECOND])
+}
+
+fn ticks(stat: &str) -> Option<f64> {
+    seconds(stat).map(|[own, _]| own)
 }
 
 /// Reads a process's CPU use, and that of the processes below it (Postgres).
@@ -48,7 +53,8 @@ pub fn cpu(pid: u32) -> Cpu {
     }
     for child in descendants(pid) {
         let stat = fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
-        cpu.children += ticks(&stat).unwrap_or(0.0);
+        // A backend that ends hands its time on to the postmaster.
+        cpu.children += seconds(&stat).unwrap_or_default().iter().sum::<f64>();
     }
     cpu
 }

@@ -9,7 +9,7 @@ use clap::Parser;
 use daybook::Cli;
 use serde_json::Value;
 
-const ROLES: [&str; 5] = ["node", "command", "projector", "query", "notifications"];
+const ROLES: [&str; 6] = ["node", "command", "projector", "query", "notifications", "month-end"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")

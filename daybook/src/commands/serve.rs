@@ -1,6 +1,7 @@
 //! `daybook serve`: one role in a process of its own.
 
 mod command;
+mod month_end;
 mod node;
 mod notifications;
 mod projector;
@@ -23,6 +24,7 @@ On one machine, each in a terminal of its own:
   daybook serve projector
   daybook serve query
   daybook serve notifications
+  daybook serve month-end
 
 With an EventStoreDB (KurrentDB) server or cluster as the log there is no node:
   export DAYBOOK_EVENT_STORE='esdb+discover://bank:SECRET@cluster:2113'";
@@ -48,6 +50,8 @@ enum Role {
     Query(query::QueryArgs),
     /// Signed notifications to webhooks; one sends, a second one waits
     Notifications(notifications::NotificationsArgs),
+    /// Statements of last month, on the first of each month; one closes, a second one finds it done
+    MonthEnd(month_end::MonthEndArgs),
 }
 
 /// Runs one role until Ctrl-C or SIGTERM.
@@ -61,6 +65,7 @@ pub async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
         Role::Projector(args) => projector::run(args).await,
         Role::Query(args) => query::run(args).await,
         Role::Notifications(args) => notifications::run(args).await,
+        Role::MonthEnd(args) => month_end::run(args).await,
     }
 }
 

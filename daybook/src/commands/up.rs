@@ -15,7 +15,7 @@ use crate::process::flags::{
     EsdbFlags, HostFlags, NotificationFlags, QueryFlags, TimeZoneFlags, WebhookSecretFlags,
     WebhookTargetFlags, WorkerFlags,
 };
-use crate::process::{Database, EventStorePlan, FilesArgs, Host, Plan, RoleName, Webhooks};
+use crate::process::{Database, EventStorePlan, FilesArgs, Host, MonthEndFlags, Plan, RoleName, Webhooks};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,6 +24,7 @@ Examples:
   daybook up --database-url postgres://daybook@db/daybook
   daybook up --database-url postgres://daybook@db1/daybook --database-url postgres://daybook@db2/daybook
   daybook up --event-store 'esdb+discover://bank:SECRET@cluster.example.com:2113'
+  daybook up --close-months-at 03:00 --bank-name 'Bank of Bohemia' --time-zone Europe/Prague
   daybook up --roles command,process-manager      (writes only, no Postgres)";
 
 /// What `daybook up` needs to know.
@@ -71,6 +72,8 @@ pub struct UpArgs {
     #[command(flatten)]
     files: FilesArgs,
     #[command(flatten)]
+    month_end: MonthEndFlags,
+    #[command(flatten)]
     query: QueryFlags,
     #[command(flatten)]
     webhook_targets: WebhookTargetFlags,
@@ -90,7 +93,8 @@ pub async fn run(args: UpArgs) -> Result<ExitCode, Failure> {
     let host = Host::start(&args.host)?;
     let data_dir = data_dir::prepare(&args.data_dir.data_dir)?;
     let _lock = DataDirLock::take(&data_dir)?;
-    let roles: BTreeSet<RoleName> = args.roles.iter().copied().collect();
+    let mut roles: BTreeSet<RoleName> = args.roles.iter().copied().collect();
+    roles.extend(args.month_end.is_wanted().then_some(RoleName::MonthEnd));
     let database = database(&args, &roles, &data_dir)?;
     let postgres = database.describe();
     let plan = Plan {
@@ -106,6 +110,7 @@ pub async fn run(args: UpArgs) -> Result<ExitCode, Failure> {
         no_introspection: args.query.no_introspection,
         redis: args.query.redis()?,
         files: args.roles.contains(&RoleName::Query).then(|| args.files.open(&data_dir)).transpose()?,
+        month_end: args.month_end.plan(|| args.files.open(&data_dir)).await?,
         worker: args.worker.worker,
         webhooks: Webhooks {
             allow_private: args.webhook_targets.webhooks_allow_private,
@@ -118,7 +123,8 @@ pub async fn run(args: UpArgs) -> Result<ExitCode, Failure> {
 }
 
 fn database(args: &UpArgs, roles: &BTreeSet<RoleName>, data_dir: &Path) -> Result<Database, Failure> {
-    if !roles.contains(&RoleName::Projector) && !roles.contains(&RoleName::Query) {
+    let reading = [RoleName::Projector, RoleName::Query, RoleName::MonthEnd];
+    if !reading.iter().any(|role| roles.contains(role)) {
         return Ok(Database::Unneeded);
     }
     if args.database_url.is_empty() {

@@ -5,6 +5,7 @@ mod database;
 mod event_store;
 mod files;
 pub(crate) mod flags;
+mod month_end;
 mod reachable;
 mod roles;
 
@@ -34,6 +35,7 @@ pub(crate) use self::event_store::EventStorePlan;
 use self::event_store::OpenEventStore;
 pub(crate) use self::files::FilesArgs;
 use self::flags::HostFlags;
+pub(crate) use self::month_end::{MonthEndFlags, MonthEndPlan};
 pub(crate) use self::reachable::{EsdbAddress, Reachable, reachable_here};
 use self::roles::Roles;
 use crate::auth::Issuer;
@@ -64,6 +66,9 @@ pub(crate) enum RoleName {
     Query,
     /// Tells webhooks what happens
     Notifications,
+    /// Closes months; where it is told when
+    #[value(skip)]
+    MonthEnd,
 }
 
 impl RoleName {
@@ -75,6 +80,7 @@ impl RoleName {
             Self::Projector => "projector",
             Self::Query => "query",
             Self::Notifications => "notifications",
+            Self::MonthEnd => "month_end",
         }
     }
 }
@@ -95,6 +101,8 @@ pub(crate) struct Plan {
     pub(crate) redis: Option<RedisServer>,
     /// Where statements and archived months are, for queries.
     pub(crate) files: Option<FileStore>,
+    /// When months are closed here, if at all.
+    pub(crate) month_end: Option<MonthEndPlan>,
     pub(crate) worker: Option<u16>,
     pub(crate) webhooks: Webhooks,
 }
@@ -178,6 +186,7 @@ impl Host {
             }),
             process_manager: None,
             notifications: None,
+            month_end: roles.start_month_end(plan.month_end)?,
             projectors: roles.start_projectors(),
             database_watch: roles.start_database_watch()?,
             databases,
@@ -215,6 +224,7 @@ struct Parts {
     http: Running,
     process_manager: Option<Running>,
     notifications: Option<Running>,
+    month_end: Option<Running>,
     projectors: Vec<Running>,
     database_watch: Option<Running>,
     databases: Option<ReadDatabases>,
@@ -232,6 +242,9 @@ impl Parts {
         }
         if let Some(notifications) = self.notifications {
             notifications.end("notifications", STOP_TIME_MAX).await;
+        }
+        if let Some(month_end) = self.month_end {
+            month_end.end("the month's end", STOP_TIME_MAX).await;
         }
         let projectors = self.projectors.into_iter();
         join_all(projectors.map(|projector| projector.end("the projector", STOP_TIME_MAX))).await;
@@ -328,6 +341,7 @@ fn components(roles: &BTreeSet<RoleName>, database: &Database, esdb: bool) -> Ve
         (Component::Commands, roles.contains(&RoleName::Command)),
         (Component::ProcessManager, roles.contains(&RoleName::ProcessManager)),
         (Component::Notifications, roles.contains(&RoleName::Notifications)),
+        (Component::MonthEnd, roles.contains(&RoleName::MonthEnd)),
         (Component::Esdb, esdb),
     ]
     .into_iter()

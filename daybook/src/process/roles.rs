@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::database::Database;
+use super::month_end::{MonthEnd, MonthEndPlan};
 use super::{RoleName, Running, Webhooks};
 use crate::health::{Component, Health, State};
 use crate::http;
@@ -148,6 +149,17 @@ impl Roles {
             notifications::run(ledger.clone(), keys.clone(), options, ready, stop)
         };
         Ok(Some(Running::supervised(Component::Notifications, &self.health, role)))
+    }
+
+    /// Starts what closes months, where it is told when.
+    ///
+    /// # Errors
+    /// When a database's URL is none.
+    pub(super) fn start_month_end(&self, plan: Option<MonthEndPlan>) -> Result<Option<Running>, sqlx::Error> {
+        let (Some(plan), Some(keys)) = (plan, self.keys.clone()) else { return Ok(None) };
+        let month_end = MonthEnd::new(plan, self.database.clone(), self.store.clone(), keys, self.time_zone)?;
+        let role = move |health, stop| month_end.clone().run(health, stop);
+        Ok(Some(Running::supervised(Component::MonthEnd, &self.health, role)))
     }
 
     /// Starts the projector of each database, if it is a role here. None holds up another.

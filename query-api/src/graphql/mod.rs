@@ -6,6 +6,7 @@ mod dead_letter;
 mod documents;
 mod executor;
 mod failure;
+mod leaves;
 mod monthly_totals;
 mod nesting;
 mod page;

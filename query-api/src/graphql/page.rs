@@ -1,19 +1,27 @@
 //! Connections: pages as GraphQL shows them.
 
-use async_graphql::OutputType;
+use async_graphql::ObjectType;
 use async_graphql::connection::{
     Connection, DefaultConnectionName, DefaultEdgeName, DisableNodesField, Edge, EmptyFields,
 };
 
+use super::leaves::Leaves;
 use crate::connection::{Cursor, Page};
 use crate::limits::{FILTER_COMPLEXITY, PAGE_DEFAULT, PAGE_MAX};
 
 /// A Relay connection: `edges` and `pageInfo`, and for some lists more fields.
-pub(super) type Connected<Node, Fields = EmptyFields> =
-    Connection<String, Node, Fields, EmptyFields, DefaultConnectionName, DefaultEdgeName, DisableNodesField>;
+pub(super) type Connected<Node, Fields = EmptyFields> = Connection<
+    String,
+    Leaves<Node>,
+    Fields,
+    EmptyFields,
+    DefaultConnectionName,
+    DefaultEdgeName,
+    DisableNodesField,
+>;
 
 /// The page's rows as edges.
-pub(super) fn connect<Row, Node: OutputType, Fields: async_graphql::ObjectType, C: Cursor>(
+pub(super) fn connect<Row, Node: ObjectType, Fields: ObjectType, C: Cursor>(
     page: Page<Row>,
     fields: Fields,
     cursor: impl Fn(&Row) -> C,
@@ -21,7 +29,7 @@ pub(super) fn connect<Row, Node: OutputType, Fields: async_graphql::ObjectType, 
 ) -> Connected<Node, Fields> {
     let mut connection = Connected::with_additional_fields(page.has_previous, page.has_next, fields);
     connection.edges =
-        page.items.into_iter().map(|row| Edge::new(cursor(&row).encode(), node(row))).collect();
+        page.items.into_iter().map(|row| Edge::new(cursor(&row).encode(), Leaves(node(row)))).collect();
     connection
 }
 

@@ -5,16 +5,16 @@ use std::fmt::Write;
 use chrono::{DateTime, Utc};
 use ledger_streams::{EventStore, StoreError};
 use sha2::{Digest, Sha256};
-use sqlx::PgPool;
 
 use crate::limits::LIVE_BATCH;
+use crate::read_pool::ReadPool;
 
 /// Bytes of the digest that are used.
 const DIGEST_BYTES: usize = 10;
 
 /// A name for a log and the read models that were made of it. No other log begins with the same event at the same time; and a log that
 /// was restored from an older copy, and went on in another way, has read models that were made anew.
-pub(super) async fn name(store: &EventStore, pool: &PgPool) -> Result<String, NameError> {
+pub(super) async fn name(store: &EventStore, pool: &ReadPool) -> Result<String, NameError> {
     let made: DateTime<Utc> =
         sqlx::query_scalar("select min(installed_on) from _sqlx_migrations").fetch_one(pool).await?;
     let mut log = store.subscribe(None);

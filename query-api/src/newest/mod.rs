@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 use async_graphql::dataloader::Loader;
 use ledger_streams::EventStore;
-use sqlx::PgPool;
 
 use self::redis::RedisLists;
 pub use self::server::{RedisServer, RedisUrlError};
@@ -22,6 +21,7 @@ use crate::read_models::account::AccountRow;
 use crate::read_models::range::Range;
 use crate::read_models::transaction::{EntriesOf, TransactionRow};
 use crate::read_models::{Found, Key, Place, ReadError, ReadModels};
+use crate::read_pool::ReadPool;
 
 /// Where newest entries are kept.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ pub(crate) enum Newest {
 
 impl Newest {
     /// Asks nobody yet.
-    pub(crate) fn new(server: Option<&RedisServer>, store: &EventStore, pool: &PgPool) -> Self {
+    pub(crate) fn new(server: Option<&RedisServer>, store: &EventStore, pool: &ReadPool) -> Self {
         server.map_or(Self::Here, |server| {
             Self::Redis(Arc::new(RedisLists::new(server.clone(), store.clone(), pool.clone())))
         })

@@ -11,7 +11,6 @@ use ledger_streams::EventStore;
 use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, RedisResult};
-use sqlx::PgPool;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
@@ -19,6 +18,7 @@ use super::server::RedisServer;
 use super::{NewestOf, bank};
 use crate::limits::{REDIS_CONNECT_MAX, REDIS_KEEP, REDIS_PAUSE};
 use crate::read_models::transaction::TransactionRow;
+use crate::read_pool::ReadPool;
 
 /// Part of every key. Another one for another form of a list: programs of several versions may share one Redis.
 const FORMAT: &str = "daybook:1";
@@ -27,7 +27,7 @@ const FORMAT: &str = "daybook:1";
 pub(crate) struct RedisLists {
     server: RedisServer,
     store: EventStore,
-    pool: PgPool,
+    pool: ReadPool,
     bank: OnceCell<String>,
     line: Mutex<Line>,
 }
@@ -57,7 +57,7 @@ struct Session {
 }
 
 impl RedisLists {
-    pub(super) fn new(server: RedisServer, store: EventStore, pool: PgPool) -> Self {
+    pub(super) fn new(server: RedisServer, store: EventStore, pool: ReadPool) -> Self {
         let state = State::Down { again_at: Instant::now() };
         let line = Mutex::new(Line { state, number: 0, said_away: false, said_full: false });
         Self { server, store, pool, bank: OnceCell::new(), line }

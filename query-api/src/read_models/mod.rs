@@ -31,17 +31,17 @@ pub(crate) use column::{CurrencyColumn, SumColumn};
 pub(crate) use gather::Gathered;
 use place::Divided;
 pub(crate) use place::{Found, Key, Place};
-use sqlx::PgPool;
 
 use crate::archived::{self, ArchivedMonths};
 use crate::database::ReadDatabases;
 use crate::limits::{BATCH_DELAY, BATCH_KEYS_MAX};
 use crate::newest::Newest;
+use crate::read_pool::ReadPool;
 
 /// The tables of one database, as something that loads many keys at once.
 #[derive(Clone, Debug)]
 pub(crate) struct ReadModels {
-    pub(crate) pool: PgPool,
+    pub(crate) pool: ReadPool,
     pub(crate) newest: Newest,
     pub(crate) archived: ArchivedMonths,
 }
@@ -74,6 +74,7 @@ pub fn statements() -> Vec<(&'static str, &'static str)> {
         transaction::STATEMENTS,
         entry_filter::STATEMENTS,
         monthly_totals::STATEMENTS,
+        statement::STATEMENTS,
         transfer::STATEMENTS,
         user::STATEMENTS,
         elsewhere::STATEMENTS,

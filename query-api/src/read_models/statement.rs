@@ -92,6 +92,9 @@ const BETWEEN: &str = "
     select distinct on (month) account_id, month, issue, files::text as files
     from statements where account_id = $1 and month between $2 and $3 order by month, issue desc limit $4";
 
+pub(super) const STATEMENTS: super::Statements =
+    &[("newest statements of months", NEWEST), ("statements between months", BETWEEN)];
+
 impl Key for IssuedOf {
     fn place(&self) -> Place {
         Place::With(self.account_id)

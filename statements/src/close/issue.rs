@@ -7,6 +7,7 @@ use file_store::{Key, PutNew, Sha256, Stored};
 use ledger_core::statement::{StatementFile, StatementFormat, StatementIssued};
 use ledger_core::{AccountId, Money, Month, stream};
 use ledger_streams::Context;
+use tokio::sync::SemaphorePermit;
 
 use super::reads::Work;
 use super::{Close, Outcome};
@@ -29,6 +30,7 @@ impl Close {
         mut work: Work,
         month: Month,
         now: DateTime<Utc>,
+        core: SemaphorePermit<'_>,
     ) -> Result<Outcome, String> {
         if let Some(failure) = work.failure.take() {
             return Err(failure);
@@ -36,7 +38,7 @@ impl Close {
         let (account_id, after, position) = (work.account.id, work.statements, work.position);
         let number = work.last.as_ref().map_or(1, |(issue, _)| issue.saturating_add(1));
         let issue = Issue { number: NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN), issued_at: now };
-        let Some(made) = self.make(work, month, issue).await? else { return Ok(Outcome::Unchanged) };
+        let Some(made) = self.make(work, month, issue, core).await? else { return Ok(Outcome::Unchanged) };
 
         let money = |minor: i128| {
             let currency = made.statement.account().currency;
@@ -86,9 +88,14 @@ impl Close {
         }
     }
 
-    /// Makes the files on a core of its own; none when the statement is as it was.
-    async fn make(&self, work: Work, month: Month, issue: Issue) -> Result<Option<Made>, String> {
-        let _core = self.inner.cores.acquire().await.map_err(|error| error.to_string())?;
+    /// Makes the files on a core of its own, which is free then; none when the statement is as it was.
+    async fn make(
+        &self,
+        work: Work,
+        month: Month,
+        issue: Issue,
+        _core: SemaphorePermit<'_>,
+    ) -> Result<Option<Made>, String> {
         let close = self.clone();
         let made = tokio::task::spawn_blocking(move || {
             let parts = &close.inner.parts;

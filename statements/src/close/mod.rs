@@ -4,18 +4,23 @@
 //! the next one writes again. A month that was closed is looked at again by its CSVs: they hold nothing but the bookings, so an equal digest
 //! is an equal statement, and another one is a correction.
 
+mod archived;
+mod due;
 mod issue;
 mod reads;
 mod ready;
+mod schedule;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use archive::{Archive, ArchiveError};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use file_store::FileStore;
 use futures::StreamExt;
+use futures::future::BoxFuture;
 use ledger_core::{AccountId, Month, Position};
 use ledger_streams::{EventStore, KeyStore, StoreError};
 use parking_lot::Mutex;
@@ -25,6 +30,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use self::reads::Work;
+pub use self::schedule::{CloseTime, CloseTimeError};
 use crate::Documents;
 use crate::limits::{ACCOUNTS_AT_ONCE, FAILURES_KEPT_MAX};
 
@@ -36,6 +42,8 @@ pub struct Close {
 
 struct Inner {
     parts: CloseParts,
+    /// Months that have left the databases.
+    archive: Archive,
     /// One permit for each core.
     cores: Semaphore,
 }
@@ -48,7 +56,7 @@ pub struct CloseParts {
     pub store: EventStore,
     /// Opens the holders' names.
     pub keys: KeyStore,
-    /// Where the files go.
+    /// Where the files go, and where archived months are.
     pub files: FileStore,
     /// Makes them.
     pub documents: Documents,
@@ -109,6 +117,9 @@ pub enum CloseError {
     /// Postgres failed.
     #[error("the read models cannot be read: {0}")]
     Database(#[from] sqlx::Error),
+    /// The files of an archived month cannot be read.
+    #[error("the archive: {0}")]
+    Archive(#[from] ArchiveError),
     /// The log cannot be read.
     #[error("the event store: {0}")]
     Store(#[from] StoreError),
@@ -166,7 +177,8 @@ impl Close {
     #[must_use]
     pub fn new(parts: CloseParts) -> Self {
         let cores = Semaphore::new(parts.cores.max(1));
-        Self { inner: Arc::new(Inner { parts, cores }) }
+        let archive = Archive::new(parts.files.clone());
+        Self { inner: Arc::new(Inner { parts, archive, cores }) }
     }
 
     /// Closes a month, or looks at a closed one again. `now` is the date of issue. An account that fails is told of in the summary.
@@ -180,28 +192,49 @@ impl Close {
         progress: impl Fn(Step) + Sync,
         stop: &CancellationToken,
     ) -> Result<CloseSummary, CloseError> {
+        self.inner.require_over(month, now)?;
         let started = Instant::now();
+        let counts = Counts::default();
+        let turn = self.inner.take_turn().await?;
+        let closed = self.issue_all(month, now, &counts, &progress, stop).await;
+        turn.end().await;
+        Ok(counts.summary(month, !closed?, started.elapsed()))
+    }
+
+    /// All that the month needs; nobody else does it meanwhile. False when it was told to stop before the end.
+    async fn issue_all(
+        &self,
+        month: Month,
+        now: DateTime<Utc>,
+        counts: &Counts,
+        progress: &(impl Fn(Step) + Sync),
+        stop: &CancellationToken,
+    ) -> Result<bool, CloseError> {
         let inner = &*self.inner;
-        let lock = inner.take_turn().await?;
-        inner.require_over(month, now)?;
-        inner.catch_up(&progress).await?;
+        let Some(reached) = stop.run_until_cancelled(inner.catch_up(progress)).await else {
+            return Ok(false);
+        };
+        reached?;
         inner.require_earlier_closed(month).await?;
         progress(Step::Accounts(inner.count_accounts(month).await?));
-        let counts = Counts::default();
+        let left = &AtomicBool::new(false);
         let (send, receive) = mpsc::channel::<Work>(ACCOUNTS_AT_ONCE);
-        let issuing = futures::stream::unfold(receive, async |mut receive| {
+        let coming = futures::stream::unfold(receive, |mut receive| async move {
             let work = receive.recv().await?;
             Some((work, receive))
-        })
-        .for_each_concurrent(ACCOUNTS_AT_ONCE, async |work| {
+        });
+        let issuing = coming.for_each_concurrent(ACCOUNTS_AT_ONCE, |work: Work| async move {
+            // Those that wait for a core when it is told to stop are left for the next time.
+            let core = stop.run_until_cancelled(inner.cores.acquire()).await;
+            let Some(Ok(core)) = core else { return left.store(true, Ordering::Relaxed) };
             let account_id = work.account.id;
-            counts.note(account_id, Box::pin(self.issue(work, month, now)).await);
+            counts.note(account_id, Box::pin(self.issue(work, month, now, core)).await);
             progress(Step::Done);
         });
+        // Boxed: the compiler does not see otherwise that all of it may go from thread to thread.
+        let issuing: BoxFuture<'_, ()> = Box::pin(issuing);
         let (read, ()) = tokio::join!(inner.read_all(month, send, stop), issuing);
-        drop(lock);
-        read?;
-        Ok(counts.summary(month, stop.is_cancelled(), started.elapsed()))
+        Ok(read? && !left.load(Ordering::Relaxed))
     }
 }
 

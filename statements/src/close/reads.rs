@@ -10,6 +10,7 @@ use sqlx::{FromRow, PgConnection, PgPool};
 use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 
+use super::archived::{IS_ARCHIVED, is_gone};
 use super::{CloseError, Inner};
 use crate::limits::{ACCOUNTS_READ_MAX, ENTRIES_READ_MAX, SETTLE_LOOK, SETTLE_LOOKS_MAX};
 use crate::{Booking, EntryKind, StatementAccount};
@@ -51,6 +52,15 @@ macro_rules! of_accounts {
 }
 
 const COUNT: &str = concat!("select count(*) from (", of_accounts!("select account_id", ""), ") as found");
+
+/// Whether one of them has no statement of as many entries.
+pub(super) const MISSING: &str = concat!(
+    "select exists (select from (",
+    of_accounts!("select account_id, coalesce(sum(count) filter (where month = $1), 0) as count", ""),
+    ") as found where not exists (
+         select from statements as issued
+         where issued.account_id = found.account_id and issued.month = $1 and issued.count = found.count))"
+);
 
 const ACCOUNTS: &str = concat!(
     "select account_id, user_id, reference, kind, currency, opening, debits, credits, count,
@@ -123,13 +133,13 @@ impl Inner {
         Ok(sum)
     }
 
-    /// Reads all accounts of all databases, until it is told to stop.
+    /// Reads all accounts of all databases; false when it was told to stop before.
     pub(super) async fn read_all(
         &self,
         month: Month,
         to: Sender<Work>,
         stop: &CancellationToken,
-    ) -> Result<(), CloseError> {
+    ) -> Result<bool, CloseError> {
         for database in &self.parts.databases {
             let mut after = 0;
             loop {
@@ -138,15 +148,16 @@ impl Inner {
                 after = last.account.id.as_i64();
                 for work in group {
                     if stop.is_cancelled() || to.send(work).await.is_err() {
-                        return Ok(());
+                        return Ok(false);
                     }
                 }
             }
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// Totals and entries are written by different transactions: while something is booked for the month they may differ for a moment.
+    /// Totals and entries are written by different transactions: while something is booked for the month they may differ for a moment. A
+    /// month may be restored from the archive meanwhile.
     async fn read_settled(
         &self,
         database: &PgPool,
@@ -155,9 +166,13 @@ impl Inner {
     ) -> Result<Vec<Work>, CloseError> {
         let mut looks = 0;
         loop {
-            let group = self.read_group(database, month, after).await?;
-            if looks >= SETTLE_LOOKS_MAX || group.iter().all(Work::agrees) {
-                return Ok(group);
+            let group = self.read_group(database, month, after).await;
+            let again = match &group {
+                Ok(group) => !group.iter().all(Work::agrees),
+                Err(error) => is_gone(error),
+            };
+            if !again || looks >= SETTLE_LOOKS_MAX {
+                return group;
             }
             looks = u32::saturating_add(looks, 1);
             tokio::time::sleep(SETTLE_LOOK).await;
@@ -180,8 +195,14 @@ impl Inner {
             .await?;
         rows.truncate(together(&rows));
         let ids: Vec<i64> = rows.iter().map(|row| row.account_id).collect();
+        let is_archived: bool =
+            sqlx::query_scalar(IS_ARCHIVED).bind(month.first_day()).fetch_one(&mut *db).await?;
         let mut bookings = bookings(&mut db, month.first_day(), &ids).await?;
         db.rollback().await?;
+        if is_archived {
+            let active = rows.iter().filter(|row| row.count > 0).map(|row| row.account_id).collect();
+            self.add_archived(month.first_day(), active, &mut bookings).await?;
+        }
         let holders = self.holders(rows.iter().filter_map(|row| row.user_id).collect()).await?;
         let work = |row: AccountRow| {
             let bookings = bookings.remove(&row.account_id).unwrap_or_default();
@@ -239,7 +260,7 @@ fn name(keys: &KeyStore, user_id: i64, details: String) -> Option<Result<String,
 }
 
 /// What a column holds is not what the projector writes.
-fn strange(what: &'static str) -> sqlx::Error {
+pub(super) fn strange(what: &'static str) -> sqlx::Error {
     sqlx::Error::Decode(what.into())
 }
 
@@ -247,7 +268,7 @@ fn sum(text: &str) -> Result<i128, sqlx::Error> {
     text.parse().map_err(|_| strange("not a sum"))
 }
 
-fn account(id: i64) -> Result<AccountId, sqlx::Error> {
+pub(super) fn account(id: i64) -> Result<AccountId, sqlx::Error> {
     AccountId::from_i64(id).ok_or_else(|| strange("not an account's id"))
 }
 

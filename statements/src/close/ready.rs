@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use ledger_core::{Month, Position};
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 
 use super::{CloseError, Inner, Step};
 use crate::limits::{CATCH_UP_LOOK, CATCH_UP_PATIENCE};
@@ -23,7 +23,17 @@ const OPEN_MONTHS: &str = "
     group by month";
 
 /// Whoever has this closes months: nobody else does as long as the session lives.
-pub(super) struct Turn(#[expect(dead_code, reason = "held for its lock")] PgConnection);
+pub(super) struct Turn(PgConnection);
+
+impl Turn {
+    /// Lets the next one begin at once. Whatever ends otherwise leaves it to the server to see that the connection is gone.
+    pub(super) async fn end(mut self) {
+        let given = sqlx::query("select pg_advisory_unlock($1)").bind(CLOSE_LOCK).execute(&mut self.0).await;
+        if given.is_ok() {
+            let _ = self.0.close().await;
+        }
+    }
+}
 
 impl Inner {
     /// One close at a time, whatever process it runs in.
@@ -81,20 +91,25 @@ impl Inner {
     }
 
     pub(super) async fn require_earlier_closed(&self, month: Month) -> Result<(), CloseError> {
-        let mut open: BTreeMap<NaiveDate, i64> = BTreeMap::new();
-        for database in &self.parts.databases {
-            let found: Vec<(NaiveDate, i64)> =
-                sqlx::query_as(OPEN_MONTHS).bind(month.first_day()).fetch_all(database).await?;
-            for (month, accounts) in found {
-                let sum = open.entry(month).or_default();
-                *sum = sum.saturating_add(accounts);
-            }
-        }
-        match open.first_key_value() {
+        match self.open_months(month).await?.first_key_value() {
             None => Ok(()),
             Some((day, accounts)) => {
                 Err(CloseError::EarlierOpen { month: Month::containing(*day), accounts: *accounts })
             }
         }
+    }
+
+    /// Open months before this one, and on how many accounts they are.
+    pub(super) async fn open_months(&self, before: Month) -> Result<BTreeMap<NaiveDate, i64>, CloseError> {
+        let mut open: BTreeMap<NaiveDate, i64> = BTreeMap::new();
+        for database in &self.parts.databases {
+            let found: Vec<(NaiveDate, i64)> =
+                sqlx::query_as(OPEN_MONTHS).bind(before.first_day()).fetch_all(database).await?;
+            for (month, accounts) in found {
+                let sum = open.entry(month).or_default();
+                *sum = sum.saturating_add(accounts);
+            }
+        }
+        Ok(open)
     }
 }

@@ -4,14 +4,14 @@ use std::fs;
 use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tempfile::TempDir;
 
 use super::client::Client;
 use super::ports::free_address;
-use super::program::{Program, STOP_TIME_MAX, token};
+use super::program::{Program, STOP_TIME_MAX, run_within, token};
 use super::proxy::Proxy;
 use super::wait::{happens, until};
 use super::witness::Witness;
@@ -100,6 +100,11 @@ impl Daybook {
 
     async fn caller_at(&self, url: String, who: &[&str]) -> Client {
         Client::new(url, Some(token(self.program.runner(), self.dir(), who).await)).heard_by(&self.witness)
+    }
+
+    /// Runs another command of the program as this one was run.
+    pub(crate) async fn run_beside(&self, arguments: &[&str]) -> Output {
+        run_within(self.program.runner(), arguments).await
     }
 
     /// Compares everything that was ever answered here with the log and with the read models.

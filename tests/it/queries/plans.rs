@@ -22,11 +22,14 @@ const ROWS: &str = "
     insert into monthly_totals (account_id, month, debits, credits, count)
     select account_id, date '2025-01-01' + make_interval(months => n), 100, 100, 100
     from generate_series(1, 20000) account_id, generate_series(0, 5) n;
+    insert into statements (account_id, month, issue, revision, currency, opening, closing, debits, credits, count, position, files, issued_at)
+    select account_id, date '2025-01-01' + make_interval(months => n), 1, n, 'EUR', 0, 0, 100, 100, 100, 1, '[]', now()
+    from generate_series(1, 20000) account_id, generate_series(0, 5) n;
     insert into users (user_id, registered_at) select id, now() from generate_series(1, 20000) id;
     analyze;";
 
 /// Tables that grow with the log.
-const LARGE: [&str; 5] = ["accounts", "transactions", "transfers", "monthly_totals", "users"];
+const LARGE: [&str; 6] = ["accounts", "transactions", "transfers", "monthly_totals", "statements", "users"];
 
 #[tokio::test]
 async fn no_statement_scans_a_table() {

@@ -25,14 +25,19 @@ async fn read_paths(bank: &Client) -> Vec<String> {
     let paths = described["paths"].as_object().unwrap();
     let read = paths.iter().filter(|(_, methods)| methods.get("get").is_some()).map(|(path, _)| path.clone());
     let filled = read.map(|path| {
-        path.split('/')
+        // Those that need to be asked for something.
+        let asked =
+            if path == "/api/v1/transactions/{id}/download" { "?from=2026-01&to=2026-01" } else { "" };
+        let filled = path
+            .split('/')
             .map(|segment| match segment {
                 "{month}" => "2026-01",
                 parameter if parameter.starts_with('{') => "4611686018427387904",
                 segment => segment,
             })
             .collect::<Vec<_>>()
-            .join("/")
+            .join("/");
+        filled + asked
     });
     filled.collect()
 }

@@ -2,56 +2,67 @@
 
 use chrono::Utc;
 use file_store::{FileStore, Location, UrlSecret};
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{book, closed, follow, holder, link, link_at, row, said, sha256};
-use crate::harness::{Daybook, text};
+use super::closed::{MONTHS, closed_bank};
+use super::{asked, file, follow, link, link_at, said, sha256};
+use crate::harness::text;
 
 const DOWNLOAD_URL: &str = "query($id: ID!, $month: String!) {
     account(id: $id) { statement(month: $month) { closing downloadUrl(format: CAMT053) } } }";
 
 #[tokio::test]
 async fn a_statement_is_for_its_holder_and_for_whoever_has_a_link_that_is_good() {
-    let daybook = Daybook::start().await;
-    let bank = daybook.operator("downloads").await;
-    let (user, account) = holder(&bank, "Zoë", "dl-1").await;
-    let (other, _) = holder(&bank, "Yves", "dl-2").await;
-    book(&bank, &[row("d1", "dl-1", "1993-01-04", "credit", "10.00")]).await;
+    let closed = closed_bank().await;
+    let (daybook, bank, account) = (&closed.daybook, &closed.bank, &closed.account);
+    let (holder, stranger) =
+        (daybook.customer(&closed.holder).await, daybook.customer(&closed.stranger).await);
     let path = format!("/api/v1/transactions/{account}/month/1993-01/download");
-    bank.get(&path).await.refuses(404, "statement_not_issued");
-    closed(&daybook, "1993-01").await;
-
-    let (holder, stranger) = (daybook.customer(&user).await, daybook.customer(&other).await);
     stranger.get(&path).await.refuses(404, "account_not_found");
+    let several = format!("/api/v1/transactions/{account}/download?from=1993-01&to=1993-03");
+    stranger.get(&several).await.refuses(404, "account_not_found");
+    let of_cash = format!("/api/v1/transactions/{}/month/1993-01/download", closed.cash);
+    holder.get(&of_cash).await.refuses(404, "account_not_found");
+    daybook.anybody().get(&path).await.refuses(401, "unauthenticated");
     bank.get(&format!("{path}?format=docx")).await.refuses(400, "invalid_query");
-    let told = link(&daybook, &holder, &account, "1993-01", "pdf").await;
+    bank.get(&path.replace("1993-01", "1992-12")).await.refuses(404, "statement_not_issued");
+    let told = link(daybook, &holder, account, "1993-01", "pdf").await;
     let url = text(&told["url"]);
 
-    let answer = follow(&daybook, &url, &[]).await;
+    let answer = follow(daybook, &url, &[]).await;
     assert_eq!(answer.status(), 200);
     let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
     let tag = format!("\"{}\"", text(&told["sha256"]));
     assert_eq!((header("etag"), header("content-type")), (tag.clone(), "application/pdf".to_owned()));
     assert!(header("content-disposition").contains(&format!("{account}-1993-01-statement.pdf")));
-    assert!(
-        header("cache-control").starts_with("public, max-age=")
-            && header("cache-control").ends_with("immutable")
-    );
+    let cached = header("cache-control");
+    let seconds = cached.strip_prefix("public, max-age=").and_then(|rest| rest.strip_suffix(", immutable"));
+    let seconds: u64 = seconds.unwrap_or_else(|| panic!("{cached}")).parse().unwrap();
+    assert!((1..=15 * 60).contains(&seconds), "{cached}");
     let bytes = answer.bytes().await.unwrap();
     assert_eq!(
         (sha256(&bytes), bytes.len() as u64),
         (text(&told["sha256"]), told["bytes"].as_u64().unwrap())
     );
 
-    assert_eq!(follow(&daybook, &url, &[("if-none-match", &tag)]).await.status(), 304);
-    let part = follow(&daybook, &url, &[("range", "bytes=0-4")]).await;
+    let head = asked(Method::HEAD, daybook, &url, &[]).await;
+    assert_eq!((head.status().as_u16(), &head.headers()["etag"]), (200, &tag.parse().unwrap()));
+    assert_eq!(head.headers()["content-length"], bytes.len().to_string());
+    assert!(head.bytes().await.unwrap().is_empty());
+    let same = follow(daybook, &url, &[("if-none-match", &tag)]).await;
+    assert_eq!((same.status().as_u16(), &same.headers()["etag"]), (304, &tag.parse().unwrap()));
+    assert_eq!(follow(daybook, &url, &[("if-none-match", "\"another\"")]).await.status(), 200);
+    let part = follow(daybook, &url, &[("range", "bytes=0-4")]).await;
     assert_eq!(part.status(), 206);
     assert_eq!(part.headers()["content-range"], format!("bytes 0-4/{}", bytes.len()));
     assert_eq!(part.bytes().await.unwrap(), &b"%PDF-"[..]);
-    assert_eq!(follow(&daybook, &url, &[("range", "bytes=99999999-")]).await.status(), 416);
+    assert_eq!(follow(daybook, &url, &[("range", "bytes=99999999-")]).await.status(), 416);
+    let changed = [("range", "bytes=0-4"), ("if-range", "\"another\"")];
+    assert_eq!(follow(daybook, &url, &changed).await.bytes().await.unwrap(), bytes);
 
     let refuses = async |url: &str, status: u16, code: &str| {
-        let answer = follow(&daybook, url, &[]).await;
+        let answer = follow(daybook, url, &[]).await;
         assert_eq!(
             (answer.status().as_u16(), &answer.headers()["content-type"]),
             (status, &"application/problem+json".parse().unwrap())
@@ -60,6 +71,7 @@ async fn a_statement_is_for_its_holder_and_for_whoever_has_a_link_that_is_good()
     };
     refuses(&url.replace("statement.pdf", "statement.csv"), 403, "link_invalid").await;
     refuses(&url.replace("expires=1", "expires=2"), 403, "link_invalid").await;
+    refuses(&url.replace("signature=", "signature=0"), 403, "link_invalid").await;
     // Signed an hour ago with the same key.
     let secret = std::fs::read(daybook.dir().join("secrets/files.key")).unwrap().try_into().unwrap();
     let files =
@@ -70,53 +82,59 @@ async fn a_statement_is_for_its_holder_and_for_whoever_has_a_link_that_is_good()
 
     let asked = holder.graphql(DOWNLOAD_URL, json!({ "id": account, "month": "1993-01" })).await;
     let statement = &asked["account"]["statement"];
-    assert_eq!(statement["closing"], "10.00");
-    let camt = follow(&daybook, &text(&statement["downloadUrl"]), &[]).await.text().await.unwrap();
+    assert_eq!(statement["closing"], "-65.75");
+    let camt = follow(daybook, &text(&statement["downloadUrl"]), &[]).await.text().await.unwrap();
     assert!(camt.contains("camt.053.001.08"), "{camt}");
-    let open = holder.graphql(DOWNLOAD_URL, json!({ "id": account, "month": "1993-02" })).await;
+    let open = holder.graphql(DOWNLOAD_URL, json!({ "id": account, "month": "1993-04" })).await;
     assert_eq!(open["account"]["statement"]["downloadUrl"], Value::Null);
+}
+
+fn pages(pdf: &str) -> usize {
+    let told = said("pdfinfo", &[pdf]);
+    told.lines().find_map(|line| line.strip_prefix("Pages:")).unwrap().trim().parse().unwrap()
 }
 
 #[tokio::test]
 async fn several_months_come_as_one_file() {
-    let daybook = Daybook::start().await;
-    let bank = daybook.operator("several").await;
-    let (_, account) = holder(&bank, "Zoë", "sv-1").await;
-    let rows = [
-        row("s1", "sv-1", "1993-01-04", "credit", "10.00"),
-        row("s2", "sv-1", "1993-02-04", "credit", "20.00"),
-        row("s3", "sv-1", "1993-03-04", "debit", "1.50"),
-    ];
-    book(&bank, &rows).await;
-    for month in ["1993-01", "1993-02", "1993-03"] {
-        closed(&daybook, month).await;
-    }
+    let closed = closed_bank().await;
+    let (daybook, account) = (&closed.daybook, &closed.account);
+    let holder = daybook.customer(&closed.holder).await;
     let several = async |format: &str| {
         let query = format!("from=1992-11&to=1993-03&format={format}");
         let told =
-            link_at(&daybook, &bank, &format!("/api/v1/transactions/{account}/download?{query}")).await;
-        let bytes = follow(&daybook, &text(&told["url"]), &[]).await.bytes().await.unwrap();
+            link_at(daybook, &holder, &format!("/api/v1/transactions/{account}/download?{query}")).await;
+        let bytes = follow(daybook, &text(&told["url"]), &[]).await.bytes().await.unwrap();
         assert_eq!(
             (sha256(&bytes), bytes.len() as u64),
             (text(&told["sha256"]), told["bytes"].as_u64().unwrap())
         );
-        assert_eq!(told["months"], json!(["1993-01", "1993-02", "1993-03"]));
+        assert_eq!(told["months"], json!(MONTHS));
         let path = daybook.dir().join(format!("several.{format}"));
         std::fs::write(&path, bytes).unwrap();
         (path.to_str().unwrap().to_owned(), text(&told["sha256"]))
     };
     let (pdf, digest) = several("pdf").await;
-    assert!(said("pdfinfo", &[&pdf]).lines().any(|line| line.starts_with("Pages:") && line.ends_with(" 3")));
-    let shown = said("pdftotext", &["-layout", &pdf, "-"]);
-    let places = ["10.00", "30.00", "28.50"].map(|closing| shown.find(closing).unwrap());
-    assert!(places.is_sorted(), "{shown}");
+    let each = MONTHS.map(|month| file(daybook, account, month, "statement.pdf"));
+    let each = each.each_ref().map(|path| path.to_str().unwrap());
+    assert_eq!(pages(&pdf), each.map(pages).iter().sum::<usize>());
+    let text_of = |pdf: &str| said("pdftotext", &["-layout", pdf, "-"]);
+    assert_eq!(text_of(&pdf), each.map(text_of).concat());
     // It is found again, not made again.
     assert_eq!(several("pdf").await.1, digest);
-    let (zip, _) = several("csv").await;
-    let listed = said("python3", &["-m", "zipfile", "-l", &zip]);
-    for month in ["1993-01", "1993-02", "1993-03"] {
-        assert!(listed.contains(&format!("{account}-{month}-statement.csv")), "{listed}");
+    for (format, extension) in [("csv", "csv"), ("camt053", "xml")] {
+        let (zip, _) = several(format).await;
+        let listed = said("python3", &["-m", "zipfile", "-l", &zip]);
+        assert_eq!(listed.lines().count(), 1 + MONTHS.len(), "{listed}");
+        let unpacked = tempfile::tempdir().unwrap();
+        said("python3", &["-m", "zipfile", "-e", &zip, unpacked.path().to_str().unwrap()]);
+        for month in MONTHS {
+            let name = unpacked.path().join(format!("{account}-{month}-statement.{extension}"));
+            assert_eq!(
+                std::fs::read(name).unwrap(),
+                std::fs::read(file(daybook, account, month, &format!("statement.{extension}"))).unwrap()
+            );
+        }
     }
     let none = format!("/api/v1/transactions/{account}/download?from=1990-01&to=1991-01");
-    bank.get(&none).await.refuses(404, "statement_not_issued");
+    holder.get(&none).await.refuses(404, "statement_not_issued");
 }

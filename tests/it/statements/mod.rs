@@ -1,7 +1,13 @@
 //! Months are closed, and their statements read by others.
 
+mod closed;
+mod databases;
 mod downloads;
+mod files;
 mod month_end;
+mod s3;
+#[path = "../../../statements/src/tools.rs"]
+mod tools;
 
 use std::path::PathBuf;
 use std::process::Output;
@@ -11,20 +17,31 @@ use reqwest::redirect::Policy;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Daybook, POSITION, run, text};
+use crate::harness::{Client, Daybook, POSITION, text};
 
 /// Runs `daybook month close` beside a daybook.
 async fn month_close(daybook: &Daybook, month: &str) -> Output {
+    with_place(daybook, month, &[]).await
+}
+
+/// As [`month_close`], with more arguments.
+async fn with_place(daybook: &Daybook, month: &str, arguments: &[&str]) -> Output {
     let dir = daybook.dir().to_str().unwrap();
+    let close = ["month", "close", month, "--json", "--bank-name", "Bank of Bohemia"];
     let place = ["--data-dir", dir, "--event-store", daybook.log()];
-    run(&[&["month", "close", month, "--json", "--bank-name", "Bank of Bohemia"], &place[..]].concat()).await
+    daybook.run_beside(&[&close[..], &place, arguments].concat()).await
+}
+
+/// What the command tells of a close without failures.
+#[track_caller]
+fn read_close(output: &Output) -> Value {
+    assert!(output.status.success(), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 /// Closes it; what the command tells.
 async fn closed(daybook: &Daybook, month: &str) -> Value {
-    let output = month_close(daybook, month).await;
-    assert!(output.status.success(), "{output:?}");
-    serde_json::from_slice(&output.stdout).unwrap()
+    read_close(&month_close(daybook, month).await)
 }
 
 /// What it says when it refuses.
@@ -92,7 +109,13 @@ async fn link_at(daybook: &Daybook, client: &Client, path: &str) -> Value {
 
 /// Follows a link as anybody.
 async fn follow(daybook: &Daybook, url: &str, headers: &[(&str, &str)]) -> Response {
-    let request = plain().request(Method::GET, format!("{}{url}", daybook.url()));
+    asked(Method::GET, daybook, url, headers).await
+}
+
+/// As [`follow`], by another method.
+async fn asked(method: Method, daybook: &Daybook, url: &str, headers: &[(&str, &str)]) -> Response {
+    let url = if url.starts_with('/') { format!("{}{url}", daybook.url()) } else { url.to_owned() };
+    let request = plain().request(method, url);
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     request.send().await.unwrap()
 }

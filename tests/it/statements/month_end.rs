@@ -1,61 +1,109 @@
-//! From bookings to files.
+//! From bookings to statements, by hand.
 
 use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
-use super::{book, closed, file, holder, link, refused, row, said, sha256};
-use crate::harness::{Daybook, begin, text, until};
+use super::closed::metrics;
+use super::{book, closed, file, holder, link, month_close, refused, row, sha256};
+use crate::harness::{Daybook, begin, run, until};
 
 const FORMATS: [(&str, &str); 3] = [("pdf", "pdf"), ("csv", "csv"), ("camt053", "xml")];
 
+/// Where a user's key lies.
+fn key_of(daybook: &Daybook, user: &str) -> PathBuf {
+    let shards = fs::read_dir(daybook.dir().join("keys")).unwrap();
+    let files = shards.map(|shard| shard.unwrap().path().join(format!("{user}.key")));
+    files.into_iter().find(|file| file.exists()).unwrap()
+}
+
 #[tokio::test]
-async fn months_are_closed_in_order_and_say_what_the_api_says() {
-    let daybook = Daybook::start().await;
-    let bank = daybook.operator("month end").await;
-    let (_, account) = holder(&bank, "Zoë Nováková", "st-1").await;
+async fn months_are_closed_in_order_and_an_account_that_fails_holds_up_no_other() {
+    let mut daybook = Daybook::start().await;
+    let bank = daybook.operator("in order").await;
+    let (zoe, of_zoe) = holder(&bank, "Zoë", "or-1").await;
+    let (yves, of_yves) = holder(&bank, "Yves", "or-2").await;
+    let (erased, of_erased) = holder(&bank, "Karel", "or-3").await;
     let rows = [
-        row("r1", "st-1", "1993-01-04", "credit", "1234.50"),
-        row("r2", "st-1", "1993-01-20", "debit", "30.25"),
-        row("r3", "st-2", "1993-02-03", "credit", "7.00"),
-        row("r4", "st-1", "1993-02-28", "debit", "4.25"),
+        row("r1", "or-1", "1993-01-04", "credit", "10.00"),
+        row("r2", "or-2", "1993-01-05", "credit", "20.00"),
+        row("r3", "or-3", "1993-01-06", "credit", "30.00"),
+        row("r4", "or-4", "1993-02-03", "credit", "7.00"),
     ];
     book(&bank, &rows).await;
+    let erase = async |user: &str| {
+        bank.send(bank.request(Method::DELETE, &format!("/api/v1/users/{user}"))).await.is(200);
+    };
+    erase(&erased).await;
 
-    assert!(refused(&daybook, "1993-02").await.contains("1993-01 has to be closed first"));
-    assert!(refused(&daybook, "2999-01").await.contains("not over"));
-    // The account, and the bank's own for cash.
-    let january = closed(&daybook, "1993-01").await;
-    assert_eq!(
-        (&january["accounts"], &january["issued"], &january["failed"]),
-        (&json!(2), &json!(2), &json!(0))
+    assert!(
+        refused(&daybook, "1993-02")
+            .await
+            .contains("1993-01 has to be closed first: it has activity without a statement on 4 ")
     );
-    assert_eq!(january["files"], 6);
-    let february = closed(&daybook, "1993-02").await;
-    assert_eq!((&february["accounts"], &february["issued"]), (&json!(3), &json!(3)));
+    assert!(refused(&daybook, "2999-01").await.contains("2999-01 is not over in UTC"));
 
-    for month in ["1993-01", "1993-02"] {
-        let books = bank.get(&format!("/api/v1/transactions/{account}/month/{month}")).await.is(200);
-        let pdf = file(&daybook, &account, month, "statement.pdf");
-        let shown =
-            said("pdftotext", &["-layout", pdf.to_str().unwrap(), "-"]).replace([',', '\u{2212}'], "");
-        let amounts = books["transactions"].as_array().unwrap().iter().map(|entry| &entry["amount"]);
-        let totals = ["opening", "closing", "total_debits", "total_credits"].map(|name| &books[name]);
-        for amount in amounts.chain(totals) {
-            assert!(shown.contains(&text(amount)), "{amount} is not on it: {shown}");
-        }
-        for words in ["Zoë Nováková", "Bank of Bohemia", "st-1"] {
-            assert!(shown.contains(words), "'{words}' is not on it: {shown}");
-        }
-        assert!(said("pdfinfo", &[pdf.to_str().unwrap()]).contains("A4"));
-        for (format, extension) in FORMATS {
-            let bytes = fs::read(file(&daybook, &account, month, &format!("statement.{extension}"))).unwrap();
-            let told = link(&daybook, &bank, &account, month, format).await;
-            assert_eq!((&told["sha256"], &told["bytes"]), (&json!(sha256(&bytes)), &json!(bytes.len())));
-        }
+    let key = key_of(&daybook, &yves);
+    let kept = fs::read(&key).unwrap();
+    fs::write(&key, "no key").unwrap();
+    let output = month_close(&daybook, "1993-01").await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    // Three with a holder, and the bank's own for cash.
+    assert_eq!((&told["accounts"], &told["issued"], &told["failed"]), (&json!(4), &json!(3), &json!(1)));
+    assert_eq!(told["failures"][0]["account_id"], of_yves);
+    assert!(told["failures"][0]["reason"].as_str().unwrap().contains("name could not be opened"), "{told}");
+    assert!(!file(&daybook, &of_yves, "1993-01", "statement.pdf").exists());
+    assert!(refused(&daybook, "1993-02").await.contains("on 1 account"));
+
+    // Whose statement was issued before is not changed by it.
+    erase(&zoe).await;
+    daybook.stop().await;
+    daybook.with("--close-months-at", "00:00");
+    daybook.restart().await;
+    let counted = async |outcome: &str, least: u64| {
+        let counter = format!("daybook_month_closes_total{{outcome=\"{outcome}\"}} ");
+        until(&counter, Duration::from_secs(60), async || {
+            let metrics = metrics(&daybook).await;
+            let count: u64 = metrics.lines().find_map(|line| line.strip_prefix(&counter))?.parse().ok()?;
+            (count >= least).then_some(())
+        })
+        .await;
+    };
+    counted("failed", 1).await;
+    fs::write(&key, kept).unwrap();
+    // It is tried again; then come February and, as there are balances, last month.
+    counted("closed", 3).await;
+    let said = daybook.said();
+    for line in [
+        "closing months until",
+        "1993-01 is not closed: 1 account(s) have no statement",
+        "1993-01 closed: 4 accounts; statements: 1 issued, 0 corrected, 3 unchanged, 0 failed",
+        "1993-02 closed: 5 accounts; statements: 5 issued, 0 corrected, 0 unchanged, 0 failed",
+    ] {
+        assert!(said.contains(line), "'{line}' is not in it: {said}");
     }
+    assert_eq!(closed(&daybook, "1993-01").await["unchanged"], 4);
+    let shown_on = |account: &str, month: &str| {
+        super::said(
+            "pdftotext",
+            &["-layout", file(&daybook, account, month, "statement.pdf").to_str().unwrap(), "-"],
+        )
+    };
+    for (account, month, owner) in [
+        (&of_zoe, "1993-01", "Zoë"),
+        (&of_zoe, "1993-02", "(erased)"),
+        (&of_yves, "1993-02", "Yves"),
+        (&of_erased, "1993-01", "(erased)"),
+    ] {
+        let shown = shown_on(account, month);
+        assert!(shown.contains(owner), "'{owner}' is not on it: {shown}");
+    }
+    assert!(!shown_on(&of_erased, "1993-01").contains("Karel"));
     daybook.check().await;
 }
 
@@ -66,20 +114,56 @@ async fn closing_again_changes_nothing_and_a_late_booking_makes_another_issue() 
     let (_, account) = holder(&bank, "Jan Novák", "late").await;
     book(&bank, &[row("l1", "late", "1993-01-04", "credit", "10.00")]).await;
     closed(&daybook, "1993-01").await;
-    let position = async || bank.graphql("{ position }", Value::Null).await["position"].clone();
-    let (before, first) =
-        (position().await, fs::read(file(&daybook, &account, "1993-01", "statement.pdf")).unwrap());
-    let again = closed(&daybook, "1993-01").await;
-    assert_eq!((&again["unchanged"], &again["issued"], &again["files"]), (&json!(2), &json!(0), &json!(0)));
-    assert_eq!(position().await, before);
+    closed(&daybook, "1993-02").await;
+    let files = |issue: &str| {
+        FORMATS.map(|(_, extension)| {
+            fs::read(file(&daybook, &account, "1993-01", &format!("statement{issue}.{extension}"))).unwrap()
+        })
+    };
+    let first = files("");
+    let same = async |month: &str| {
+        let again = closed(&daybook, month).await;
+        assert_eq!(
+            (&again["unchanged"], &again["issued"], &again["files"]),
+            (&json!(2), &json!(0), &json!(0)),
+            "{again}"
+        );
+    };
+    same("1993-01").await;
+    assert_eq!(link(&daybook, &bank, &account, "1993-01", "pdf").await["issue"], 1);
 
+    let corrected = async |month: &str| {
+        let corrected = closed(&daybook, month).await;
+        assert_eq!(
+            (&corrected["corrected"], &corrected["issued"], &corrected["failed"]),
+            (&json!(2), &json!(0), &json!(0))
+        );
+    };
     book(&bank, &[row("l2", "late", "1993-01-30", "debit", "2.50")]).await;
-    let corrected = closed(&daybook, "1993-01").await;
-    assert_eq!((&corrected["corrected"], &corrected["issued"]), (&json!(2), &json!(0)));
-    assert_eq!(fs::read(file(&daybook, &account, "1993-01", "statement.pdf")).unwrap(), first);
-    let second = file(&daybook, &account, "1993-01", "statement-2.csv");
-    assert!(fs::read_to_string(second).unwrap().contains("-2.50"));
+    assert!(refused(&daybook, "1993-02").await.contains("1993-01 has to be closed first"));
+    corrected("1993-01").await;
+    // What it begins with is something else now.
+    corrected("1993-02").await;
+    let second = files("-2");
+    assert!(first == files("") && String::from_utf8_lossy(&second[1]).contains("-2.50"));
     assert_eq!(link(&daybook, &bank, &account, "1993-01", "pdf").await["issue"], 2);
+
+    // In the archive it is the same month, and a late booking is one, too.
+    let dir = daybook.dir().to_str().unwrap();
+    let archived = run(&["archive", "run", "--older-than", "13M", "--data-dir", dir]).await;
+    assert!(archived.status.success(), "{archived:?}");
+    let mut db = PgConnection::connect(&daybook.database_url()).await.unwrap();
+    let left: i64 = sqlx::query_scalar("select count(*) from transactions").fetch_one(&mut db).await.unwrap();
+    assert_eq!(left, 0);
+    same("1993-01").await;
+    same("1993-02").await;
+    book(&bank, &[row("l3", "late", "1993-01-31", "credit", "0.25")]).await;
+    corrected("1993-01").await;
+    let third = String::from_utf8(files("-3")[1].clone()).unwrap();
+    for amount in ["10.00,10.00", "-2.50,7.50", "0.25,7.75"] {
+        assert!(third.contains(amount), "{third}");
+    }
+    assert!(first == files("") && second == files("-2"));
 }
 
 #[tokio::test]

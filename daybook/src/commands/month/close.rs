@@ -23,21 +23,24 @@ use crate::process::flags::TimeZoneFlags;
 use crate::shutdown;
 
 const HELP: &str = "\
-Each statement is a PDF, a CSV and an ISO 20022 camt.053, kept as statements/ACCOUNT/YYYY-MM/statement.pdf,
-.csv and .xml. The log says what was issued, with each file's SHA-256.
+Each statement is a PDF, a CSV and an ISO 20022 camt.053, kept as
+  statements/ACCOUNT/YYYY-MM/statement.pdf, .csv and .xml
+The log says what was issued, with each file's SHA-256.
 
-Closing a month again changes nothing; it goes on where it was interrupted. If something was booked for the
-month since, the account gets a second statement, statement-2.pdf; the first one stays.
+Closing a month again changes nothing; it goes on where it was interrupted. If something was
+booked for the month since, the account gets a second statement, statement-2.pdf, beside the first.
 
-Months are closed in order, and only when they are over. An account that fails is named, the others go on,
-and the exit code is 1.
+Months are closed in order, and only when they are over. An account that fails is named, the
+others go on, and the exit code is 1.
 
 It works beside the running daybook: give it the same --data-dir, --time-zone and addresses.
+On the first of each month by itself: `daybook up --close-months-at HH:MM`.
 
 Examples:
   daybook month close 2026-10
   daybook month close 2026-10 --bank-name 'Bank of Bohemia' --bank-logo logo.svg --json
-  daybook month close 2026-10 --files-url s3://bank/daybook --database-url postgres://bank@db/daybook";
+  daybook month close 2026-10 --files-url s3://bank/daybook \\
+    --database-url postgres://bank@db/daybook";
 
 /// Connections to each database: reading is one, the lock another.
 const CONNECTIONS: u32 = 4;
@@ -160,7 +163,7 @@ fn told(summary: &CloseSummary) -> String {
     let (megabytes, rate) = (*bytes as f64 / 1e6, *accounts as f64 / seconds.max(0.001));
     let begun = if summary.interrupted { "interrupted; run it again to go on" } else { "closed" };
     let mut text = format!(
-        "{month} {begun}: {accounts} accounts, {issued} statements issued, {corrected} corrected, {unchanged} unchanged, {failed} failed; \
+        "{month} {begun}: {accounts} accounts; statements: {issued} issued, {corrected} corrected, {unchanged} unchanged, {failed} failed; \
          {files} files, {megabytes:.1} MB; {seconds:.1} s, {rate:.0} accounts/s\n"
     );
     if let Some(warning) = &summary.warning {

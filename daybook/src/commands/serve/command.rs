@@ -56,6 +56,7 @@ pub(super) async fn run(args: CommandArgs) -> Result<ExitCode, Failure> {
         no_introspection: false,
         redis: None,
         files: None,
+        month_end: None,
         worker: args.worker.worker,
         webhooks: Webhooks {
             allow_private: args.webhook_targets.webhooks_allow_private,

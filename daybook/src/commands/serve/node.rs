@@ -56,6 +56,7 @@ pub(super) async fn run(args: NodeArgs) -> Result<ExitCode, Failure> {
         no_introspection: false,
         redis: None,
         files: None,
+        month_end: None,
         worker: None,
         webhooks: Webhooks::default(),
     };

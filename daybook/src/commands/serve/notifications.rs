@@ -56,6 +56,7 @@ pub(super) async fn run(args: NotificationsArgs) -> Result<ExitCode, Failure> {
         no_introspection: false,
         redis: None,
         files: None,
+        month_end: None,
         worker: args.worker.worker,
         webhooks: Webhooks { options: args.notifications.options(args.targets), ..Webhooks::default() },
     };

@@ -50,6 +50,7 @@ pub(super) async fn run(args: ProjectorArgs) -> Result<ExitCode, Failure> {
         no_introspection: false,
         redis: None,
         files: None,
+        month_end: None,
         worker: None,
         webhooks: Webhooks::default(),
     };

@@ -55,6 +55,7 @@ pub(super) async fn run(args: QueryArgs) -> Result<ExitCode, Failure> {
         time_zone: chrono_tz::UTC,
         no_introspection: args.query.no_introspection,
         redis: args.query.redis()?,
+        month_end: None,
         worker: None,
         webhooks: Webhooks::default(),
     };
