@@ -3,7 +3,6 @@
 mod bank;
 mod cut_off;
 mod on_s3;
-mod s3_server;
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
