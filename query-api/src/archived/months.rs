@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use parking_lot::Mutex;
-use sqlx::{FromRow, PgPool};
+use sqlx::FromRow;
 
 use crate::limits::ARCHIVED_MONTHS_AGE_MAX;
 use crate::read_models::ReadError;
+use crate::read_pool::ReadPool;
 
 /// An archived month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromRow)]
@@ -37,7 +38,7 @@ impl Months {
     /// Those from a first day to another, oldest first.
     pub(super) async fn within(
         &self,
-        pool: &PgPool,
+        pool: &ReadPool,
         first: NaiveDate,
         last: NaiveDate,
     ) -> Result<Vec<Archived>, ReadError> {
@@ -56,7 +57,7 @@ impl Months {
         (asked.elapsed() < ARCHIVED_MONTHS_AGE_MAX).then(|| Arc::clone(months))
     }
 
-    async fn all(&self, pool: &PgPool) -> Result<Arc<[Archived]>, ReadError> {
+    async fn all(&self, pool: &ReadPool) -> Result<Arc<[Archived]>, ReadError> {
         if let Some(months) = self.known() {
             return Ok(months);
         }
