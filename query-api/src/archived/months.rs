@@ -30,8 +30,7 @@ pub(crate) struct Months {
     asking: tokio::sync::Mutex<()>,
 }
 
-pub(super) const ARCHIVED: &str =
-    "select month, recorded_from, recorded_until from archived_months order by month";
+const ARCHIVED: &str = "select month, recorded_from, recorded_until from archived_months order by month";
 /// SQLSTATE of a table that is not there: nothing was archived by a program that does not know how.
 const UNDEFINED_TABLE: &str = "42P01";
 

@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 use crate::harness::{Client, Daybook, text, until};
 
 pub(super) const MONTHS: [&str; 3] = ["2024-01", "2024-02", "2024-03"];
-/// On each account in each month; with pages of fifty one is not enough.
-const ROWS: usize = 70;
+/// On each account in each month; more than a page of the month's.
+const ROWS: usize = 40;
 const WAIT_MAX: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// Entries of a page.
-const PAGE: usize = 150;
+const PAGE: usize = 100;
 
 const ENTRY: &str = "cursor node { id transferId reference type status amount currency balanceAfter counterparty description bookedAt recordedAt
     revision transfer { id status } counterpartyAccount { id } }";

@@ -1,10 +1,9 @@
 //! Everything that can be asked, asked of two read sides of one log.
 
-use eventstore::{ReadAllOptions, StreamPosition};
 use serde_json::{Value, json};
 
 use super::bank::Bank;
-use crate::harness::{Client, Daybook, log_client, text};
+use crate::harness::{Client, Daybook, last_event, text};
 
 const ACCOUNT: &str = "query($id: ID!, $time: DateTime!, $month: String!) { account(id: $id) {
     id reference userId user { id name } type currency status openedAt balance { amount currency } available { amount }
@@ -83,16 +82,7 @@ impl Both<'_> {
 
     /// Brings both to the last event of the ledger. What others write into the log, such as checkpoints, does not reach everybody.
     pub(super) async fn catch_up(&self, daybook: &Daybook) {
-        let log = log_client(daybook.log());
-        let mut events =
-            log.read_all(&ReadAllOptions::default().backwards().position(StreamPosition::End)).await.unwrap();
-        let last = loop {
-            let event = events.next().await.unwrap().unwrap();
-            let event = event.get_original_event();
-            if !event.stream_id().starts_with('$') {
-                break event.position.commit;
-            }
-        };
+        let last = last_event(daybook.log()).await;
         self.one.reads_at(last);
         self.several.reads_at(last);
     }

@@ -23,7 +23,7 @@ pub(crate) use client::{Answer, Client, POSITION, text};
 pub(crate) use daybook::{Daybook, scratch};
 pub(crate) use divided::Divided;
 pub(crate) use endpoint::{Certificate, Endpoint, Post, Reply};
-pub(crate) use log::log_client;
+pub(crate) use log::{last_event, log_client};
 pub(crate) use months::months;
 pub(crate) use program::{Program, begin, begin_within, run, run_within};
 pub(crate) use proxy::{Line, Proxy, Target};
