@@ -163,10 +163,19 @@ impl Inner {
     }
 
     fn rest(&self, Lent { session, taken, _turn }: Lent<'_>) {
-        // sqlx ends sessions that are old.
-        if taken.elapsed() < SESSION_KEPT_FOR && !self.pool.is_closed() {
-            self.idle.lock().push(Idle { session, taken, since: Instant::now() });
+        let mut all = self.idle.lock();
+        // Nobody takes what lies on a shelf that was closed.
+        if self.turns.is_closed() {
+            return;
         }
+        // sqlx ends sessions that are old, or that nobody needs.
+        let unused = all.partition_point(|idle| idle.since.elapsed() >= SESSION_TRUSTED_FOR);
+        let returned: Vec<Idle> = all.drain(..unused).collect();
+        if taken.elapsed() < SESSION_KEPT_FOR {
+            all.push(Idle { session, taken, since: Instant::now() });
+        }
+        drop(all);
+        drop(returned);
     }
 }
 
