@@ -30,7 +30,7 @@ pub struct Cli {
 pub enum Command {
     /// Run everything in one process: event store, commands, process manager, projector, queries
     Up(Box<up::UpArgs>),
-    /// Run one role in a process of its own: node, command, projector, query or notifications
+    /// Run one role in a process of its own: node, command, projector, query, notifications or month-end
     Serve(Box<serve::ServeArgs>),
     /// Show how a running daybook fares: roles, projections, lag, throughput, stuck transfers, dead letters
     Status(status::StatusArgs),

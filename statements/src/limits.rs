@@ -21,6 +21,8 @@ pub(crate) const LOGO_BYTES_MAX: u64 = 1 << 20;
 pub(crate) const DOCUMENTS_BETWEEN_EVICTIONS: u64 = 2;
 /// How many evictions what was not used survives: what all documents share is used by each.
 pub(crate) const EVICTIONS_SURVIVED: usize = 1;
+/// Numbers of bookings of which it is remembered what was last known of the pages: some 100 kB each.
+pub(crate) const KNOWN_MAX: usize = 64;
 
 /// Rows that are read from Postgres at a time on their way into the archive, and written on their way back.
 pub(crate) const ARCHIVE_BATCH_ROWS: usize = 8 * 1024;

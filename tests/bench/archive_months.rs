@@ -1,5 +1,6 @@
 //! Old months: out of Postgres into files, and read by account from local disk.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,7 @@ const BATCH: i64 = 10_000;
 const PAGE: usize = 50;
 const READS: usize = 500;
 
-/// A month in the read models, of {rows} rows. The log is empty; what is known of it is as if all of this had been in it.
+/// March 2025 in the read models, of {rows} rows. The log is empty; what is known of it is as if all of this had been in it.
 const FILL: &str = "
     select transactions_month('2025-03-01');
     insert into transactions (account_id, month, revision, transfer_id, kind, amount, balance_after, currency, counterparty, description,
@@ -133,10 +134,8 @@ fn print_times(kind: &str, times: &Histogram<u64>) {
     println!("    first page, {kind}: p50 {:.2} ms, p99 {:.2} ms, max {:.1} ms", ms(0.5), ms(0.99), ms(1.0));
 }
 
-/// `daybook archive run` of what Postgres has, and first pages by HTTP before and afterwards.
-async fn by_the_program(rows: i64) {
-    let dir = TempDir::new().unwrap();
-    let dir = dir.path();
+/// A bank with March 2025 of that many rows, 50 on each account.
+pub async fn with_a_month(dir: &Path, rows: i64) -> Server {
     let server = Server::start(dir, &["--roles", "projector,query"]).await;
     let (host, _) = socket(dir).expect("the private Postgres");
     let mut db =
@@ -145,6 +144,14 @@ async fn by_the_program(rows: i64) {
         db.execute(AssertSqlSafe(statement)).await.unwrap();
     }
     db.close().await.unwrap();
+    server
+}
+
+/// `daybook archive run` of what Postgres has, and first pages by HTTP before and afterwards.
+async fn by_the_program(rows: i64) {
+    let dir = TempDir::new().unwrap();
+    let dir = dir.path();
+    let server = with_a_month(dir, rows).await;
     println!("  daybook archive run");
     first_pages(&server, "from Postgres", rows).await;
     let run = Command::new(server::binary())

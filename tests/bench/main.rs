@@ -38,6 +38,10 @@ mod yardstick;
 
 use std::time::Duration;
 
+/// As the program's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How the benchmark runs.
 pub struct Plan {
     pub seconds: u64,
@@ -91,6 +95,9 @@ fn main() {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async {
+        if plan.includes("statements") {
+            statements::close().await;
+        }
         if plan.includes("accept") {
             parts::accept(&plan).await;
         }

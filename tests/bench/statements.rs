@@ -1,17 +1,22 @@
 //! Statements: PDF, CSV and camt.053 of each, on all cores.
 
 use std::num::NonZeroU32;
+use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
 use chrono::{Duration, TimeZone, Utc};
 use ledger_core::{AccountId, Currency, TransferId};
+use serde_json::Value;
 use statements::{
     BankProfile, Booking, Documents, EntryKind, FontSources, Issue, Statement, StatementAccount,
 };
+use tempfile::TempDir;
 
+use crate::archive_months::with_a_month;
 use crate::machine;
+use crate::server;
 
 /// Bookings of each statement.
 const BOOKINGS: i64 = 50;
@@ -35,6 +40,38 @@ pub fn run() {
         cores / seconds,
         bytes as f64 / made / 1e3,
     );
+}
+
+/// `daybook month close` of as many accounts: read from Postgres, made, kept in a folder, and named in the log.
+pub async fn close() {
+    let dir = TempDir::new().unwrap();
+    let accounts = i64::try_from(STATEMENTS).unwrap();
+    let bank = with_a_month(dir.path(), accounts * BOOKINGS).await;
+    let event_store = format!("esdb://{}?tls=false", bank.esdb);
+    let close = || {
+        let output = Command::new(server::binary())
+            .args(["month", "close", "2025-03", "--json", "--event-store", &event_store, "--data-dir"])
+            .arg(dir.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+        summary
+    };
+    for (name, outcome) in [("daybook month close", "issued"), ("again, nothing to do", "unchanged")] {
+        let before = machine::total_cpu(bank.pid());
+        let summary = close();
+        let after = machine::total_cpu(bank.pid());
+        assert_eq!(summary[outcome].as_i64(), Some(accounts), "{summary}");
+        let seconds = summary["seconds"].as_f64().unwrap();
+        println!(
+            "  {name}: {:.0} accounts/s; beside it the bank's process took {:.2} cores, Postgres {:.2}",
+            accounts as f64 / seconds,
+            (after.0 - before.0) / seconds,
+            (after.1 - before.1) / seconds,
+        );
+    }
+    bank.stop();
 }
 
 /// How many bytes the files of these have.

@@ -154,7 +154,7 @@ fn volumes_networks_and_dependencies_exist() {
     }
     assert_eq!(used, names("volumes"));
     // Tokens and personal data are read with the same keys by all who need them.
-    for role in ["command", "query", "notifications"] {
+    for role in ["command", "query", "notifications", "month-end"] {
         assert_eq!(list(&compose["services"][role]["volumes"]), ["keys:/var/lib/daybook"]);
     }
 }

@@ -50,7 +50,7 @@ enum Role {
     Query(query::QueryArgs),
     /// Signed notifications to webhooks; one sends, a second one waits
     Notifications(notifications::NotificationsArgs),
-    /// Statements of last month, on the first of each month; one closes, a second one finds it done
+    /// Statements, on the first of each month; one closes, a second one waits
     MonthEnd(month_end::MonthEndArgs),
 }
 

@@ -236,3 +236,28 @@ fn tell(summary: &CloseSummary) {
         tracing::error!("no statement of {month} for account {}: {}", failure.account_id, failure.reason);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::MonthEndFlags;
+
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        month_end: MonthEndFlags,
+    }
+
+    #[test]
+    fn months_are_closed_where_a_time_is_given() {
+        let wanted = |arguments: &[&str]| {
+            let flags = Flags::try_parse_from(std::iter::once(&"x").chain(arguments));
+            flags.map(|flags| flags.month_end.is_wanted()).map_err(|error| error.to_string())
+        };
+        assert_eq!(wanted(&["--close-months-at", "03:00"]), Ok(true));
+        assert_eq!((wanted(&[]), wanted(&["--close-months-at", ""])), (Ok(false), Ok(false)));
+        let refused = wanted(&["--close-months-at", "3am"]).unwrap_err();
+        assert!(refused.contains("not a time of day such as 03:00"), "{refused}");
+    }
+}

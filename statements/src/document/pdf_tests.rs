@@ -178,6 +178,43 @@ fn words_and_figures_of_any_length_stay_in_their_columns() {
 }
 
 #[test]
+fn amounts_end_at_the_same_place_in_rows_of_any_length() {
+    let long = "a description that is far too long for a single line of the table ".repeat(2);
+    let texts = ["Rent", &long, "Miete für Žižkov", "שכר דירה"];
+    let bookings = texts.iter().zip(1..).map(|(text, revision)| booking(revision, Debit, 123_456, text));
+    let page =
+        Page::of(&documents().pdf(&statement("CZK", 1_000_000, bookings.collect()), &issue(1)).unwrap());
+    let words = page.words();
+    let ends = |figure: &str| {
+        words.iter().filter(|(text, ..)| text == figure).map(|word| word.2).collect::<Vec<_>>()
+    };
+    let together = |ends: &[f64], end: f64| ends.iter().all(|found| (found - end).abs() < 0.1);
+    let debits = ends("1,234.56");
+    assert_eq!(debits.len(), 4);
+    assert!(together(&debits, ends("Debit")[0]), "{debits:?}");
+    let balances =
+        ["10,000.00", "8,765.44", "7,530.88", "6,296.32"].map(|balance| *ends(balance).last().unwrap());
+    assert!(together(&balances, ends("Balance")[0]), "{balances:?}");
+}
+
+#[test]
+fn what_is_known_of_other_statements_changes_nothing() {
+    let of = |text: &str| {
+        let bookings = (1..=40).map(|revision| booking(revision, Debit, 1_050, text)).collect();
+        statement("CZK", 0, bookings)
+    };
+    let (short, long) = (of("Rent"), of(&"Rent of a flat ".repeat(9)));
+    let [short_first, long_first] = [documents(), documents()];
+    let [short_then, long_then] =
+        [&short, &long].map(|statement| short_first.pdf(statement, &issue(1)).unwrap());
+    let [long_now, short_now] =
+        [&long, &short].map(|statement| long_first.pdf(statement, &issue(1)).unwrap());
+    assert_eq!(short_then, short_now);
+    assert_eq!(long_then, long_now);
+    assert!(short_then.pages < long_then.pages);
+}
+
+#[test]
 fn nothing_in_a_text_is_markup() {
     let text = r##"#panic("x") *bold* _it_ $x^2$ = H @ref <l> \ // c /* d */ `raw` [a] #{1+1} -- ~"##;
     let statement = statement("CZK", 0, vec![booking(1, Debit, 1, text)]);

@@ -7,7 +7,7 @@ use crate::harness::{Daybook, Divided};
 
 #[tokio::test]
 async fn a_month_is_closed_from_two_databases_as_from_one() {
-    const ACCOUNTS: usize = 12;
+    const ACCOUNTS: usize = 6;
     let daybook = Daybook::start().await;
     let bank = daybook.operator("two").await;
     holder(&bank, "Zoë", "two-0").await;

@@ -156,7 +156,6 @@ async fn closing_again_changes_nothing_and_a_late_booking_makes_another_issue() 
     let left: i64 = sqlx::query_scalar("select count(*) from transactions").fetch_one(&mut db).await.unwrap();
     assert_eq!(left, 0);
     same("1993-01").await;
-    same("1993-02").await;
     book(&bank, &[row("l3", "late", "1993-01-31", "credit", "0.25")]).await;
     corrected("1993-01").await;
     let third = String::from_utf8(files("-3")[1].clone()).unwrap();
@@ -168,7 +167,7 @@ async fn closing_again_changes_nothing_and_a_late_booking_makes_another_issue() 
 
 #[tokio::test]
 async fn a_close_that_was_killed_goes_on_and_issues_nothing_twice() {
-    const ACCOUNTS: usize = 60;
+    const ACCOUNTS: usize = 24;
     let daybook = Daybook::start().await;
     let bank = daybook.operator("killed").await;
     bank.import("killed", ACCOUNTS, &["1993-01-05"]).await;

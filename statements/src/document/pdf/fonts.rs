@@ -8,6 +8,7 @@ use typst::utils::LazyHash;
 use typst_kit::fonts::{self, FontStore};
 
 use super::super::ProfileError;
+use super::widths::Widths;
 
 /// Built in: Latin, Greek, Cyrillic.
 const FAMILY: &str = "Libertinus Serif";
@@ -26,6 +27,8 @@ pub(super) struct Fonts {
     store: FontStore,
     family: String,
     covered: Vec<u64>,
+    /// How wide characters are.
+    pub(super) widths: Widths,
     /// How wide a figure and a separator between figures are, in ems.
     pub(super) figure_em: f64,
 }
@@ -51,7 +54,7 @@ impl Fonts {
         let font = index.and_then(|index| store.font(index));
         let Some(font) = font else { return Err(ProfileError::NoSuchFont(family)) };
         let covered = covered(store.book());
-        Ok(Self { figure_em: figure_em(&font), store, family, covered })
+        Ok(Self { figure_em: figure_em(&font), store, family, covered, widths: Widths::default() })
     }
 
     pub(super) fn book(&self) -> &LazyHash<FontBook> {

@@ -2,23 +2,30 @@
 //!
 //! What a statement says reaches the template as JSON, never as source: nothing in it can be taken for markup.
 
+mod compile;
 mod fonts;
 mod sheet;
+mod widths;
 mod world;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use parking_lot::Mutex;
 use typst::foundations::Smart;
 use typst_layout::PagedDocument;
 use typst_pdf::PdfOptions;
 
+use self::compile::{Known, compile};
 pub use self::fonts::FontSources;
 use self::fonts::Fonts;
 use self::sheet::Sheet;
+use self::widths::Widths;
 use self::world::{Desk, Workshop};
 use super::{BankProfile, DocumentError, Issue, ProfileError};
 use crate::Statement;
-use crate::limits::{DOCUMENTS_BETWEEN_EVICTIONS, EVICTIONS_SURVIVED};
+use crate::limits::{DOCUMENTS_BETWEEN_EVICTIONS, EVICTIONS_SURVIVED, KNOWN_MAX};
 
 /// A document, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,16 +58,19 @@ fn named(chars: &[char]) -> String {
 #[derive(Debug)]
 pub(super) struct Press {
     workshop: Workshop,
+    /// What is known of the pages of the last statement of so many bookings.
+    known: Mutex<BTreeMap<usize, Known>>,
     documents: AtomicU64,
 }
 
 impl Press {
     pub(super) fn new(bank: &BankProfile, fonts: &FontSources) -> Result<Self, ProfileError> {
         let fonts = Fonts::find(fonts, bank.font_family.as_deref())?;
-        let press = Self { workshop: Workshop::new(fonts, bank.logo.as_ref()), documents: AtomicU64::new(0) };
-        press
-            .set(&Sheet::sample(bank, press.fonts()))
-            .map_err(|error| ProfileError::Trial(error.to_string()))?;
+        let mut workshop = Workshop::new(fonts, bank.logo.as_ref());
+        let trial = |error: DocumentError| ProfileError::Trial(error.to_string());
+        workshop.fonts_mut().widths = measure(&workshop).map_err(trial)?;
+        let press = Self { workshop, known: Mutex::default(), documents: AtomicU64::new(0) };
+        press.set(&Sheet::sample(bank, press.fonts())).map_err(trial)?;
         Ok(press)
     }
 
@@ -79,29 +89,47 @@ impl Press {
 
     fn set(&self, sheet: &Sheet) -> Result<Pdf, DocumentError> {
         let desk = Desk::new(&self.workshop, sheet.json()?);
-        let result = typeset(&desk, sheet);
+        let result = self.typeset(&desk, sheet);
         // Else what was typeset is remembered for ever. All threads share one cache.
         if self.documents.fetch_add(1, Ordering::Relaxed).is_multiple_of(DOCUMENTS_BETWEEN_EVICTIONS) {
             comemo::evict(EVICTIONS_SURVIVED);
         }
         result
     }
+
+    fn typeset(&self, desk: &Desk<'_>, sheet: &Sheet) -> Result<Pdf, DocumentError> {
+        let bookings = sheet.bookings();
+        let known = self.known.lock().get(&bookings).cloned();
+        let (document, warnings) = compile(desk, known).map_err(|errors| failed(&errors))?;
+        self.remember(bookings, document.introspector());
+        let options = PdfOptions {
+            ident: Smart::Custom(sheet.ident().to_owned()),
+            creator: Smart::Custom(Some("Daybook".to_owned())),
+            tagged: false,
+            ..PdfOptions::default()
+        };
+        let bytes = typst_pdf::pdf(&document, &options).map_err(|errors| failed(&errors))?;
+        let missing = sheet.missing();
+        let no_glyph = (!missing.is_empty()).then(|| Warning::NoGlyph(missing.to_vec()));
+        let own = warnings.iter().map(|warning| Warning::Typesetting(warning.message.to_string()));
+        Ok(Pdf { bytes, pages: document.pages().len(), warnings: no_glyph.into_iter().chain(own).collect() })
+    }
+
+    fn remember(&self, bookings: usize, known: &Known) {
+        let mut all = self.known.lock();
+        all.insert(bookings, Arc::clone(known));
+        if all.len() > KNOWN_MAX {
+            // Any one: it is found out again.
+            all.pop_first();
+        }
+    }
 }
 
-fn typeset(desk: &Desk<'_>, sheet: &Sheet) -> Result<Pdf, DocumentError> {
-    let set = typst::compile::<PagedDocument>(desk);
-    let document = set.output.map_err(|errors| failed(&errors))?;
-    let options = PdfOptions {
-        ident: Smart::Custom(sheet.ident().to_owned()),
-        creator: Smart::Custom(Some("Daybook".to_owned())),
-        tagged: false,
-        ..PdfOptions::default()
-    };
-    let bytes = typst_pdf::pdf(&document, &options).map_err(|errors| failed(&errors))?;
-    let missing = sheet.missing();
-    let no_glyph = (!missing.is_empty()).then(|| Warning::NoGlyph(missing.to_vec()));
-    let own = set.warnings.iter().map(|warning| Warning::Typesetting(warning.message.to_string()));
-    Ok(Pdf { bytes, pages: document.pages().len(), warnings: no_glyph.into_iter().chain(own).collect() })
+/// How wide characters are is asked of typst: an alternate figure of a font may be as wide as no character of it.
+fn measure(workshop: &Workshop) -> Result<Widths, DocumentError> {
+    let sheet = Sheet::of_characters(workshop.fonts().family(), Widths::characters());
+    let set = typst::compile::<PagedDocument>(&Desk::to_measure(workshop, sheet.json()?));
+    Ok(Widths::read(&set.output.map_err(|errors| failed(&errors))?))
 }
 
 fn failed(errors: &[typst::diag::SourceDiagnostic]) -> DocumentError {

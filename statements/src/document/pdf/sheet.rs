@@ -12,6 +12,14 @@ const AMOUNT_POINTS: f64 = 8.5;
 /// Columns of amounts are at least this wide, and have this much room on their left.
 const AMOUNT_COLUMN_POINTS_MIN: f64 = 62.0;
 const AMOUNT_GAP_POINTS: f64 = 9.0;
+/// The rest of the row, the template's too: its width, what the date takes of it, and the sizes of description and details.
+const ROW_POINTS: f64 = 170.0 * POINTS_PER_MM;
+const DATE_COLUMN_POINTS: f64 = 19.0 * POINTS_PER_MM;
+const DESCRIPTION_POINTS: f64 = 9.0;
+const DETAILS_POINTS: f64 = 7.5;
+const POINTS_PER_MM: f64 = 72.0 / 25.4;
+/// What kerning may add to a line.
+const KERNING_MAX: f64 = 1.03;
 /// A word of more characters may be broken after each so many: it would run into the amounts.
 const WORD_CHARS_MAX: usize = 18;
 /// The same for scripts whose letters join, where a break shows.
@@ -45,8 +53,10 @@ pub(super) struct Sheet {
     count: String,
     /// Of debit, credit and balance, in points.
     widths: [f64; 3],
-    /// Date, description, details, debit, credit, balance.
-    rows: Vec<[String; 6]>,
+    /// Date, description, details, debit, credit, balance; and how the pen goes in a row that surely has two lines, see [`pen`].
+    rows: Vec<([String; 6], Option<[f64; 2]>)>,
+    /// Characters to measure.
+    characters: String,
     #[serde(skip)]
     missing: Vec<char>,
 }
@@ -103,7 +113,12 @@ impl Sheet {
                 count => format!("{count} bookings"),
             },
             widths,
-            rows,
+            rows: rows
+                .into_iter()
+                .map(|row| (pen(&row, widths, fonts), row))
+                .map(|(pen, row)| (row, pen))
+                .collect(),
+            characters: String::new(),
             missing: texts.missing,
         }
     }
@@ -123,6 +138,11 @@ impl Sheet {
         }
     }
 
+    /// Nothing but characters to measure.
+    pub(super) fn of_characters(family: &str, characters: String) -> Self {
+        Self { family: family.to_owned(), characters, ..Self::default() }
+    }
+
     pub(super) fn json(&self) -> Result<Vec<u8>, DocumentError> {
         serde_json::to_vec(self).map_err(|error| DocumentError::Typesetting(error.to_string()))
     }
@@ -130,6 +150,10 @@ impl Sheet {
     /// What makes the document another than all others.
     pub(super) fn ident(&self) -> &str {
         &self.ident
+    }
+
+    pub(super) fn bookings(&self) -> usize {
+        self.rows.len()
     }
 
     /// The characters that no font has, each once.
@@ -155,6 +179,27 @@ fn row(statement: &Statement, Line { booking, balance }: &Line, texts: &mut Text
     });
     let date = statement.local(booking.booked_at).date_naive().to_string();
     [date, description, details(booking, texts), debit, credit, figure(&statement.amount(*balance))]
+}
+
+/// From how far left of the row's right end the pen goes to the amount, and how far from there to the balance, in points. None if the
+/// description might need a second line, or the details.
+fn pen(row: &[String; 6], widths: [f64; 3], fonts: &Fonts) -> Option<[f64; 2]> {
+    let [date, description, details, debit, credit, balance] = row;
+    let [_, credit_column, balance_column] = widths;
+    let fits = |text: &str, points: f64, room: f64| {
+        fonts.widths.of(text).is_some_and(|ems| ems * points * KERNING_MAX <= room)
+    };
+    let room = ROW_POINTS - DATE_COLUMN_POINTS;
+    let fit = fits(description, DESCRIPTION_POINTS, room - widths.iter().sum::<f64>())
+        && fits(details, DETAILS_POINTS, room);
+    if !fit {
+        return None;
+    }
+    let figure = |text: &str| Some(fonts.widths.of(text)? * AMOUNT_POINTS);
+    let (amount, right) =
+        if debit.is_empty() { (credit, balance_column) } else { (debit, balance_column + credit_column) };
+    let (date, amount, balance) = (figure(date)?, figure(amount)?, figure(balance)?);
+    Some([date + amount + right, right - balance])
 }
 
 fn details(booking: &Booking, texts: &mut Texts<'_>) -> String {

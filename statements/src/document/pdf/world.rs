@@ -11,12 +11,14 @@ use super::Fonts;
 use crate::Logo;
 
 const TEMPLATE: &str = include_str!("statement.typ");
+const MEASURE: &str = include_str!("measure.typ");
 
 /// What all statements have in common.
 pub(super) struct Workshop {
     library: LazyHash<Library>,
     fonts: Fonts,
     template: Source,
+    measure: Source,
     logo: (FileId, Option<Bytes>),
     statement: FileId,
 }
@@ -33,6 +35,7 @@ impl Workshop {
             library: LazyHash::new(Library::default()),
             fonts,
             template: Source::new(file("statement.typ"), TEMPLATE.to_owned()),
+            measure: Source::new(file("measure.typ"), MEASURE.to_owned()),
             logo: (file("logo"), logo.map(|logo| Bytes::new(logo.0.clone()))),
             statement: file("statement.json"),
         }
@@ -40,6 +43,10 @@ impl Workshop {
 
     pub(super) const fn fonts(&self) -> &Fonts {
         &self.fonts
+    }
+
+    pub(super) const fn fonts_mut(&mut self) -> &mut Fonts {
+        &mut self.fonts
     }
 }
 
@@ -52,12 +59,18 @@ fn file(name: &str) -> FileId {
 /// One statement on its way.
 pub(super) struct Desk<'a> {
     workshop: &'a Workshop,
+    template: &'a Source,
     statement: Bytes,
 }
 
 impl<'a> Desk<'a> {
     pub(super) fn new(workshop: &'a Workshop, statement: Vec<u8>) -> Self {
-        Self { workshop, statement: Bytes::new(statement) }
+        Self { workshop, template: &workshop.template, statement: Bytes::new(statement) }
+    }
+
+    /// Measures characters instead.
+    pub(super) fn to_measure(workshop: &'a Workshop, characters: Vec<u8>) -> Self {
+        Self { template: &workshop.measure, ..Self::new(workshop, characters) }
     }
 }
 
@@ -71,11 +84,11 @@ impl World for Desk<'_> {
     }
 
     fn main(&self) -> FileId {
-        self.workshop.template.id()
+        self.template.id()
     }
 
     fn source(&self, id: FileId) -> FileResult<Source> {
-        if id == self.main() { Ok(self.workshop.template.clone()) } else { Err(FileError::AccessDenied) }
+        if id == self.main() { Ok(self.template.clone()) } else { Err(FileError::AccessDenied) }
     }
 
     fn file(&self, id: FileId) -> FileResult<Bytes> {

@@ -1,0 +1,147 @@
+//! How fast statements are made, and in how much memory: `speed [THREADS] [STATEMENTS] [FOLDER]`.
+//!
+//! Each is of 50 bookings with the texts of a real bank's, as PDF, CSV and camt.053. With a folder, the first ten PDFs are written to it.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a tool"
+)]
+
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+use std::{env, fs, thread};
+
+use chrono::{Duration, TimeZone, Utc};
+use ledger_core::{AccountId, Currency, TransferId};
+use statements::{
+    BankProfile, Booking, Documents, EntryKind, FontSources, Issue, Statement, StatementAccount,
+};
+
+/// As in the daybook binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const BOOKINGS: u64 = 50;
+const HOLDERS: [&str; 5] =
+    ["Jana Nováková", "Zdeněk Šťastný", "Ελένη Παπαδοπούλου", "Олександр Жуков", "Marie-Thérèse Müller"];
+const BANKS: [&str; 6] = ["YZ", "OP", "GH", "UV", "QR", "ST"];
+
+fn main() {
+    let mut arguments = env::args().skip(1);
+    let mut number = |usual: u64| arguments.next().map_or(usual, |text| text.parse().unwrap());
+    let (threads, statements) = (number(2), number(1_000));
+    let folder = arguments.next().map(PathBuf::from);
+    let bank = BankProfile {
+        address: vec!["Na Příkopě 864/28".to_owned(), "115 03 Praha 1".to_owned()],
+        ..BankProfile::named("Bank of Bohemia")
+    };
+    let documents = Documents::new(bank, &FontSources::default()).unwrap();
+    make(&documents, 0..20, 1, folder.as_deref());
+    let mut from = 20;
+    for to in (1..=5).map(|fifth| 20 + statements * fifth / 5) {
+        let (cpu, start) = (cpu_seconds(), Instant::now());
+        let bytes = make(&documents, from..to, threads, None);
+        let (seconds, cpu, made) = (start.elapsed().as_secs_f64(), cpu_seconds() - cpu, (to - from) as f64);
+        println!(
+            "{:.0}/s on {:.2} cores, {:.2} ms of a core each, {:.1} kB each; {} MiB after {to}",
+            made / seconds,
+            cpu / seconds,
+            cpu / made * 1e3,
+            bytes as f64 / made / 1e3,
+            resident_kib() / 1024,
+        );
+        from = to;
+    }
+}
+
+/// How many bytes the files of these have.
+fn make(documents: &Documents, numbers: std::ops::Range<u64>, threads: u64, folder: Option<&Path>) -> u64 {
+    let (next, bytes) = (AtomicU64::new(numbers.start), AtomicU64::new(0));
+    let issued_at = Utc.with_ymd_and_hms(2026, 4, 1, 0, 5, 0).unwrap();
+    let issue = Issue { number: NonZeroU32::MIN, issued_at };
+    let work = || {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= numbers.end {
+                break;
+            }
+            let statement = statement(number);
+            let pdf = documents.pdf(&statement, &issue).unwrap();
+            assert_eq!(pdf.warnings, []);
+            if let Some(folder) = folder.filter(|_| number < 10) {
+                fs::write(folder.join(format!("{number}.pdf")), &pdf.bytes).unwrap();
+            }
+            let [csv, camt053] =
+                [documents.csv(&statement).unwrap(), documents.camt053(&statement, &issue).unwrap()];
+            bytes.fetch_add((pdf.bytes.len() + csv.len() + camt053.len()) as u64, Ordering::Relaxed);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(work);
+        }
+    });
+    bytes.into_inner()
+}
+
+fn statement(number: u64) -> Statement {
+    let mut draw = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).max(1);
+    let mut drawn = move |below: u64| {
+        draw ^= draw << 13;
+        draw ^= draw >> 7;
+        draw ^= draw << 17;
+        draw % below
+    };
+    let account = StatementAccount {
+        id: AccountId::from_i64(7_123_456_789_012_345_000 + number.cast_signed()).unwrap(),
+        reference: Some(format!("{}", 1_000 + number)),
+        currency: Currency::from_code("CZK").unwrap(),
+        holder: HOLDERS[(number % 5) as usize].to_owned(),
+    };
+    let begin = Utc.with_ymd_and_hms(2026, 3, 1, 7, 0, 0).unwrap();
+    let bookings = (0..BOOKINGS).map(|place| {
+        let (bank, other) = (BANKS[drawn(6) as usize], 10_000_000 + drawn(90_000_000));
+        let (kind, description) = match drawn(9) {
+            0..3 => (EntryKind::Debit, "cash withdrawal".to_owned()),
+            3 => (EntryKind::Debit, "cash withdrawal: statement fee".to_owned()),
+            4 => (EntryKind::Debit, format!("transfer out: household, {bank} {other}")),
+            5 => (EntryKind::Credit, "cash deposit".to_owned()),
+            6 => (EntryKind::Credit, "interest: interest credited".to_owned()),
+            7 => (EntryKind::Credit, format!("transfer in: pension, {bank} {other}")),
+            _ => (EntryKind::Credit, format!("transfer in: {bank} {other}")),
+        };
+        let transfer_id = 7_200_000_000_000_000_000 + (number * BOOKINGS + place) * 4_194_304 + drawn(4_096);
+        Booking {
+            revision: place + 1,
+            transfer_id: TransferId::from_i64(transfer_id.cast_signed()).unwrap(),
+            kind,
+            amount: 1 + drawn(5_000_000).cast_signed(),
+            counterparty: AccountId::from_i64(7_111_111_111_000_000_000 + drawn(1_000_000_000).cast_signed())
+                .unwrap(),
+            description: Some(description),
+            reference: Some(format!("{}", 600_000 + number * BOOKINGS + place)),
+            booked_at: begin + Duration::minutes((place * 30 * 24 * 60 / BOOKINGS).cast_signed()),
+        }
+    });
+    let month = "2026-03".parse().unwrap();
+    Statement::new(account, month, chrono_tz::Europe::Prague, 123_456, bookings.collect()).unwrap()
+}
+
+fn cpu_seconds() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let ticks: f64 =
+        fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<f64>().unwrap()).sum();
+    ticks / 100.0
+}
+
+fn resident_kib() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
