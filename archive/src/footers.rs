@@ -75,9 +75,9 @@ async fn read(files: &FileStore, part: &Part) -> Result<OpenPart, ArchiveError> 
     let mut decoder = ParquetMetaDataPushDecoder::try_new(info.bytes)
         .map_err(damaged)?
         .with_page_index_policy(PageIndexPolicy::Required);
-    let tail = vec![info.bytes.saturating_sub(TAIL_BYTES)..info.bytes];
-    let bytes = blocks::read(files, &info, &part.blocks, &tail).await?;
-    decoder.push_ranges(tail, bytes).map_err(damaged)?;
+    let tail = info.bytes.saturating_sub(TAIL_BYTES)..info.bytes;
+    let bytes = blocks::read(files, &info, &part.blocks, std::slice::from_ref(&tail)).await?;
+    decoder.push_ranges(vec![tail], bytes).map_err(damaged)?;
     let metadata = loop {
         match decoder.try_decode().map_err(damaged)? {
             DecodeResult::Data(metadata) => break metadata,

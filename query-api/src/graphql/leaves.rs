@@ -60,6 +60,7 @@ fn is_leaf(selection: &Selection) -> bool {
 }
 
 #[cfg(test)]
+#[expect(clippy::unused_async, reason = "all fields are asynchronous, also those that wait for nothing")]
 mod tests {
     use async_graphql::{EmptyMutation, EmptySubscription, Object, Schema};
 

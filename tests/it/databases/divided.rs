@@ -133,7 +133,7 @@ async fn nobody_can_tell_one_database_from_two() {
     assert!(output.status.success(), "{output:?}");
     let said = String::from_utf8(output.stdout).unwrap();
     let lines: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    for (number, projections) in [(1, 8), (2, 4)] {
+    for (number, projections) in [(1, 9), (2, 5)] {
         let done = lines.iter().rfind(|line| line["database"] == number).unwrap();
         assert_eq!(done["state"], "done", "{done}");
         assert_eq!(done["projections"].as_array().unwrap().len(), projections);
