@@ -22,8 +22,9 @@ const FILTERS: [&str; 9] = [
     "status: PENDING",
     "status: COMPLETED, amountMin: \"110.00\", amountMax: \"150.00\"",
     "text: \"NÁJEM\"",
+    "text: \"najem\"",
     "text: \"NáJEM č. 1\"",
-    "text: \"žIŽKOV\"",
+    "text: \"žižkov\"",
     "text: \"2024-02-1-1\"",
 ];
 
