@@ -75,7 +75,7 @@ async fn read(files: &FileStore, part: &Part) -> Result<OpenPart, ArchiveError> 
     let mut decoder = ParquetMetaDataPushDecoder::try_new(info.bytes)
         .map_err(damaged)?
         .with_page_index_policy(PageIndexPolicy::Required);
-    let tail = vec![info.bytes.saturating_sub(TAIL_BYTES)..info.bytes];
+    let tail: Vec<_> = std::iter::once(info.bytes.saturating_sub(TAIL_BYTES)..info.bytes).collect();
     let bytes = blocks::read(files, &info, &part.blocks, &tail).await?;
     decoder.push_ranges(tail, bytes).map_err(damaged)?;
     let metadata = loop {
