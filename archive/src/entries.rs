@@ -9,7 +9,7 @@ use crate::footers::OpenPart;
 use crate::limits::PAGES_AT_ONCE_MAX;
 use crate::pages::{Wanted, candidates};
 use crate::schema::{ACCOUNT_ID, BOOKED_AT, RECORDED_AT, REVISION};
-use crate::{Archive, ArchiveError, EntryKind, Filter, Manifest, Month, Place, Row};
+use crate::{Archive, ArchiveError, Edition, EntryKind, Filter, Manifest, Place, Row};
 
 /// Which of an account's entries of a month, and how many of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +70,11 @@ impl Archive {
     ///
     /// # Errors
     /// [`ArchiveError::Missing`] when the month is not archived, or not any more; [`ArchiveError::Damaged`]; or the store does not answer.
-    pub async fn entries(&self, month: Month, query: &EntriesQuery) -> Result<Vec<Row>, ArchiveError> {
+    pub async fn entries(
+        &self,
+        month: impl Into<Edition>,
+        query: &EntriesQuery,
+    ) -> Result<Vec<Row>, ArchiveError> {
         if query.limit == 0 {
             return Ok(Vec::new());
         }
@@ -80,14 +84,14 @@ impl Archive {
             }
             found.len() < query.limit
         };
-        self.scan(month, query, &query.wanted(), step).await
+        self.scan(month.into(), query, &query.wanted(), step).await
     }
 
     /// The entry at a place, if there is one.
     ///
     /// # Errors
     /// As of [`entries`](Self::entries).
-    pub async fn entry(&self, month: Month, place: Place) -> Result<Option<Row>, ArchiveError> {
+    pub async fn entry(&self, month: impl Into<Edition>, place: Place) -> Result<Option<Row>, ArchiveError> {
         let after = place.revision.checked_sub(1);
         let query = EntriesQuery { after, limit: 1, ..EntriesQuery::all(place.account_id) };
         let found = self.entries(month, &query).await?;
@@ -98,7 +102,11 @@ impl Archive {
     ///
     /// # Errors
     /// As of [`entries`](Self::entries).
-    pub async fn sums(&self, month: Month, query: &EntriesQuery) -> Result<EntrySums, ArchiveError> {
+    pub async fn sums(
+        &self,
+        month: impl Into<Edition>,
+        query: &EntriesQuery,
+    ) -> Result<EntrySums, ArchiveError> {
         let step = |sums: &mut EntrySums, row: Row| {
             if query.filter.fits(&row) {
                 sums.count = sums.count.saturating_add(1);
@@ -110,7 +118,7 @@ impl Archive {
             }
             true
         };
-        self.scan(month, query, &query.wanted(), step).await
+        self.scan(month.into(), query, &query.wanted(), step).await
     }
 
     /// The newest of an account's entries in the month that the log had recorded at an instant: what the account's balance was known to be.
@@ -120,7 +128,7 @@ impl Archive {
     /// As of [`entries`](Self::entries).
     pub async fn recorded_until(
         &self,
-        month: Month,
+        month: impl Into<Edition>,
         account_id: i64,
         time: DateTime<Utc>,
     ) -> Result<Option<Row>, ArchiveError> {
@@ -134,32 +142,28 @@ impl Archive {
             }
             newest.is_none()
         };
-        self.scan(month, &query, &wanted, step).await
+        self.scan(month.into(), &query, &wanted, step).await
     }
 
     /// Gives the account's entries to `step`, in order and within the revisions that the query names, until it says that it has enough.
     /// A month that was archived anew is begun with again.
     async fn scan<Found: Default>(
         &self,
-        month: Month,
+        edition: Edition,
         query: &EntriesQuery,
         wanted: &[Wanted],
         step: impl Fn(&mut Found, Row) -> bool,
     ) -> Result<Found, ArchiveError> {
         for _ in 0..READS_OF_A_MONTH {
-            let manifest = self.manifest(month).await?.ok_or(ArchiveError::Missing(month))?;
+            let manifest = self.edition(edition).await?;
             let mut found = Found::default();
             match self.scan_parts(&manifest, query, wanted, |row| step(&mut found, row)).await {
-                Err(error) if error.is_stale() => {
-                    self.forget(month);
-                    manifest.parts.iter().for_each(|part| self.footers().forget(part));
-                }
+                Err(error) if error.is_stale() => self.forget_all(&manifest),
                 Err(error) => return Err(error),
                 Ok(()) => return Ok(found),
             }
         }
-        let reason = "files that its manifest names are gone or change".to_owned();
-        Err(ArchiveError::Differs { month, reason })
+        Err(ArchiveError::gone(edition.month))
     }
 
     async fn scan_parts(

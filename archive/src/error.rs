@@ -63,6 +63,10 @@ impl ArchiveError {
         Self::Damaged { key: key.clone(), reason: reason.to_string() }
     }
 
+    pub(crate) fn gone(month: Month) -> Self {
+        Self::Differs { month, reason: "files that its manifest names are gone or change".to_owned() }
+    }
+
     /// True when asking again later may help.
     #[must_use]
     pub const fn is_transient(&self) -> bool {

@@ -31,8 +31,8 @@ pub struct Filter {
     pub amount_max: Option<i64>,
     /// The account on the other side.
     pub counterparty: Option<i64>,
-    /// Part of the description or reference. Letters of ASCII are the same in small and capital, others are not: so does the private
-    /// Postgres.
+    /// Part of the description or reference. Letters of ASCII are the same in small and capital, others are not, and so it is in
+    /// Postgres, whatever its locale.
     pub text: Option<String>,
 }
 
@@ -60,4 +60,26 @@ impl Filter {
 /// Whether the text is in there. An absent one is as good as an empty one.
 fn holds(found: Option<&str>, text: &str) -> bool {
     found.unwrap_or_default().to_ascii_lowercase().contains(&text.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::holds;
+
+    /// As `lower(… collate "C")` in Postgres.
+    #[test]
+    fn letters_of_ascii_are_the_same_in_small_and_capital_and_others_are_not() {
+        for (text, fits) in [
+            ("nájem ŽIŽKOV", true),
+            ("NáJEM Ži", true),
+            ("NÁJEM", false),
+            ("žiŽKOV", false),
+            ("İ", true),
+            ("i̇", false),
+            ("ı", false),
+        ] {
+            assert_eq!(holds(Some("Nájem ŽIŽKOV İ"), text), fits, "{text}");
+        }
+        assert!(holds(None, "") && !holds(None, "x"));
+    }
 }

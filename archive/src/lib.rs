@@ -40,5 +40,5 @@ pub use manifest::{CurrencySums, LogSpan, Manifest, Part, Place};
 pub use row::{EntryKind, Row, Status};
 pub use rows::MonthRows;
 pub use schema::SCHEMA_VERSION;
-pub use store::Archive;
+pub use store::{Archive, Edition};
 pub use writer::Writer;

@@ -31,5 +31,8 @@ pub(crate) const FOOTERS_EXPECTED: usize = 256;
 pub(crate) const MANIFESTS_MAX: usize = 120;
 /// Bytes of a manifest: some ten thousand files.
 pub(crate) const MANIFEST_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Reads of a file's rows that are under way at the same time in a process; others wait. Each has up to [`PAGES_AT_ONCE_MAX`] pages of all columns
+/// in memory, some megabytes, and one of tokio's threads.
+pub(crate) const READS_AT_ONCE_MAX: usize = 16;
 /// Pages that are read at a time when many are looked through. The first read takes one, each next one twice as many.
 pub(crate) const PAGES_AT_ONCE_MAX: usize = 16;

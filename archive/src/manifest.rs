@@ -7,8 +7,9 @@ use chrono::{DateTime, Utc};
 use file_store::{Key, Sha256};
 use ledger_core::{Currency, Position};
 use serde::{Deserialize, Serialize};
+use sha2::Digest;
 
-use crate::{Blocks, EntryKind, Month, Row};
+use crate::{ArchiveError, Blocks, EntryKind, Month, Row, layout};
 
 /// What is said of an archived month, beside its files. Written after them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +34,23 @@ pub struct Manifest {
     pub made_at: DateTime<Utc>,
     /// The files, in the order of their rows.
     pub parts: Vec<Part>,
+    /// SHA-256 of all this, so that nobody is misled by a bit that turned over.
+    pub sum: Sha256,
+}
+
+impl Manifest {
+    /// With the right sum.
+    pub(crate) fn sealed(self) -> Result<Self, ArchiveError> {
+        Ok(Self { sum: self.sum_of_rest()?, ..self })
+    }
+
+    /// Of everything but the sum, as JSON without spaces.
+    pub(crate) fn sum_of_rest(&self) -> Result<Sha256, ArchiveError> {
+        let rest = Self { sum: Sha256([0; 32]), ..self.clone() };
+        let key = layout::manifest(self.month)?;
+        let text = serde_json::to_vec(&rest).map_err(|error| ArchiveError::damaged(&key, error))?;
+        Ok(Sha256::from(sha2::Sha256::new_with_prefix(text)))
+    }
 }
 
 /// What was moved in one currency.

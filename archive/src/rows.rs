@@ -23,6 +23,8 @@ impl Archive {
         ranges: &[Range<usize>],
         wanted: impl Fn(i64, i64) -> bool + Copy + Send + 'static,
     ) -> Result<Vec<Row>, ArchiveError> {
+        let closed = |_| ArchiveError::Interrupted("nothing is read any more".to_owned());
+        let _turn = self.reads.acquire().await.map_err(closed)?;
         let key = part.info.key.clone();
         let rows = part.metadata().row_groups().get(group).map_or(0, |group| group.num_rows());
         let total = usize::try_from(rows).unwrap_or(0);
@@ -80,8 +82,23 @@ impl MonthRows {
     /// The next rows; none after the last. Whether they are all that there should be, [`Archive::verify`] says.
     ///
     /// # Errors
-    /// When the store does not give them, or a file is damaged.
+    /// When the store does not give them, or a file is damaged; [`ArchiveError::Differs`] when the month was restored meanwhile.
     pub async fn next(&mut self) -> Result<Option<Vec<Row>>, ArchiveError> {
+        match self.read_next().await {
+            Err(error) if error.is_stale() => {
+                self.archive.forget_all(&self.manifest);
+                Err(ArchiveError::gone(self.manifest.month))
+            }
+            read => read,
+        }
+    }
+
+    /// Of which part of the manifest the last rows were.
+    pub(crate) const fn part(&self) -> usize {
+        self.part
+    }
+
+    async fn read_next(&mut self) -> Result<Option<Vec<Row>>, ArchiveError> {
         while let Some(part) = self.manifest.parts.get(self.part) {
             let open = self.archive.footers().open(self.archive.files(), part).await?;
             let Some(group) = open.metadata().row_groups().get(self.group) else {

@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use file_store::{FileError, FileStore, Key};
+use file_store::{FileError, FileStore, Key, Sha256};
 use futures::TryStreamExt;
 use quick_cache::sync::Cache;
+use tokio::sync::Semaphore;
 
 use crate::footers::Footers;
-use crate::limits::{MANIFEST_BYTES_MAX, MANIFESTS_MAX};
+use crate::limits::{MANIFEST_BYTES_MAX, MANIFESTS_MAX, READS_AT_ONCE_MAX};
 use crate::{ArchiveError, Manifest, Month, SCHEMA_VERSION, Writer, layout};
 
 /// Archived months in a file store. Cloning is cheap; clones share what they remember.
@@ -17,13 +18,34 @@ pub struct Archive {
     files: FileStore,
     manifests: Arc<Cache<Month, Arc<Manifest>>>,
     footers: Arc<Footers>,
+    pub(crate) reads: Arc<Semaphore>,
+}
+
+/// A month as somebody knows it: whoever noted the digest of its rows wants those and no others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edition {
+    /// The month.
+    pub month: Month,
+    /// [`Manifest::digest`]; none for whichever there is.
+    pub digest: Option<Sha256>,
+}
+
+impl From<Month> for Edition {
+    fn from(month: Month) -> Self {
+        Self { month, digest: None }
+    }
 }
 
 impl Archive {
     /// The archive in this store.
     #[must_use]
     pub fn new(files: FileStore) -> Self {
-        Self { files, manifests: Arc::new(Cache::new(MANIFESTS_MAX)), footers: Arc::new(Footers::new()) }
+        Self {
+            files,
+            manifests: Arc::new(Cache::new(MANIFESTS_MAX)),
+            footers: Arc::new(Footers::new()),
+            reads: Arc::new(Semaphore::new(READS_AT_ONCE_MAX)),
+        }
     }
 
     pub(crate) const fn files(&self) -> &FileStore {
@@ -63,6 +85,27 @@ impl Archive {
         Ok(manifest)
     }
 
+    /// The manifest of these rows. What is remembered may be of other ones: a month can be restored and archived anew elsewhere.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Missing`] when the month is not archived, [`ArchiveError::Differs`] when other rows are; or the store does not answer.
+    pub async fn edition(&self, wanted: impl Into<Edition>) -> Result<Arc<Manifest>, ArchiveError> {
+        let Edition { month, digest } = wanted.into();
+        let is_wanted = |manifest: &Manifest| digest.is_none_or(|digest| manifest.digest == digest);
+        let missing = || ArchiveError::Missing(month);
+        let manifest = self.manifest(month).await?.ok_or_else(missing)?;
+        if is_wanted(&manifest) {
+            return Ok(manifest);
+        }
+        self.forget(month);
+        let manifest = self.manifest(month).await?.ok_or_else(missing)?;
+        if is_wanted(&manifest) {
+            return Ok(manifest);
+        }
+        let reason = "its files are of other rows than were noted".to_owned();
+        Err(ArchiveError::Differs { month, reason })
+    }
+
     /// The month's manifest as it is now.
     pub(crate) async fn read_manifest(&self, month: Month) -> Result<Option<Manifest>, ArchiveError> {
         let key = layout::manifest(month)?;
@@ -87,6 +130,9 @@ impl Archive {
         if manifest.month != month {
             return Err(ArchiveError::damaged(&key, format!("it is of {}", manifest.month)));
         }
+        if manifest.sum != manifest.sum_of_rest()? {
+            return Err(ArchiveError::damaged(&key, "it is not what was written"));
+        }
         if manifest.parts.iter().any(|part| !part.blocks.are_of(part.bytes)) {
             return Err(ArchiveError::damaged(&key, "a part has sums of more or fewer blocks than it has"));
         }
@@ -96,6 +142,12 @@ impl Archive {
     /// Forgets what is remembered of a month, such as after it was restored here.
     pub fn forget(&self, month: Month) {
         self.manifests.remove(&month);
+    }
+
+    /// The same, and what is remembered of its files.
+    pub(crate) fn forget_all(&self, manifest: &Manifest) {
+        self.forget(manifest.month);
+        manifest.parts.iter().for_each(|part| self.footers.forget(part));
     }
 
     /// Begins to archive a month. Several at once do no harm: of their manifests the first one stays.

@@ -9,7 +9,7 @@ use sha2::Digest;
 
 use crate::manifest::Tally;
 use crate::store::in_background;
-use crate::{Archive, ArchiveError, Manifest, Month, Part, RowDigest, layout};
+use crate::{Archive, ArchiveError, Manifest, Month, Part, Place, RowDigest, layout};
 
 impl Archive {
     /// Reads every byte and every row of an archived month back, from the store and not from memory, and compares with the manifest: which
@@ -71,11 +71,19 @@ impl Archive {
         }
     }
 
+    /// Also whether each part has the rows that the manifest says: readers pass over a part on the strength of it.
     async fn read_back(&self, manifest: &Arc<Manifest>) -> Result<(Tally, Sha256), ArchiveError> {
         let month = manifest.month;
+        let mut parts: Vec<Option<(Place, Place, u64)>> = vec![None; manifest.parts.len()];
         let (mut tally, mut digest) = (Tally::default(), RowDigest::new());
         let mut months_rows = self.rows(manifest);
         while let Some(rows) = months_rows.next().await? {
+            if let (Some(part), Some(first), Some(last)) =
+                (parts.get_mut(months_rows.part()), rows.first(), rows.last())
+            {
+                let (first, count) = part.map_or((first.place(), 0), |(first, _, count)| (first, count));
+                *part = Some((first, last.place(), rows.len() as u64 + count));
+            }
             (tally, digest) = in_background(move || {
                 for row in &rows {
                     tally.add(row).map_err(|last| ArchiveError::Order { month, place: row.place(), last })?;
@@ -84,6 +92,12 @@ impl Archive {
                 Ok((tally, digest))
             })
             .await?;
+        }
+        let is_wrong =
+            |(part, found): &(&Part, Option<_>)| *found != Some((part.first, part.last, part.rows));
+        if let Some((part, _)) = manifest.parts.iter().zip(parts).find(is_wrong) {
+            let reason = format!("{} has other rows than the manifest says", part.key);
+            return Err(ArchiveError::Differs { month, reason });
         }
         Ok((tally, digest.finish()))
     }

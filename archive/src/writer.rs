@@ -1,7 +1,7 @@
 //! A month on its way into the archive.
 
 use chrono::{DateTime, Utc};
-use file_store::{Key, PutNew, Upload};
+use file_store::{Key, PutNew, Sha256, Upload};
 
 use crate::blocks::{BlockSums, Blocks};
 use crate::limits::{BATCH_ROWS, PART_BYTES_MAX, PART_ROWS_MAX};
@@ -161,7 +161,9 @@ impl Writer {
             positions,
             made_at,
             parts,
-        };
+            sum: Sha256([0; 32]),
+        }
+        .sealed()?;
         let written = match finished {
             Ok(()) => write_manifest(&self.archive, &manifest).await,
             Err(error) => Err(error),

@@ -120,6 +120,10 @@ pub(crate) const HELD_UP_WAIT: Duration = Duration::from_millis(500);
 /// How often a read at a position is made, while Postgres seems to have crashed each time.
 pub(crate) const READ_TRIES_MAX: usize = 8;
 
-/// How old the list of archived months may be when a read begins. A month's rows stay in Postgres for ten seconds after it was noted, so that
+/// How old the list of archived months may be when a read begins. A month's rows stay in Postgres for fifteen seconds after it was noted, so that
 /// everybody knows of it by then.
+/// How late the answer to a question for that list may come. It is as old then, and the read still has to wait for its turn.
+pub(crate) const ARCHIVED_MONTHS_ANSWER_MAX: Duration = Duration::from_secs(7);
+/// Accounts whose entries of an archived month are added up at the same time, for one request.
+pub(crate) const ARCHIVED_SUMS_AT_ONCE: usize = 8;
 pub(crate) const ARCHIVED_MONTHS_AGE_MAX: Duration = Duration::from_secs(1);

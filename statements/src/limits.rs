@@ -28,9 +28,10 @@ pub(crate) const KNOWN_MAX: usize = 64;
 pub(crate) const ARCHIVE_BATCH_ROWS: usize = 8 * 1024;
 /// Batches that wait to be encoded while others are read.
 pub(crate) const ARCHIVE_BATCHES_MAX: usize = 2;
-/// How long after a month was noted its rows stay in Postgres. Whoever reads looks for new months once a second, waits 3 seconds for a connection
-/// at most, and its statement then sees what was there at its beginning.
-pub const READERS_KNOW: std::time::Duration = std::time::Duration::from_secs(10);
+/// How long after a month was noted its rows stay in Postgres. Whoever reads has a list of months that was asked for a second ago, or 7 seconds ago
+/// when the answer was slow, and later than that it is not taken; then waits 3 seconds for its turn and 3 for a connection at most, and its
+/// statement sees what was there at its beginning: 13 seconds.
+pub const READERS_KNOW: std::time::Duration = std::time::Duration::from_secs(15);
 /// How long the drop of a partition waits for its turn, while others wait behind it; and how often, with a pause in which all pass.
 pub(crate) const DROP_LOCK_TIMEOUT: &str = "200ms";
 pub(crate) const DROP_ATTEMPTS_MAX: usize = 100;

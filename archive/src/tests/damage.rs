@@ -80,22 +80,46 @@ async fn one_changed_bit_never_makes_a_wrong_answer() {
 async fn a_changed_manifest_is_noticed_when_the_month_is_verified() {
     let fixture = fixture();
     let manifest = write(&fixture.archive, &rows(20, 30, 1)).await;
-    let changes: [fn(&mut Manifest); 6] = [
+    let changes: [fn(&mut Manifest); 8] = [
         |manifest| manifest.rows += 1,
         |manifest| manifest.accounts -= 1,
         |manifest| manifest.digest.0[0] ^= 1,
         |manifest| manifest.sums[0].debits.insert(0, '1'),
         |manifest| manifest.recorded = None,
         |manifest| manifest.parts.clear(),
+        |manifest| manifest.parts[0].first.revision += 1,
+        |manifest| manifest.parts[0].last.account_id -= 1,
     ];
     for change in changes {
         let mut wrong = manifest.clone();
         change(&mut wrong);
+        let wrong = wrong.sealed().unwrap();
         let path = fixture.dir.path().join("manifests/month=2025-03.json");
         fs::write(path, serde_json::to_vec(&wrong).unwrap()).unwrap();
         let refused = fixture.archive.verify(month()).await.unwrap_err();
         assert!(matches!(refused, ArchiveError::Differs { .. }), "{refused}");
     }
+}
+
+#[tokio::test]
+async fn one_changed_bit_of_a_manifest_never_makes_another_one() {
+    let fixture = fixture();
+    let manifest = write(&fixture.archive, &rows(20, 30, 1)).await;
+    let path = fixture.dir.path().join("manifests/month=2025-03.json");
+    let good = fs::read(&path).unwrap();
+    let mut noticed = 0;
+    for place in 0..good.len() {
+        let mut bytes = good.clone();
+        bytes[place] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        // Some are but another space.
+        match Archive::new(fixture.files.clone()).manifest(month()).await {
+            Ok(found) => assert_eq!(found.as_deref(), Some(&manifest), "byte {place}"),
+            Err(ArchiveError::Damaged { .. }) => noticed += 1,
+            Err(other) => panic!("byte {place}: {other}"),
+        }
+    }
+    assert!(noticed > good.len() / 2, "{noticed} of {}", good.len());
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use file_store::FileStore;
 
 use super::{Fixture, fixture, month, rows, start, write};
 use crate::limits::GROUP_ROWS;
-use crate::{Archive, ArchiveError, EntriesQuery, LogSpan, Manifest};
+use crate::{Archive, ArchiveError, Edition, EntriesQuery, LogSpan, Manifest};
 
 const SPAN: LogSpan = LogSpan { from: 0, to: 1 };
 
@@ -106,4 +106,32 @@ async fn who_reads_notices_that_a_month_was_restored_or_archived_anew_elsewhere(
     let second = rows(20, 30, 2);
     write(&archive, &second).await;
     assert_eq!(reader.entries(month(), &query).await.unwrap(), of_it(&second));
+}
+
+/// What is remembered may say that a month has nothing of an account, and no file is touched then.
+#[tokio::test]
+async fn who_names_the_rows_they_want_gets_no_older_ones() {
+    let Fixture { archive, dir: _dir, files: store } = fixture();
+    let first = rows(20, 30, 1);
+    let old = write(&archive, &first).await;
+    let reader = Archive::new(store);
+    let mut late = first.last().unwrap().clone();
+    late.account_id += 1_000;
+    let query = EntriesQuery::all(late.account_id);
+    let edition = |manifest: &Manifest| Edition { month: month(), digest: Some(manifest.digest) };
+    assert_eq!(reader.entries(edition(&old), &query).await.unwrap(), []);
+    let mut rows_of_old = reader.rows(&reader.edition(edition(&old)).await.unwrap());
+    rows_of_old.next().await.unwrap();
+
+    archive.remove(month()).await.unwrap();
+    let new = write(&archive, &[&first[..], std::slice::from_ref(&late)].concat()).await;
+    assert_eq!(reader.entries(edition(&new), &query).await.unwrap(), [late.clone()]);
+    let refused = reader.entries(edition(&old), &query).await.unwrap_err();
+    assert!(matches!(refused, ArchiveError::Differs { .. }), "{refused}");
+    // Nor is what is remembered in the way of who reads all of it.
+    let mut again = reader.rows(&std::sync::Arc::new(old));
+    let refused = again.next().await.unwrap_err();
+    assert!(matches!(refused, ArchiveError::Differs { .. }), "{refused}");
+    let mut all = reader.rows(&reader.edition(month()).await.unwrap());
+    assert_eq!(all.next().await.unwrap().unwrap().last(), Some(&late));
 }

@@ -1,5 +1,6 @@
 //! Exchanging live tables with others, in one transaction.
 
+use chrono::NaiveDate;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use super::build::Build;
@@ -22,8 +23,13 @@ pub(super) async fn switch(
     projections: &[&'static Projection],
     mut build: Option<&mut Build>,
 ) -> Result<(), RebuildError> {
+    let mut left = Vec::new();
+    if projections.iter().any(|projection| projection.tables.contains(&"transactions")) {
+        // Nobody reads them there, and it takes a while: before all wait. What was archived since goes with the exchange.
+        leave_archived_months(db, from, &mut left).await?;
+    }
     for timeout in LOCK_TIMEOUTS.into_iter().cycle().take(SWITCH_ATTEMPTS_MAX) {
-        match attempt(db, from, projections, build.as_deref_mut(), timeout).await {
+        match attempt(db, from, projections, build.as_deref_mut(), &left, timeout).await {
             Err(error) if error.is_lock_timeout() => {
                 tracing::debug!("tables are in use; trying again to exchange them");
                 // What was begun is taken back with the connection's next word, and locks until then.
@@ -41,6 +47,7 @@ async fn attempt(
     from: &str,
     projections: &[&'static Projection],
     build: Option<&mut Build>,
+    left: &[NaiveDate],
     lock_timeout: &'static str,
 ) -> Result<(), RebuildError> {
     let tables: Vec<&str> = projections.iter().flat_map(|projection| projection.tables).copied().collect();
@@ -63,7 +70,7 @@ async fn attempt(
     );
     transaction.execute(AssertSqlSafe(lock)).await?;
     if tables.contains(&"transactions") {
-        leave_archived_months(&mut transaction, from).await?;
+        leave_archived_months(&mut transaction, from, &mut left.to_vec()).await?;
     }
     let begin = format!(
         "create schema {BETWEEN};
@@ -101,13 +108,25 @@ async fn attempt(
 }
 
 /// Months that have left the live table for the archive do not come back with another one.
-async fn leave_archived_months(db: &mut PgConnection, place: &str) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "select public.drop_archived_month($1, month) from public.archived_months where dropped_at is not null",
+async fn leave_archived_months(
+    db: &mut PgConnection,
+    place: &str,
+    left: &mut Vec<NaiveDate>,
+) -> Result<(), sqlx::Error> {
+    let months: Vec<NaiveDate> = sqlx::query_scalar(
+        "select month from public.archived_months where dropped_at is not null and month <> all($1) order by month",
     )
-    .bind(place)
-    .execute(db)
+    .bind(&*left)
+    .fetch_all(&mut *db)
     .await?;
+    for month in months {
+        sqlx::query("select public.drop_archived_month($1, $2)")
+            .bind(place)
+            .bind(month)
+            .execute(&mut *db)
+            .await?;
+        left.push(month);
+    }
     Ok(())
 }
 

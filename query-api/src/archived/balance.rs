@@ -3,7 +3,7 @@
 use archive::{EntriesQuery, Filter};
 use chrono::{DateTime, Duration, Utc};
 
-use super::{Archived, convert};
+use super::Archived;
 use crate::read_models::{ReadError, ReadModels};
 
 /// The newest entry that is known of, by the log's time.
@@ -28,7 +28,7 @@ impl ReadModels {
             let filter =
                 Filter { to: time.checked_add_signed(Duration::microseconds(1)), ..Filter::default() };
             let query = EntriesQuery { filter, ..EntriesQuery::all(account_id) };
-            let sums = self.archived.archive()?.sums(convert::month(archived.month)?, &query).await?;
+            let sums = self.archived.archive()?.sums(archived.edition()?, &query).await?;
             moved = moved.saturating_add(sums.credits).saturating_sub(sums.debits);
         }
         Ok(moved)
@@ -55,8 +55,8 @@ impl ReadModels {
             if !may_be_newer(&archived, newest) {
                 continue;
             }
-            let month = convert::month(archived.month)?;
-            let row = self.archived.archive()?.recorded_until(month, account_id, time).await?;
+            let edition = archived.edition()?;
+            let row = self.archived.archive()?.recorded_until(edition, account_id, time).await?;
             let found = row.map(|row| Known {
                 place: (row.recorded_at, row.revision),
                 balance_after: row.balance_after,

@@ -25,12 +25,12 @@ impl ReadModels {
         months: &[Archived],
         rows: Vec<TransactionRow>,
     ) -> Result<Vec<TransactionRow>, ReadError> {
-        let mut months: Vec<NaiveDate> = months.iter().map(|archived| archived.month).collect();
-        months.retain(|month| range.touches(*month));
+        let mut months: Vec<Archived> = months.to_vec();
+        months.retain(|archived| range.touches(archived.month));
         if range.is_backward() {
             months.reverse();
         }
-        let Some(nearest) = months.first().copied() else { return Ok(rows) };
+        let Some(nearest) = months.first().map(|archived| archived.month) else { return Ok(rows) };
         let mut pages: HashMap<i64, Vec<TransactionRow>> =
             accounts.iter().map(|account_id| (*account_id, Vec::new())).collect();
         for row in rows {
@@ -42,11 +42,12 @@ impl ReadModels {
             .filter(|(_, page)| !range.is_full(page, nearest))
             .map(|(account_id, _)| *account_id)
             .collect();
-        let mut active = self.active(&open, &months).await?;
+        let days: Vec<NaiveDate> = months.iter().map(|archived| archived.month).collect();
+        let mut active = self.active(&open, &days).await?;
         let read = open.into_iter().filter_map(|account_id| {
             let of_account = active.remove(&account_id)?;
-            let months: Vec<NaiveDate> =
-                months.iter().filter(|month| of_account.contains(month)).copied().collect();
+            let months: Vec<Archived> =
+                months.iter().filter(|archived| of_account.contains(&archived.month)).copied().collect();
             let page = pages.remove(&account_id)?;
             Some(self.page_across(account_id, range, months, page))
         });
@@ -91,14 +92,14 @@ impl ReadModels {
         &self,
         account_id: i64,
         range: &Range,
-        months: Vec<NaiveDate>,
+        months: Vec<Archived>,
         mut page: Vec<TransactionRow>,
     ) -> Result<Vec<TransactionRow>, ReadError> {
-        for day in months {
-            if range.is_full(&page, day) {
+        for archived in months {
+            if range.is_full(&page, archived.month) {
                 break;
             }
-            page.extend(self.archived_page(account_id, range, day).await?);
+            page.extend(self.archived_page(account_id, range, archived).await?);
             range.merge(&mut page);
         }
         Ok(page)
@@ -108,13 +109,14 @@ impl ReadModels {
         &self,
         account_id: i64,
         range: &Range,
-        day: NaiveDate,
+        archived: Archived,
     ) -> Result<Vec<TransactionRow>, ReadError> {
         let Some(filter) = convert::filter(&range.entry_filter()) else { return Ok(Vec::new()) };
+        let day = archived.month;
         let (after, before) = range.ends_in(day);
         let (limit, backward) = (range.one_more(), range.is_backward());
         let query = EntriesQuery { account_id, after, before, filter, limit, backward };
-        let rows = self.archived.archive()?.entries(convert::month(day)?, &query).await?;
+        let rows = self.archived.archive()?.entries(archived.edition()?, &query).await?;
         Ok(rows.into_iter().map(|row| TransactionRow::archived(row, day)).collect())
     }
 
@@ -127,12 +129,11 @@ impl ReadModels {
         let mut found = Vec::new();
         for place in places {
             let (first, last) = months_around(place.booked_at);
-            let candidates = months.iter().map(|archived| archived.month);
-            let candidates = candidates.filter(|day| *day == first.first_day() || *day == last.first_day());
-            for day in candidates {
+            let is_around = |day: NaiveDate| day == first.first_day() || day == last.first_day();
+            for archived in months.iter().filter(|archived| is_around(archived.month)) {
                 let key = Place { account_id: place.account_id, revision: place.revision };
-                let row = self.archived.archive()?.entry(convert::month(day)?, key).await?;
-                found.extend(row.map(|row| TransactionRow::archived(row, day)));
+                let row = self.archived.archive()?.entry(archived.edition()?, key).await?;
+                found.extend(row.map(|row| TransactionRow::archived(row, archived.month)));
             }
         }
         Ok(found)

@@ -51,9 +51,9 @@ impl ArchivedMonths {
     }
 
     /// All rows of an archived month.
-    pub(crate) async fn rows(&self, day: NaiveDate) -> Result<MonthRows, ReadError> {
-        let (archive, month) = (self.archive()?, convert::month(day)?);
-        let manifest = archive.manifest(month).await?.ok_or(ArchiveError::Missing(month))?;
+    pub(crate) async fn rows(&self, archived: Archived) -> Result<MonthRows, ReadError> {
+        let archive = self.archive()?;
+        let manifest = archive.edition(archived.edition()?).await?;
         Ok(archive.rows(&manifest))
     }
 }

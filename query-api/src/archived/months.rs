@@ -3,11 +3,15 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use archive::Edition;
 use chrono::{DateTime, NaiveDate, Utc};
+use file_store::Sha256;
 use parking_lot::Mutex;
 use sqlx::FromRow;
+use tokio::time::timeout;
 
-use crate::limits::ARCHIVED_MONTHS_AGE_MAX;
+use super::convert;
+use crate::limits::{ARCHIVED_MONTHS_AGE_MAX, ARCHIVED_MONTHS_ANSWER_MAX};
 use crate::read_models::ReadError;
 use crate::read_pool::ReadPool;
 
@@ -20,6 +24,16 @@ pub(crate) struct Archived {
     pub(crate) recorded_from: DateTime<Utc>,
     /// And the last. What is recorded later is in the database alone, and nothing else is.
     pub(crate) recorded_until: DateTime<Utc>,
+    /// SHA-256 of its archived rows.
+    #[sqlx(try_from = "String")]
+    pub(crate) digest: Sha256,
+}
+
+impl Archived {
+    /// Its rows, and no others that were archived in their place.
+    pub(super) fn edition(&self) -> Result<Edition, ReadError> {
+        Ok(Edition { month: convert::month(self.month)?, digest: Some(self.digest) })
+    }
 }
 
 /// The list, as it was a moment ago. A month is a few bytes: a bank's whole history is small.
@@ -30,7 +44,8 @@ pub(crate) struct Months {
     asking: tokio::sync::Mutex<()>,
 }
 
-const ARCHIVED: &str = "select month, recorded_from, recorded_until from archived_months order by month";
+const ARCHIVED: &str =
+    "select month, recorded_from, recorded_until, digest from archived_months order by month";
 /// SQLSTATE of a table that is not there: nothing was archived by a program that does not know how.
 const UNDEFINED_TABLE: &str = "42P01";
 
@@ -57,17 +72,26 @@ impl Months {
         (asked.elapsed() < ARCHIVED_MONTHS_AGE_MAX).then(|| Arc::clone(months))
     }
 
+    fn asked_since(&self, since: Instant) -> Option<Arc<[Archived]>> {
+        let known = self.known.lock();
+        let (asked, months) = known.as_ref()?;
+        (*asked >= since).then(|| Arc::clone(months))
+    }
+
     async fn all(&self, pool: &ReadPool) -> Result<Arc<[Archived]>, ReadError> {
         if let Some(months) = self.known() {
             return Ok(months);
         }
+        let since = Instant::now();
         let _asking = self.asking.lock().await;
-        if let Some(months) = self.known() {
+        // What was asked for while we waited is for all who waited, however long the answer took.
+        if let Some(months) = self.known().or_else(|| self.asked_since(since)) {
             return Ok(months);
         }
         // As old as the question, not as the answer.
         let asked = Instant::now();
-        let found: Result<Vec<Archived>, sqlx::Error> = sqlx::query_as(ARCHIVED).fetch_all(pool).await;
+        let found = timeout(ARCHIVED_MONTHS_ANSWER_MAX, sqlx::query_as(ARCHIVED).fetch_all(pool)).await;
+        let found: Result<Vec<Archived>, sqlx::Error> = found.unwrap_or(Err(sqlx::Error::PoolTimedOut));
         let months: Arc<[Archived]> = match found {
             Ok(months) => months.into(),
             Err(error) if is_undefined(&error) => Arc::default(),

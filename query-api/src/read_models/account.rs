@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use async_graphql::Enum;
 use async_graphql::dataloader::Loader;
 use chrono::{DateTime, NaiveDate, Utc};
+use futures::{StreamExt, TryStreamExt, stream};
 use ledger_core::{Money, Month};
 use serde::Serialize;
 use sqlx::FromRow;
@@ -14,6 +15,7 @@ use super::{CurrencyColumn, Found, Key, Place, ReadError, ReadModels, SumColumn}
 use crate::archived::{Archived, Known};
 use crate::connection::{IdCursor, Page, PageRequest};
 use crate::database::ReadDatabases;
+use crate::limits::ARCHIVED_SUMS_AT_ONCE;
 use crate::month::months_around;
 
 /// What an account is for.
@@ -283,18 +285,29 @@ impl ReadModels {
             return Ok(HashMap::new());
         };
         self.with_archived(first, last, |archived| async move {
-            let mut balances = self.booked(BOOKED_AT, keys, &[]).await?;
-            for key in keys.iter().filter(|_| !archived.is_empty()) {
-                let (first, last) = months_around(key.time);
-                let months = first.first_day()..=last.first_day();
-                let of_key = archived.iter().filter(|archived| months.contains(&archived.month));
-                let of_key: Vec<Archived> = of_key.copied().collect();
-                if of_key.is_empty() {
-                    continue;
-                }
-                balances.extend(self.booked(BOOKED_AT_UNARCHIVED, &[*key], &of_key).await?);
-                let moved = self.archived_moves(key.account_id, &of_key, key.time).await?;
-                balances.entry(*key).and_modify(|balance| *balance = balance.plus(moved.into()));
+            if archived.is_empty() {
+                return self.booked(BOOKED_AT, keys, &[]).await;
+            }
+            // All at once and before anything else: soon after the list was taken.
+            let mut balances = self.booked(BOOKED_AT_UNARCHIVED, keys, &archived).await?;
+            let archived = &archived;
+            let moves: Vec<_> = keys
+                .iter()
+                .map(|key| {
+                    let key = *key;
+                    async move {
+                        let (first, last) = months_around(key.time);
+                        let months = first.first_day()..=last.first_day();
+                        let of_key = archived.iter().filter(|archived| months.contains(&archived.month));
+                        let of_key: Vec<Archived> = of_key.copied().collect();
+                        let moved = self.archived_moves(key.account_id, &of_key, key.time).await?;
+                        Ok::<_, ReadError>((key, moved))
+                    }
+                })
+                .collect();
+            let mut moves = stream::iter(moves).buffer_unordered(ARCHIVED_SUMS_AT_ONCE);
+            while let Some((key, moved)) = moves.try_next().await? {
+                balances.entry(key).and_modify(|balance| *balance = balance.plus(moved.into()));
             }
             Ok(balances)
         })

@@ -99,7 +99,8 @@ macro_rules! status_of_debit {
 pub(super) use status_of_debit;
 pub(super) use transfer_status;
 
-/// True for an entry that fits. The status comes last, as it alone needs another table.
+/// True for an entry that fits. The status comes last, as it alone needs another table. Small letters are those of ASCII whatever the database's
+/// locale: so it is in the archive.
 macro_rules! fits {
     () => {
         concat!(
@@ -109,8 +110,8 @@ macro_rules! fits {
              and ($10::bigint is null or entry.amount >= $10) \
              and ($11::bigint is null or entry.amount <= $11) \
              and ($12::bigint is null or entry.counterparty = $12) \
-             and ($13::text is null or strpos(lower(coalesce(entry.description, '')), lower($13)) > 0 \
-                  or strpos(lower(coalesce(entry.reference, '')), lower($13)) > 0) \
+             and ($13::text is null or strpos(lower(coalesce(entry.description, '') collate \"C\"), lower($13 collate \"C\")) > 0 \
+                  or strpos(lower(coalesce(entry.reference, '') collate \"C\"), lower($13 collate \"C\")) > 0) \
              and ($14::text is null or $14 = case when entry.kind <> 'debit' then 'completed' else coalesce(( \
                   select case when transfer.reversed_at is not null or transfer.status in ('failed', 'rejected') then 'reversed' \
                               when transfer.status = 'completed' then 'completed' else 'pending' end \

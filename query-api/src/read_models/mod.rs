@@ -28,6 +28,7 @@ use std::sync::Arc;
 use archive::ArchiveError;
 use async_graphql::dataloader::DataLoader;
 pub(crate) use column::{CurrencyColumn, SumColumn};
+use file_store::FileError;
 pub(crate) use gather::Gathered;
 use place::Divided;
 pub(crate) use place::{Found, Key, Place};
@@ -144,9 +145,14 @@ impl ReadError {
         }
     }
 
-    /// True when what the archive has is not what was written.
+    /// True when what the archive has is not what was written, or is not there any more.
     pub(crate) fn is_archive_damage(&self) -> bool {
-        matches!(self, Self::Archive(error) if matches!(**error, ArchiveError::Damaged { .. } | ArchiveError::Differs { .. }))
+        let Self::Archive(error) = self else { return false };
+        match &**error {
+            ArchiveError::Damaged { .. } | ArchiveError::Differs { .. } | ArchiveError::Missing(_) => true,
+            ArchiveError::File(error) => matches!(error, FileError::Missing(_) | FileError::Changed(_)),
+            _ => false,
+        }
     }
 
     /// True when the connection ended, whether or not the server is there: another connection may do.
@@ -175,7 +181,16 @@ impl From<ArchiveError> for ReadError {
 
 #[cfg(test)]
 mod tests {
-    use super::ReadError;
+    use super::{ArchiveError, FileError, ReadError};
+
+    #[test]
+    fn what_is_not_there_any_more_is_damaged() {
+        let month = "2025-03".parse().unwrap();
+        let key = "manifests/month=2025-03.json".parse().unwrap();
+        for error in [ArchiveError::Missing(month), FileError::Missing(key).into()] {
+            assert!(ReadError::from(error).is_archive_damage());
+        }
+    }
 
     #[test]
     fn who_is_away_may_come_back() {

@@ -10,6 +10,7 @@ use ledger_core::Currency;
 use sqlx::FromRow;
 
 use super::{CurrencyColumn, ReadError, ReadModels, SumColumn};
+use crate::archived::Archived;
 use crate::database::ReadDatabases;
 use crate::freshness::Behind;
 use crate::limits::{TOGETHER_POLL, TOGETHER_WAIT};
@@ -235,7 +236,7 @@ async fn as_of_in(
             }
             let mut rows: Vec<TrialBalanceRow> = query.fetch_all(&models.pool).await?;
             for archived in archived {
-                rows.extend(archived_part(databases, index, archived.month, time).await?);
+                rows.extend(archived_part(databases, index, archived, time).await?);
             }
             Ok(rows)
         })
@@ -246,7 +247,7 @@ async fn as_of_in(
 async fn archived_part(
     databases: &ReadDatabases,
     index: usize,
-    month: NaiveDate,
+    archived: Archived,
     time: DateTime<Utc>,
 ) -> Result<Vec<TrialBalanceRow>, ReadError> {
     let models = databases.at(index).await?;
@@ -257,7 +258,7 @@ async fn archived_part(
             .into_iter()
             .collect();
     let mut sums: BTreeMap<&'static str, (Currency, i128, i128)> = BTreeMap::new();
-    let mut months_rows = models.archived.rows(month).await?;
+    let mut months_rows = models.archived.rows(archived).await?;
     while let Some(rows) = months_rows.next().await? {
         let wanted = |row: &archive::Row| row.booked_at <= time && databases.home_of(row.account_id) == index;
         for row in rows.into_iter().filter(wanted) {

@@ -10,6 +10,7 @@ mod restore;
 mod source;
 mod write;
 
+use std::collections::HashMap;
 use std::time::Instant;
 
 use archive::Archive;
@@ -40,6 +41,8 @@ pub struct Database {
 pub struct Archiver {
     databases: Vec<Database>,
     archive: Archive,
+    /// When months were noted here.
+    noted: HashMap<Month, Instant>,
 }
 
 /// What a month is asked to be before it is archived.
@@ -58,7 +61,7 @@ impl Archiver {
     /// # Errors
     /// When another process has it, when databases are missing or have no read models, or do not answer.
     pub async fn open(databases: Vec<Database>, archive: Archive) -> Result<Self, ArchivingError> {
-        let mut archiver = Self { databases, archive };
+        let mut archiver = Self { databases, archive, noted: HashMap::new() };
         let of = archiver.databases.len();
         let places: Vec<_> = archiver.databases.iter().map(|database| database.placement).collect();
         if places != Placement::among(of).collect::<Vec<_>>() {

@@ -1,8 +1,7 @@
 //! A month back into Postgres.
 
-use std::sync::Arc;
-
-use archive::{Manifest, Row};
+use archive::Row;
+use file_store::Sha256;
 use ledger_core::Month;
 use ledger_core::partition::{Placement, partition_of};
 use sqlx::postgres::PgBindIterExt;
@@ -15,8 +14,10 @@ use super::{Archiver, ArchivingError, Progress, Refusal};
 /// A month that is in Postgres again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restored {
-    /// What was in the archive.
-    pub manifest: Arc<Manifest>,
+    /// Rows that were in the archive.
+    pub rows: u64,
+    /// SHA-256 over them.
+    pub digest: Sha256,
     /// Rows that were written; those that had not left Postgres were not.
     pub written: u64,
 }
@@ -33,7 +34,8 @@ const INSERT: &str = "
 
 impl Archiver {
     /// Writes an archived month's rows to Postgres, reads them back from there, compares, and forgets that the month was archived. Its files are
-    /// removed then, unless they are to be kept.
+    /// removed then, unless they are to be kept. When all rows are in Postgres, as after a rebuild that was to bring them back, the files are not
+    /// read: they may be lost.
     ///
     /// # Errors
     /// When the archive and Postgres differ, or one of them does not do it.
@@ -50,50 +52,57 @@ impl Archiver {
         let Some(first) = noted.iter().flatten().next().cloned() else {
             return Ok(Err(Refusal::NotArchived));
         };
-        let manifest = self.archive.verify(month).await?;
         let differs = |reason: &str| ArchivingError::Differs { month, reason: reason.to_owned() };
-        if manifest.digest.to_string() != first.digest {
-            return Err(differs("it is another one than was noted"));
-        }
-        let mut parts = Vec::with_capacity(noted.len());
         let mut empty = Vec::with_capacity(noted.len());
         for (database, noted) in self.databases.iter_mut().zip(&noted) {
-            let mut db = database.db.begin().await?;
+            let db = &mut database.db;
+            // An empty partition harms nobody. In the transaction below, its lock would hold up the projector for as long as that takes.
             sqlx::query("select transactions_month($1)").bind(month.first_day()).execute(&mut *db).await?;
             let there: i64 = sqlx::query_scalar(
                 "select count(*) from transactions where month = $1 and recorded_at <= $2",
             )
             .bind(month.first_day())
             .bind(first.recorded_until)
-            .fetch_one(&mut *db)
+            .fetch_one(db)
             .await?;
             // A database that does not know of the archive has its rows.
             let is_empty = there == 0 && noted.as_ref().is_some_and(|noted| noted.rows > 0);
             if is_empty {
                 empty.push(database.placement);
             }
+        }
+        let manifest = if empty.is_empty() { None } else { Some(self.archive.verify(month).await?) };
+        if manifest.as_ref().is_some_and(|manifest| manifest.digest.to_string() != first.digest) {
+            return Err(differs("it is another one than was noted"));
+        }
+        let mut parts = Vec::with_capacity(noted.len());
+        for database in &mut self.databases {
+            let mut db = database.db.begin().await?;
+            // Nobody takes the partition away meanwhile.
+            sqlx::query("select transactions_month($1)").bind(month.first_day()).execute(&mut *db).await?;
             parts.push((database.placement, db));
         }
-        let mut rows = self.archive.rows(&manifest);
         let (mut written, mut read) = (0_u64, 0_u64);
-        while let Some(batch) = rows.next().await? {
-            read = read.saturating_add(batch.len() as u64);
-            for (placement, db) in parts.iter_mut().filter(|(placement, _)| empty.contains(placement)) {
-                written = written.saturating_add(insert(db, *placement, month, &batch).await?);
+        if let Some(manifest) = manifest {
+            let mut rows = self.archive.rows(&manifest);
+            while let Some(batch) = rows.next().await? {
+                read = read.saturating_add(batch.len() as u64);
+                for (placement, db) in parts.iter_mut().filter(|(placement, _)| empty.contains(placement)) {
+                    written = written.saturating_add(insert(db, *placement, month, &batch).await?);
+                }
+                progress(read, manifest.rows);
             }
-            progress(read, manifest.rows);
         }
         let mut snapshot = Snapshot::of(parts);
         let ignore = |_, _| {};
-        match digest(&mut snapshot, month, Some(first.recorded_until), manifest.rows, &ignore).await? {
-            Ok((rows, digest)) if rows == manifest.rows && digest == manifest.digest => {}
-            Ok((rows, _)) => {
-                return Err(differs(&format!(
-                    "{rows} rows after restoring, {} in the archive, or other ones",
-                    manifest.rows
-                )));
-            }
+        let until = Some(first.recorded_until);
+        let (rows, digest) = match digest(&mut snapshot, month, until, read, &ignore).await? {
+            Ok(found) => found,
             Err(refusal) => return Ok(Err(refusal)),
+        };
+        if digest.to_string() != first.digest {
+            let noted: i64 = noted.iter().flatten().map(|noted| noted.rows).sum();
+            return Err(differs(&format!("{rows} rows after restoring, {noted} noted, or other ones")));
         }
         for (_, mut db) in snapshot.into_parts() {
             sqlx::query("select forget_archived_month($1)").bind(month.first_day()).execute(&mut *db).await?;
@@ -105,7 +114,7 @@ impl Archiver {
         if !keep_files {
             self.archive.remove(month).await?;
         }
-        Ok(Ok(Restored { manifest, written }))
+        Ok(Ok(Restored { rows, digest, written }))
     }
 }
 

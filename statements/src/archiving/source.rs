@@ -39,10 +39,18 @@ const UNSETTLED: &str = "
     select transfer_id, status = 'pending' and reversed_at is null as pending from transfers
     where (status <> 'completed' or reversed_at is not null) and status <> 'rejected'";
 
-/// What moved by currency: counted by Postgres and not by whoever reads the rows.
+/// What a month moved, as Postgres counts it and not whoever reads the rows.
+#[derive(Debug, Default)]
+pub(super) struct Sums {
+    /// Rows and sums of debits and credits in minor units, by currency.
+    pub(super) by_currency: HashMap<String, (u64, i128, i128)>,
+    /// When the log recorded the last of them.
+    pub(super) last: Option<DateTime<Utc>>,
+}
+
 const SUMS: &str = "
     select currency, count(*), coalesce(sum(amount) filter (where kind = 'debit'), 0)::text,
-           coalesce(sum(amount) filter (where kind <> 'debit'), 0)::text
+           coalesce(sum(amount) filter (where kind <> 'debit'), 0)::text, max(recorded_at)
     from transactions where month = $1 group by currency";
 
 impl<'a> Snapshot<'a> {
@@ -64,13 +72,13 @@ impl<'a> Snapshot<'a> {
         self.parts
     }
 
-    /// How far all databases have come with entries and with transfers.
+    /// How far all databases have come with entries, with transfers, and with the totals that say where there are entries.
     pub(super) async fn reached(&mut self) -> Result<Reached, sqlx::Error> {
         let mut reached = Reached { position: Position::MAX, recorded_at: Some(DateTime::<Utc>::MAX_UTC) };
         for (_, db) in &mut self.parts {
             let (position, recorded_at): (Option<i64>, Option<DateTime<Utc>>) = sqlx::query_as(
                 "select min(position), case when bool_and(recorded_at is not null) then min(recorded_at) end
-                 from checkpoints where projection in ('transactions', 'transfers')",
+                 from checkpoints where projection in ('transactions', 'transfers', 'monthly_totals')",
             )
             .fetch_one(&mut **db)
             .await?;
@@ -81,16 +89,13 @@ impl<'a> Snapshot<'a> {
         Ok(reached)
     }
 
-    /// Rows and sums of debits and credits in minor units, by currency.
-    pub(super) async fn sums(
-        &mut self,
-        month: Month,
-    ) -> Result<HashMap<String, (u64, i128, i128)>, ArchivingError> {
-        let mut sums: HashMap<String, (u64, i128, i128)> = HashMap::new();
+    /// What the month moved.
+    pub(super) async fn sums(&mut self, month: Month) -> Result<Sums, ArchivingError> {
+        let mut sums = Sums::default();
         for (placement, db) in &mut self.parts {
-            let found: Vec<(String, i64, String, String)> =
+            let found: Vec<(String, i64, String, String, DateTime<Utc>)> =
                 sqlx::query_as(SUMS).bind(month.first_day()).fetch_all(&mut **db).await?;
-            for (currency, rows, debits, credits) in found {
+            for (currency, rows, debits, credits, last) in found {
                 let number = |text: &str| {
                     text.parse::<i128>().map_err(|error| ArchivingError::Row {
                         month,
@@ -98,7 +103,8 @@ impl<'a> Snapshot<'a> {
                         reason: error.to_string(),
                     })
                 };
-                let sum = sums.entry(currency).or_default();
+                sums.last = sums.last.max(Some(last));
+                let sum = sums.by_currency.entry(currency).or_default();
                 sum.0 = sum.0.saturating_add(rows.unsigned_abs());
                 sum.1 = sum.1.saturating_add(number(&debits)?);
                 sum.2 = sum.2.saturating_add(number(&credits)?);

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use archive::{Archive, LogSpan, Manifest, Row, RowDigest};
 use chrono::{DateTime, Utc};
@@ -9,7 +10,7 @@ use ledger_core::Month;
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use tokio::sync::mpsc;
 
-use super::source::{Reached, Snapshot};
+use super::source::{Reached, Snapshot, Sums};
 use super::{Archiver, ArchivingError, Conditions, Progress, Refusal};
 use crate::limits::{ARCHIVE_BATCHES_MAX, DROP_ATTEMPTS_MAX, DROP_LOCK_TIMEOUT, DROP_PAUSE};
 
@@ -110,49 +111,64 @@ impl Archiver {
             match digest(&mut snapshot, month, until, manifest.rows, progress).await? {
                 Err(refusal) => return Ok(Err(refusal)),
                 Ok((_, digest)) if digest == manifest.digest => {
-                    if is_too_new(&manifest, reached) {
+                    if is_too_new(until, reached) {
                         return Ok(Err(Refusal::TooNew));
                     }
                     let manifest = archive.verify(month).await?;
                     return Ok(Ok(Written { manifest, was_there: true }));
                 }
-                // It is of other read models, or of none.
-                Ok(_) => archive.remove(month).await?,
+                // Another set of read models may have dropped its rows for these.
+                Ok(_) => {
+                    let reason = format!(
+                        "its files are there already, of other rows. If no other read models have their rows in them, remove \
+                         manifests/month={month}.json"
+                    );
+                    return Err(ArchivingError::Differs { month, reason });
+                }
             }
         }
         archive.sweep(month).await?;
         let mut snapshot = Snapshot::take(&mut self.databases).await?;
         let (sums, reached) = (snapshot.sums(month).await?, snapshot.reached().await?);
-        let manifest = match copy(&mut snapshot, &archive, month, &sums, reached, progress).await? {
-            Ok(manifest) => manifest,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        drop(snapshot);
-        if is_too_new(&manifest, reached) {
-            archive.remove(month).await?;
+        if is_too_new(sums.last, reached) {
             return Ok(Err(Refusal::TooNew));
         }
+        if let Err(refusal) = copy(&mut snapshot, &archive, month, &sums, reached, progress).await? {
+            return Ok(Err(refusal));
+        }
+        drop(snapshot);
         let proved = archive.verify(month).await?;
-        compare(month, &proved, &sums)?;
+        compare(month, &proved, &sums.by_currency)?;
         Ok(Ok(Written { manifest: proved, was_there: false }))
     }
 
     /// From here on readers take the month from both sides.
     async fn note(&mut self, manifest: &Manifest) -> Result<(), ArchivingError> {
         let Some((from, until)) = manifest.recorded else { return Ok(()) };
+        let day = manifest.month.first_day();
         for database in &mut self.databases {
-            sqlx::query(
-                "insert into archived_months (month, rows, digest, recorded_from, recorded_until)
-                 select $1, (select count(*) from transactions where month = $1 and recorded_at <= $4), $2, $3, $4
-                 on conflict (month) do nothing",
+            // Counted before, as it may take long: the note's time is that of its being seen. What is counted does not change any more.
+            let rows: i64 = sqlx::query_scalar(
+                "select count(*) from transactions where month = $1 and recorded_at <= $2",
             )
-            .bind(manifest.month.first_day())
+            .bind(day)
+            .bind(until)
+            .fetch_one(&mut database.db)
+            .await?;
+            sqlx::query(
+                "insert into archived_months (month, rows, digest, recorded_from, recorded_until, archived_at)
+                 values ($1, $2, $3, $4, $5, clock_timestamp()) on conflict (month) do nothing",
+            )
+            .bind(day)
+            .bind(rows)
             .bind(manifest.digest.to_string())
             .bind(from)
             .bind(until)
             .execute(&mut database.db)
             .await?;
         }
+        // A commit may have waited, such as for a standby.
+        self.noted.insert(manifest.month, Instant::now());
         Ok(())
     }
 
@@ -182,12 +198,12 @@ impl Archiver {
         Ok(dropped)
     }
 
-    /// How long ago the youngest note of a month was written, by its database's clock.
+    /// How long ago the youngest note of a month was written, by its database's clock; by ours, since it was seen to be written here.
     ///
     /// # Errors
     /// When a database does not answer.
-    pub async fn noted_for(&mut self, month: Month) -> Result<std::time::Duration, ArchivingError> {
-        let mut least = std::time::Duration::MAX;
+    pub async fn noted_for(&mut self, month: Month) -> Result<Duration, ArchivingError> {
+        let mut least = self.noted.get(&month).map_or(Duration::MAX, Instant::elapsed);
         for database in &mut self.databases {
             let seconds: Option<f64> = sqlx::query_scalar(
                 "select extract(epoch from clock_timestamp() - archived_at)::float8 from archived_months where month = $1",
@@ -195,7 +211,7 @@ impl Archiver {
             .bind(month.first_day())
             .fetch_optional(&mut database.db)
             .await?;
-            least = least.min(std::time::Duration::from_secs_f64(seconds.unwrap_or(0.0).clamp(0.0, 1e9)));
+            least = least.min(Duration::from_secs_f64(seconds.unwrap_or(0.0).clamp(0.0, 1e9)));
         }
         Ok(least)
     }
@@ -223,8 +239,8 @@ fn is_in_use(error: &sqlx::Error) -> bool {
 }
 
 /// The log's time never decreases: once something was recorded later, nothing will be recorded at the same time or before.
-fn is_too_new(manifest: &Manifest, reached: Reached) -> bool {
-    manifest.recorded.is_some_and(|(_, last)| reached.recorded_at.is_none_or(|reached| reached <= last))
+fn is_too_new(last: Option<DateTime<Utc>>, reached: Reached) -> bool {
+    last.is_some_and(|last| reached.recorded_at.is_none_or(|reached| reached <= last))
 }
 
 /// Writes what the databases have.
@@ -232,11 +248,11 @@ async fn copy(
     snapshot: &mut Snapshot<'_>,
     archive: &Archive,
     month: Month,
-    sums: &HashMap<String, (u64, i128, i128)>,
+    sums: &Sums,
     reached: Reached,
     progress: Progress<'_>,
 ) -> Result<Result<Manifest, Refusal>, ArchivingError> {
-    let total = sums.values().fold(0_u64, |total, (rows, ..)| total.saturating_add(*rows));
+    let total = sums.by_currency.values().fold(0_u64, |total, (rows, ..)| total.saturating_add(*rows));
     let mut writer = archive.writer(month).await?;
     let (sender, mut receiver) = mpsc::channel(ARCHIVE_BATCHES_MAX);
     let write = async move {

@@ -16,13 +16,15 @@ const ENTRY: &str = "cursor node { id transferId reference type status amount cu
     revision transfer { id status } counterpartyAccount { id } }";
 const INFO: &str =
     "pageInfo { hasNextPage hasPreviousPage startCursor endCursor } totalCount totalCountExact";
-const FILTERS: [&str; 7] = [
+const FILTERS: [&str; 9] = [
     "type: DEBIT",
     "status: REVERSED",
     "status: PENDING",
     "status: COMPLETED, amountMin: \"110.00\", amountMax: \"150.00\"",
     "text: \"NÁJEM\"",
     "text: \"najem\"",
+    "text: \"NáJEM č. 1\"",
+    "text: \"žižkov\"",
     "text: \"2024-02-1-1\"",
 ];
 
@@ -199,6 +201,6 @@ fn old_row(number: usize, month: &str, account: usize, row: usize) -> Value {
         "amount": format!("{}.{row:02}", 100 + number * 10 + row),
         "currency": "CZK",
         "settlement": "cash",
-        "description": row.is_multiple_of(5).then(|| format!("Nájem č. {row}")),
+        "description": row.is_multiple_of(5).then(|| format!("Nájem č. {row}, ŽIžkov İ")),
     })
 }

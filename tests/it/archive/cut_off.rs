@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono::{Datelike, Utc};
 use serde_json::Value;
 use sqlx::{Executor, PgConnection};
 
@@ -47,6 +48,17 @@ pub(super) async fn archiving(daybook: &Daybook, bank: &Bank, before: &Answers) 
     let [first] = &archived_files(&store).0[..] else { panic!("one part") };
     answers().await;
 
+    // Files of other rows may be another set of read models': they stay, and nothing is noted.
+    let change = "update transactions set reference = reference || '!' where month = '2024-01-01' and reference = '2024-01-0-0'";
+    db.execute(change).await.unwrap();
+    let differs = failed(&archive(daybook, &["run", "--older-than", &until_january()]).await);
+    assert_eq!(outcomes(&differs), [("2024-01", "failed")]);
+    assert!(differs["months"][0]["reason"].as_str().unwrap().contains("of other rows"), "{differs}");
+    assert_eq!((archived_files(&store).0, noted(&mut db).await), (vec![first.clone()], 0));
+    db.execute("update transactions set reference = rtrim(reference, '!') where reference like '%!'")
+        .await
+        .unwrap();
+
     // The databases know, and all rows are still there.
     killed(daybook, &RUN, "two months are noted", async || (noted(&mut db).await == 2).then_some(())).await;
     assert_eq!(old_rows(&mut db).await, rows);
@@ -80,6 +92,12 @@ pub(super) async fn archiving(daybook: &Daybook, bank: &Bank, before: &Answers) 
     answers().await;
     let ended = failed(&archive(daybook, &RUN).await);
     assert_eq!(outcomes(&ended), [("2024-01", "archived"), ("2024-03", "refused")]);
+}
+
+/// As old as January 2024.
+fn until_january() -> String {
+    let today = Utc::now();
+    format!("{}M", (today.year() - 2024) * 12 + today.month0().cast_signed() - 1)
 }
 
 /// Turns bits over in the middle of the file; what it was.

@@ -90,10 +90,13 @@ const RUN: [&str; 3] = ["run", "--older-than", "13M"];
 #[tokio::test]
 async fn old_months_answer_from_files_as_before() {
     let mut daybook = Daybook::start().await;
+    let mut db = connect(&daybook.database_url()).await;
+    // As in a database with another locale, which knows small and capital letters beyond ASCII.
+    let locale = "alter table transactions alter column description type text collate \"en-x-icu\"";
+    db.execute(locale).await.unwrap();
     let bank = Bank::found(&daybook).await;
     let client = &bank.client;
     let store = daybook.dir().join("files");
-    let mut db = connect(&daybook.database_url()).await;
     // A debit that came back, and one that has not ended, as the read models have it.
     let debit = |month: &str, change: &str| {
         AssertSqlSafe(format!(
@@ -118,6 +121,23 @@ async fn old_months_answer_from_files_as_before() {
     assert_eq!((old_rows(&mut db).await, noted(&mut db).await), (rows, 0));
     assert_eq!(archived_files(&store), (vec![], vec![]));
 
+    // Who is not told of what moved does not see archived months: they wait for that projection, and nothing is written.
+    let reaches = |time: &str| {
+        AssertSqlSafe(format!(
+            "update checkpoints set recorded_at = {time} where projection = 'monthly_totals'"
+        ))
+    };
+    db.execute(reaches("null")).await.unwrap();
+    let behind = failed(&archive(&daybook, &RUN).await);
+    assert_eq!(outcomes(&behind), all("refused"), "{behind}");
+    assert!(
+        behind["months"][0]["reason"].as_str().unwrap().contains("its last entry is the newest"),
+        "{behind}"
+    );
+    assert_eq!(archived_files(&store), (vec![], vec![]));
+    let transactions = "(select min(recorded_at) from checkpoints where projection = 'transactions')";
+    db.execute(reaches(transactions)).await.unwrap();
+
     // Cut off anywhere, it goes on. What has not ended stays as well; others do not wait for it.
     cut_off::archiving(&daybook, &bank, &before).await;
     assert_eq!(old_partitions(&mut db).await, ["transactions_2024_03"]);
@@ -141,14 +161,23 @@ async fn old_months_answer_from_files_as_before() {
     let later: Vec<_> = listed.as_array().unwrap().iter().map(|month| &month["later"]).collect();
     assert_eq!(later, [0, 2, 0]);
 
-    // Made anew from the log, the table does not get archived months back.
+    // Made anew from the log, the table does not get archived months back, but one whose files are lost and that is wanted.
+    let (parts, manifests) = archived_files(&store);
+    let lost = |path: &&PathBuf| path.to_string_lossy().contains("2024-03");
+    parts.iter().chain(&manifests).filter(lost).for_each(|path| std::fs::remove_file(path).unwrap());
+    let path = format!("/api/v1/transactions/{}/month/2024-03", bank.accounts[0]);
+    client.get(&path).await.refuses(503, "archive_damaged");
+    db.execute("update archived_months set dropped_at = null where month = '2024-03-01'").await.unwrap();
     rebuild(&daybook, &["--json"]).await;
-    assert_eq!(old_rows(&mut db).await, 2);
+    let months = listed.as_array().unwrap();
+    let restored = report(&archive(&daybook, &["restore", "2024-03"]).await);
+    assert_eq!((&restored["digest"], &restored["written"]), (&months[2]["digest"], &json!(0)));
+    assert_eq!(old_rows(&mut db).await, 2 + months[2]["rows"].as_i64().unwrap());
     same(&with_late, &bank.answers(client).await);
 
     // Back again, also when that is cut off; and the log makes the same rows.
     cut_off::restoring(&daybook, "2024-02").await;
-    for month in listed.as_array().unwrap() {
+    for month in &months[..2] {
         let restored = report(&archive(&daybook, &["restore", month["month"].as_str().unwrap()]).await);
         assert_eq!((&restored["digest"], &restored["written"]), (&month["digest"], &month["rows"]));
     }

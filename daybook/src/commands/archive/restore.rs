@@ -42,9 +42,9 @@ pub(super) async fn run(args: RestoreArgs) -> Result<ExitCode, Failure> {
     let restored = restored?.map_err(|refusal| format!("{}: {refusal}", args.month))?;
     let summary = Summary {
         month: args.month,
-        rows: restored.manifest.rows,
+        rows: restored.rows,
         written: restored.written,
-        digest: restored.manifest.digest.to_string(),
+        digest: restored.digest.to_string(),
         files_kept: args.keep_files,
     };
     let mut out = std::io::stdout();
