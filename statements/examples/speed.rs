@@ -1,6 +1,6 @@
-//! How fast statements are made, and in how much memory: `speed [THREADS] [STATEMENTS] [FOLDER]`.
+//! How fast statements are made, and in how much memory: `speed [THREADS] [STATEMENTS] [BOOKINGS] [FOLDER]`.
 //!
-//! Each is of 50 bookings with the texts of a real bank's, as PDF, CSV and camt.053. With a folder, the first ten PDFs are written to it.
+//! Each is of 50 bookings, or as many as you say, with the texts of a real bank's, as PDF, CSV and camt.053. With a folder, the first ten PDFs are written to it.
 
 #![allow(
     clippy::print_stdout,
@@ -26,7 +26,6 @@ use statements::{
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const BOOKINGS: u64 = 50;
 const HOLDERS: [&str; 5] =
     ["Jana Nováková", "Zdeněk Šťastný", "Ελένη Παπαδοπούλου", "Олександр Жуков", "Marie-Thérèse Müller"];
 const BANKS: [&str; 6] = ["YZ", "OP", "GH", "UV", "QR", "ST"];
@@ -34,34 +33,56 @@ const BANKS: [&str; 6] = ["YZ", "OP", "GH", "UV", "QR", "ST"];
 fn main() {
     let mut arguments = env::args().skip(1);
     let mut number = |usual: u64| arguments.next().map_or(usual, |text| text.parse().unwrap());
-    let (threads, statements) = (number(2), number(1_000));
+    let (threads, statements, bookings) = (number(2), number(1_000), number(50));
     let folder = arguments.next().map(PathBuf::from);
     let bank = BankProfile {
         address: vec!["Na Příkopě 864/28".to_owned(), "115 03 Praha 1".to_owned()],
         ..BankProfile::named("Bank of Bohemia")
     };
     let documents = Documents::new(bank, &FontSources::default()).unwrap();
-    make(&documents, 0..20, 1, folder.as_deref());
-    let mut from = 20;
-    for to in (1..=5).map(|fifth| 20 + statements * fifth / 5) {
+    let warm = statements.min(20);
+    make(&documents, 0..warm, bookings, 1, folder.as_deref());
+    let mut from = warm;
+    for to in (1..=5).map(|fifth| warm + (statements * fifth).div_ceil(5)) {
+        if to == from {
+            continue;
+        }
         let (cpu, start) = (cpu_seconds(), Instant::now());
-        let bytes = make(&documents, from..to, threads, None);
+        let Made { bytes, nanos } = make(&documents, from..to, bookings, threads, None);
         let (seconds, cpu, made) = (start.elapsed().as_secs_f64(), cpu_seconds() - cpu, (to - from) as f64);
         println!(
-            "{:.0}/s on {:.2} cores, {:.2} ms of a core each, {:.1} kB each; {} MiB after {to}",
+            "{:.1}/s on {:.2} cores, {:.2} ms of a core each, {:.1} kB each; {} MiB after {to}, {} at most",
             made / seconds,
             cpu / seconds,
             cpu / made * 1e3,
-            bytes as f64 / made / 1e3,
-            resident_kib() / 1024,
+            bytes.iter().sum::<u64>() as f64 / made / 1e3,
+            kib("VmRSS:") / 1024,
+            kib("VmHWM:") / 1024,
         );
+        let names = ["PDF", "CSV", "camt.053"].iter();
+        let of_each = names.zip(nanos.iter().zip(bytes)).map(|(name, (nanos, bytes))| {
+            format!("{name} {:.2} ms, {:.1} kB", *nanos as f64 / made / 1e6, bytes as f64 / made / 1e3)
+        });
+        println!("  {}", of_each.collect::<Vec<_>>().join("; "));
         from = to;
     }
 }
 
-/// How many bytes the files of these have.
-fn make(documents: &Documents, numbers: std::ops::Range<u64>, threads: u64, folder: Option<&Path>) -> u64 {
-    let (next, bytes) = (AtomicU64::new(numbers.start), AtomicU64::new(0));
+/// PDF, CSV, camt.053: how long the files are together, and how long they took.
+struct Made {
+    bytes: [u64; 3],
+    nanos: [u64; 3],
+}
+
+fn make(
+    documents: &Documents,
+    numbers: std::ops::Range<u64>,
+    bookings: u64,
+    threads: u64,
+    folder: Option<&Path>,
+) -> Made {
+    let next = AtomicU64::new(numbers.start);
+    let [bytes, nanos] = [(); 2].map(|()| [(); 3].map(|()| AtomicU64::new(0)));
     let issued_at = Utc.with_ymd_and_hms(2026, 4, 1, 0, 5, 0).unwrap();
     let issue = Issue { number: NonZeroU32::MIN, issued_at };
     let work = || {
@@ -70,15 +91,24 @@ fn make(documents: &Documents, numbers: std::ops::Range<u64>, threads: u64, fold
             if number >= numbers.end {
                 break;
             }
-            let statement = statement(number);
+            let statement = statement(number, bookings);
+            let begun = Instant::now();
             let pdf = documents.pdf(&statement, &issue).unwrap();
+            let pdf_at = begun.elapsed();
             assert_eq!(pdf.warnings, []);
             if let Some(folder) = folder.filter(|_| number < 10) {
                 fs::write(folder.join(format!("{number}.pdf")), &pdf.bytes).unwrap();
             }
-            let [csv, camt053] =
-                [documents.csv(&statement).unwrap(), documents.camt053(&statement, &issue).unwrap()];
-            bytes.fetch_add((pdf.bytes.len() + csv.len() + camt053.len()) as u64, Ordering::Relaxed);
+            let csv_from = begun.elapsed();
+            let csv = documents.csv(&statement).unwrap();
+            let csv_at = begun.elapsed();
+            let camt053 = documents.camt053(&statement, &issue).unwrap();
+            let lengths = [&pdf.bytes, &csv, &camt053].map(Vec::len);
+            let times = [pdf_at, csv_at - csv_from, begun.elapsed() - csv_at];
+            for place in 0..3 {
+                bytes[place].fetch_add(lengths[place] as u64, Ordering::Relaxed);
+                nanos[place].fetch_add(times[place].as_nanos() as u64, Ordering::Relaxed);
+            }
         }
     };
     thread::scope(|scope| {
@@ -86,10 +116,10 @@ fn make(documents: &Documents, numbers: std::ops::Range<u64>, threads: u64, fold
             scope.spawn(work);
         }
     });
-    bytes.into_inner()
+    Made { bytes: bytes.map(AtomicU64::into_inner), nanos: nanos.map(AtomicU64::into_inner) }
 }
 
-fn statement(number: u64) -> Statement {
+fn statement(number: u64, bookings: u64) -> Statement {
     let mut draw = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).max(1);
     let mut drawn = move |below: u64| {
         draw ^= draw << 13;
@@ -104,7 +134,7 @@ fn statement(number: u64) -> Statement {
         holder: HOLDERS[(number % 5) as usize].to_owned(),
     };
     let begin = Utc.with_ymd_and_hms(2026, 3, 1, 7, 0, 0).unwrap();
-    let bookings = (0..BOOKINGS).map(|place| {
+    let all = (0..bookings).map(|place| {
         let (bank, other) = (BANKS[drawn(6) as usize], 10_000_000 + drawn(90_000_000));
         let (kind, description) = match drawn(9) {
             0..3 => (EntryKind::Debit, "cash withdrawal".to_owned()),
@@ -115,7 +145,7 @@ fn statement(number: u64) -> Statement {
             7 => (EntryKind::Credit, format!("transfer in: pension, {bank} {other}")),
             _ => (EntryKind::Credit, format!("transfer in: {bank} {other}")),
         };
-        let transfer_id = 7_200_000_000_000_000_000 + (number * BOOKINGS + place) * 4_194_304 + drawn(4_096);
+        let transfer_id = 7_200_000_000_000_000_000 + (number * bookings + place) * 4_194_304 + drawn(4_096);
         Booking {
             revision: place + 1,
             transfer_id: TransferId::from_i64(transfer_id.cast_signed()).unwrap(),
@@ -124,12 +154,12 @@ fn statement(number: u64) -> Statement {
             counterparty: AccountId::from_i64(7_111_111_111_000_000_000 + drawn(1_000_000_000).cast_signed())
                 .unwrap(),
             description: Some(description),
-            reference: Some(format!("{}", 600_000 + number * BOOKINGS + place)),
-            booked_at: begin + Duration::minutes((place * 30 * 24 * 60 / BOOKINGS).cast_signed()),
+            reference: Some(format!("{}", 600_000 + number * bookings + place)),
+            booked_at: begin + Duration::minutes((place * 30 * 24 * 60 / bookings).cast_signed()),
         }
     });
     let month = "2026-03".parse().unwrap();
-    Statement::new(account, month, chrono_tz::Europe::Prague, 123_456, bookings.collect()).unwrap()
+    Statement::new(account, month, chrono_tz::Europe::Prague, 123_456, all.collect()).unwrap()
 }
 
 fn cpu_seconds() -> f64 {
@@ -140,8 +170,8 @@ fn cpu_seconds() -> f64 {
     ticks / 100.0
 }
 
-fn resident_kib() -> u64 {
+fn kib(name: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }

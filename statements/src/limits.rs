@@ -16,6 +16,9 @@ pub(crate) const AMOUNT_DIGITS_MAX: u32 = 18;
 /// The greatest logo: a page has no use for more, and every PDF carries it.
 pub(crate) const LOGO_BYTES_MAX: u64 = 1 << 20;
 
+/// A statement of more bookings is typeset in parts of so many: each takes about 140 MB for a while. Of parts half as long, the fonts and
+/// the bookings that are set twice more begin to count.
+pub(crate) const PDF_PART_BOOKINGS: usize = 1_000;
 /// After how many documents the typesetter's cache is cleared of what none of the last ones used. More costs memory, about
 /// 7 MB for each statement of 50 bookings, and no less time.
 pub(crate) const DOCUMENTS_BETWEEN_EVICTIONS: u64 = 2;

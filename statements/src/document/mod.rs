@@ -40,6 +40,9 @@ pub enum DocumentError {
     /// The typesetter gave up.
     #[error("the statement could not be set: {0}")]
     Typesetting(String),
+    /// The parts of a long PDF do not come together.
+    #[error("the parts of the PDF could not be put together: {0}")]
+    Binding(#[from] lopdf::Error),
     /// A line of a CSV could not be written.
     #[error("the CSV could not be written: {0}")]
     Csv(#[from] ::csv::Error),

@@ -147,6 +147,82 @@ fn a_long_statement_has_pages_that_say_so_and_its_own_fonts() {
     assert!(embedded.clone().count() >= 2 && embedded.into_iter().all(|embedded| embedded), "{fonts}");
 }
 
+fn in_parts(documents: &Documents, statement: &Statement, bookings: usize) -> Pdf {
+    documents.press.pdf_in_parts(&documents.bank, statement, &issue(1), bookings).unwrap()
+}
+
+#[test]
+fn nobody_sees_where_parts_meet() {
+    let documents = documents();
+    let long = "a description that is far too long for a single line of the table ".repeat(3);
+    // Rows of one, two and more lines, where the place on the page decides whether a row still has room.
+    let texts = ["Rent", "", &long, "Miete für Žižkov", "Ελένη Жуков", "שכר דירה", "Fee"];
+    for (count, bookings) in [(41, 40), (121, 60), (160, 53)] {
+        let texts = texts.iter().cycle().zip(1..=count);
+        let all =
+            texts.map(|(text, revision)| booking(revision, Credit, 10_000 + revision.cast_signed(), text));
+        let statement = statement("CZK", 0, all.collect());
+        let [whole, parts] =
+            [usize::MAX, bookings].map(|bookings| in_parts(&documents, &statement, bookings));
+        assert_eq!((whole.pages, &whole.warnings), (parts.pages, &parts.warnings));
+        assert_ne!(whole.bytes, parts.bytes);
+        let [whole, parts] = [&whole, &parts].map(Page::of);
+        assert_eq!(whole.text(), parts.text(), "in parts of {bookings}");
+        let apart = |(one, other): (&(String, f64, f64), &(String, f64, f64))| {
+            one.0 != other.0 || (one.1 - other.1).abs() > 0.01 || (one.2 - other.2).abs() > 0.01
+        };
+        let apart = whole
+            .words()
+            .iter()
+            .zip(&parts.words())
+            .find(|words| apart(*words))
+            .map(|words| format!("{words:?}"));
+        assert_eq!(apart, None, "in parts of {bookings}");
+    }
+}
+
+#[test]
+fn a_statement_in_parts_has_all_pages_and_bookings_once_and_in_order() {
+    let part = 60;
+    let bookings =
+        (1..=2 * part + 17).map(|revision| booking(revision, Debit, 1_000 + revision.cast_signed(), "Rent"));
+    let statement = statement("CZK", 5_000_000, bookings.collect());
+    let documents = documents();
+    let [pdf, again] = [(); 2].map(|()| in_parts(&documents, &statement, part as usize));
+    assert_eq!(pdf, again);
+    let page = Page::of(&pdf);
+    let text = page.text();
+    contains_in_order(&figures(&text), &amounts(&statement))
+        .unwrap_or_else(|error| panic!("{error}:\n{text}"));
+    for line in statement.lines() {
+        let transfer = format!("Transfer\u{a0}{}", line.booking.transfer_id);
+        assert_eq!(
+            text.replace("Transfer ", "Transfer\u{a0}").matches(&transfer).count(),
+            1,
+            "{transfer}:\n{text}"
+        );
+    }
+    let pages: Vec<_> = text.trim_end_matches('\u{c}').split('\u{c}').collect();
+    assert_eq!(pages.len(), pdf.pages);
+    for (number, page) in (1..).zip(&pages) {
+        assert!(page.contains(&format!("Page {number} of {}", pdf.pages)), "{page}");
+        assert_eq!(page.matches("Booked on").count(), 1, "{page}");
+        assert_eq!(page.contains("Issued on"), number == 1, "{page}");
+        assert_eq!(page.matches("Opening balance").count(), if number == 1 { 2 } else { 0 }, "{page}");
+        assert_eq!(page.contains("Closing balance, 137 bookings"), number == pdf.pages, "{page}");
+    }
+    let info = page.tool("pdfinfo", &[]);
+    for fact in
+        ["Account statement March 2026, account 7123456789012345001", "Bank of Bohemia & Sons", "(A4)"]
+    {
+        assert!(info.contains(fact), "{info}");
+    }
+    assert!(
+        info.lines().any(|line| line.starts_with("Pages:") && line.ends_with(&format!(" {}", pdf.pages))),
+        "{info}"
+    );
+}
+
 #[test]
 fn words_and_figures_of_any_length_stay_in_their_columns() {
     let texts = [

@@ -2,17 +2,22 @@
 //!
 //! What a statement says reaches the template as JSON, never as source: nothing in it can be taken for markup.
 
+mod binding;
 mod compile;
 mod fonts;
+mod parts;
 mod sheet;
 mod widths;
 mod world;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
+use typst::diag::SourceDiagnostic;
+use typst::ecow::EcoVec;
 use typst::foundations::Smart;
 use typst_layout::PagedDocument;
 use typst_pdf::PdfOptions;
@@ -20,12 +25,13 @@ use typst_pdf::PdfOptions;
 use self::compile::{Known, compile};
 pub use self::fonts::FontSources;
 use self::fonts::Fonts;
+use self::parts::Part;
 use self::sheet::Sheet;
 use self::widths::Widths;
 use self::world::{Desk, Workshop};
 use super::{BankProfile, DocumentError, Issue, ProfileError};
 use crate::Statement;
-use crate::limits::{DOCUMENTS_BETWEEN_EVICTIONS, EVICTIONS_SURVIVED, KNOWN_MAX};
+use crate::limits::{DOCUMENTS_BETWEEN_EVICTIONS, EVICTIONS_SURVIVED, KNOWN_MAX, PDF_PART_BOOKINGS};
 
 /// A document, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,12 +90,23 @@ impl Press {
         statement: &Statement,
         issue: &Issue,
     ) -> Result<Pdf, DocumentError> {
-        self.set(&Sheet::of(bank, statement, issue, self.fonts()))
+        self.pdf_in_parts(bank, statement, issue, PDF_PART_BOOKINGS)
+    }
+
+    /// The same, in parts of so many bookings if it has more.
+    fn pdf_in_parts(
+        &self,
+        bank: &BankProfile,
+        statement: &Statement,
+        issue: &Issue,
+        bookings: usize,
+    ) -> Result<Pdf, DocumentError> {
+        let sheet = Sheet::of(bank, statement, issue, self.fonts());
+        if sheet.bookings() > bookings { parts::set(self, &sheet, bookings) } else { self.set(&sheet) }
     }
 
     fn set(&self, sheet: &Sheet) -> Result<Pdf, DocumentError> {
-        let desk = Desk::new(&self.workshop, sheet.json()?);
-        let result = self.typeset(&desk, sheet);
+        let result = self.set_whole(sheet);
         // Else what was typeset is remembered for ever. All threads share one cache.
         if self.documents.fetch_add(1, Ordering::Relaxed).is_multiple_of(DOCUMENTS_BETWEEN_EVICTIONS) {
             comemo::evict(EVICTIONS_SURVIVED);
@@ -97,22 +114,25 @@ impl Press {
         result
     }
 
-    fn typeset(&self, desk: &Desk<'_>, sheet: &Sheet) -> Result<Pdf, DocumentError> {
+    fn set_whole(&self, sheet: &Sheet) -> Result<Pdf, DocumentError> {
         let bookings = sheet.bookings();
         let known = self.known.lock().get(&bookings).cloned();
-        let (document, warnings) = compile(desk, known).map_err(|errors| failed(&errors))?;
+        let (document, warnings) = self.typeset(sheet, 0..bookings, &Part::WHOLE, known)?;
         self.remember(bookings, document.introspector());
-        let options = PdfOptions {
-            ident: Smart::Custom(sheet.ident().to_owned()),
-            creator: Smart::Custom(Some("Daybook".to_owned())),
-            tagged: false,
-            ..PdfOptions::default()
-        };
-        let bytes = typst_pdf::pdf(&document, &options).map_err(|errors| failed(&errors))?;
-        let missing = sheet.missing();
-        let no_glyph = (!missing.is_empty()).then(|| Warning::NoGlyph(missing.to_vec()));
-        let own = warnings.iter().map(|warning| Warning::Typesetting(warning.message.to_string()));
-        Ok(Pdf { bytes, pages: document.pages().len(), warnings: no_glyph.into_iter().chain(own).collect() })
+        let bytes = write(&document, sheet)?;
+        Ok(Pdf { bytes, pages: document.pages().len(), warnings: all_warnings(sheet, &warnings) })
+    }
+
+    /// Lays out these rows of it.
+    fn typeset(
+        &self,
+        sheet: &Sheet,
+        rows: Range<usize>,
+        part: &Part,
+        known: Option<Known>,
+    ) -> Result<(PagedDocument, EcoVec<SourceDiagnostic>), DocumentError> {
+        let desk = Desk::new(&self.workshop, sheet.json(rows)?, sheet::json(part)?);
+        compile(&desk, known).map_err(|errors| failed(&errors))
     }
 
     fn remember(&self, bookings: usize, known: &Known) {
@@ -125,14 +145,32 @@ impl Press {
     }
 }
 
+/// What was laid out, as a file.
+fn write(document: &PagedDocument, sheet: &Sheet) -> Result<Vec<u8>, DocumentError> {
+    let options = PdfOptions {
+        ident: Smart::Custom(sheet.ident().to_owned()),
+        creator: Smart::Custom(Some("Daybook".to_owned())),
+        tagged: false,
+        ..PdfOptions::default()
+    };
+    typst_pdf::pdf(document, &options).map_err(|errors| failed(&errors))
+}
+
+fn all_warnings(sheet: &Sheet, typst: &[SourceDiagnostic]) -> Vec<Warning> {
+    let missing = sheet.missing();
+    let no_glyph = (!missing.is_empty()).then(|| Warning::NoGlyph(missing.to_vec()));
+    let own = typst.iter().map(|warning| Warning::Typesetting(warning.message.to_string()));
+    no_glyph.into_iter().chain(own).collect()
+}
+
 /// How wide characters are is asked of typst: an alternate figure of a font may be as wide as no character of it.
 fn measure(workshop: &Workshop) -> Result<Widths, DocumentError> {
     let sheet = Sheet::of_characters(workshop.fonts().family(), Widths::characters());
-    let set = typst::compile::<PagedDocument>(&Desk::to_measure(workshop, sheet.json()?));
+    let set = typst::compile::<PagedDocument>(&Desk::to_measure(workshop, sheet.json(0..0)?));
     Ok(Widths::read(&set.output.map_err(|errors| failed(&errors))?))
 }
 
-fn failed(errors: &[typst::diag::SourceDiagnostic]) -> DocumentError {
+fn failed(errors: &[SourceDiagnostic]) -> DocumentError {
     let messages: Vec<_> = errors.iter().map(|error| error.message.to_string()).collect();
     DocumentError::Typesetting(messages.join("; "))
 }

@@ -1,5 +1,7 @@
 //! What stands on the paper, as the template gets it: every text ready to be set.
 
+use std::ops::Range;
+
 use chrono::{Datelike as _, NaiveDate};
 use serde::Serialize;
 
@@ -28,6 +30,9 @@ const JOINED_WORD_CHARS_MAX: usize = 24;
 const FIRST_JOINED: char = '\u{590}';
 const REPLACEMENT: char = '\u{fffd}';
 
+/// Date, description, details, debit, credit, balance; and how the pen goes in a row that surely has two lines, see [`pen`].
+type Row = ([String; 6], Option<[f64; 2]>);
+
 /// One statement, word for word.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Sheet {
@@ -53,8 +58,8 @@ pub(super) struct Sheet {
     count: String,
     /// Of debit, credit and balance, in points.
     widths: [f64; 3],
-    /// Date, description, details, debit, credit, balance; and how the pen goes in a row that surely has two lines, see [`pen`].
-    rows: Vec<([String; 6], Option<[f64; 2]>)>,
+    #[serde(skip)]
+    rows: Vec<Row>,
     /// Characters to measure.
     characters: String,
     #[serde(skip)]
@@ -143,8 +148,15 @@ impl Sheet {
         Self { family: family.to_owned(), characters, ..Self::default() }
     }
 
-    pub(super) fn json(&self) -> Result<Vec<u8>, DocumentError> {
-        serde_json::to_vec(self).map_err(|error| DocumentError::Typesetting(error.to_string()))
+    /// With these rows of its own.
+    pub(super) fn json(&self, rows: Range<usize>) -> Result<Vec<u8>, DocumentError> {
+        #[derive(Serialize)]
+        struct WithRows<'a> {
+            #[serde(flatten)]
+            sheet: &'a Sheet,
+            rows: &'a [Row],
+        }
+        json(&WithRows { sheet: self, rows: self.rows.get(rows).unwrap_or_default() })
     }
 
     /// What makes the document another than all others.
@@ -160,6 +172,11 @@ impl Sheet {
     pub(super) fn missing(&self) -> &[char] {
         &self.missing
     }
+}
+
+/// As the template reads it.
+pub(super) fn json(value: &impl Serialize) -> Result<Vec<u8>, DocumentError> {
+    serde_json::to_vec(value).map_err(|error| DocumentError::Typesetting(error.to_string()))
 }
 
 fn row(statement: &Statement, Line { booking, balance }: &Line, texts: &mut Texts<'_>) -> [String; 6] {

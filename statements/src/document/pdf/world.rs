@@ -1,4 +1,4 @@
-//! All that the typesetter can see: the template, the logo, one statement, the fonts. No other file, no clock, no network.
+//! All that the typesetter can see: the template, the logo, one statement or a part of it, the fonts. No other file, no clock, no network.
 
 use typst::diag::{FileError, FileResult};
 use typst::foundations::{Bytes, Datetime, Duration};
@@ -21,6 +21,7 @@ pub(super) struct Workshop {
     measure: Source,
     logo: (FileId, Option<Bytes>),
     statement: FileId,
+    part: FileId,
 }
 
 impl std::fmt::Debug for Workshop {
@@ -38,6 +39,7 @@ impl Workshop {
             measure: Source::new(file("measure.typ"), MEASURE.to_owned()),
             logo: (file("logo"), logo.map(|logo| Bytes::new(logo.0.clone()))),
             statement: file("statement.json"),
+            part: file("part.json"),
         }
     }
 
@@ -56,21 +58,23 @@ fn file(name: &str) -> FileId {
     RootedPath::new(VirtualRoot::Project, path).intern()
 }
 
-/// One statement on its way.
+/// One statement on its way, or a part of one.
 pub(super) struct Desk<'a> {
     workshop: &'a Workshop,
     template: &'a Source,
     statement: Bytes,
+    part: Bytes,
 }
 
 impl<'a> Desk<'a> {
-    pub(super) fn new(workshop: &'a Workshop, statement: Vec<u8>) -> Self {
-        Self { workshop, template: &workshop.template, statement: Bytes::new(statement) }
+    pub(super) fn new(workshop: &'a Workshop, statement: Vec<u8>, part: Vec<u8>) -> Self {
+        let [statement, part] = [statement, part].map(Bytes::new);
+        Self { workshop, template: &workshop.template, statement, part }
     }
 
     /// Measures characters instead.
     pub(super) fn to_measure(workshop: &'a Workshop, characters: Vec<u8>) -> Self {
-        Self { template: &workshop.measure, ..Self::new(workshop, characters) }
+        Self { template: &workshop.measure, ..Self::new(workshop, characters, Vec::new()) }
     }
 }
 
@@ -95,6 +99,7 @@ impl World for Desk<'_> {
         let (logo_id, logo) = &self.workshop.logo;
         match logo {
             _ if id == self.workshop.statement => Ok(self.statement.clone()),
+            _ if id == self.workshop.part => Ok(self.part.clone()),
             Some(logo) if id == *logo_id => Ok(logo.clone()),
             Some(_) | None => Err(FileError::AccessDenied),
         }
