@@ -14,12 +14,21 @@ use crate::statement::beginning;
 /// Key of the advisory lock of whoever closes a month: "daybook" and a number.
 const CLOSE_LOCK: i64 = 0x6461_7962_6f6f_6b20;
 
-/// Months with activity before this one, of which some account has no statement of all of it.
+/// Months before this one with an account of which there is no statement of all its activity, or whose newest statement does not begin
+/// with what is booked before: an earlier month was corrected since.
 const OPEN_MONTHS: &str = "
-    select month, count(*) from monthly_totals as totals
-    where month < $1 and not exists (
-        select from statements where statements.account_id = totals.account_id and statements.month = totals.month
-                                 and statements.count = totals.count)
+    select month, count(*) from (
+        select account_id, month from monthly_totals as totals
+        where month < $1 and not exists (
+            select from statements where statements.account_id = totals.account_id and statements.month = totals.month
+                                     and statements.count = totals.count)
+        union
+        select account_id, month from (
+            select distinct on (account_id, month) account_id, month, opening from statements
+            where month < $1 order by account_id, month, issue desc) as newest
+        where opening <> (
+            select coalesce(sum(credits - debits), 0) from monthly_totals as earlier
+            where earlier.account_id = newest.account_id and earlier.month < newest.month)) as open
     group by month";
 
 /// Whoever has this closes months: nobody else does as long as the session lives.
