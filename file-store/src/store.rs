@@ -1,6 +1,7 @@
 //! The store: what can be done with files.
 
 use std::ops::Range;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -86,7 +87,8 @@ impl FileStore {
                     store: "folder",
                     source: format!("{}: {source}", path.display()).into(),
                 };
-                std::fs::create_dir_all(path).map_err(failed)?;
+                // Who may read a bank's files is the owner; a folder that is there already is as its owner wants it.
+                std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
                 let path = path.canonicalize().map_err(failed)?;
                 let folder = LocalFileSystem::new_with_prefix(&path)?.with_fsync(true);
                 (Kind::Folder(Arc::new(folder), path), None)

@@ -75,7 +75,11 @@ impl Downloads {
         if let Some(info) = files.head(&key).await? {
             return Ok(info);
         }
-        let _one_of_few = self.merges.acquire().await.map_err(|_| Problem::Internal)?;
+        let one_of_few = self.merges.clone().acquire_owned().await.map_err(|_| Problem::Internal)?;
+        // Somebody else may have made it meanwhile.
+        if let Some(info) = files.head(&key).await? {
+            return Ok(info);
+        }
         let mut read = Vec::with_capacity(parts.len());
         for part in parts {
             let bytes = files.get(&part.path.parse().map_err(|_| Problem::Internal)?).await?;
@@ -85,7 +89,12 @@ impl Downloads {
             }
             read.push((name(&part.path), bytes));
         }
-        let merged = tokio::task::spawn_blocking(move || merged(&read, format)).await;
+        let merged = tokio::task::spawn_blocking(move || {
+            // Work that nobody waits for any more still counts.
+            let _one_of_few = one_of_few;
+            merged(&read, format)
+        })
+        .await;
         let merged = merged.map_err(|_| Problem::Internal)?.map_err(|error| {
             tracing::error!(%error, "statements could not be made one file");
             Problem::Internal

@@ -148,17 +148,29 @@ impl MonthEnd {
             let due = self.at.due(Utc::now(), self.time_zone);
             let wait = if done == Some(due) {
                 LOOK
-            } else if let Err(reason) = self.close_until(due, &stop).await {
-                counter!("daybook_month_closes_total", "outcome" => "failed").increment(1);
-                tracing::error!(
-                    "closing months until {due} failed, again in {} s: {reason}",
-                    pause.as_secs()
-                );
-                let longer = pause.saturating_mul(2).min(RETRY_MAX);
-                std::mem::replace(&mut pause, longer)
             } else {
-                (done, pause) = (Some(due), RETRY_MIN);
-                continue;
+                match self.close_until(due, &stop).await {
+                    Err(reason) => {
+                        counter!("daybook_month_closes_total", "outcome" => "failed").increment(1);
+                        tracing::error!(
+                            "closing months until {due} failed, again in {} s: {reason}",
+                            pause.as_secs()
+                        );
+                        let longer = pause.saturating_mul(2).min(RETRY_MAX);
+                        std::mem::replace(&mut pause, longer)
+                    }
+                    Ok(false) => {
+                        tracing::info!(
+                            "another process closes months; looking again in {} s",
+                            RETRY_MIN.as_secs()
+                        );
+                        RETRY_MIN
+                    }
+                    Ok(true) => {
+                        (done, pause) = (Some(due), RETRY_MIN);
+                        continue;
+                    }
+                }
             };
             stop.run_until_cancelled(tokio::time::sleep(wait)).await;
         }
@@ -178,11 +190,14 @@ impl MonthEnd {
         }
     }
 
-    /// Closes what is open, in order, until a month has accounts that failed.
-    async fn close_until(&self, due: Month, stop: &CancellationToken) -> Result<(), String> {
+    /// Closes what is open, in order, until a month has accounts that failed. False when somebody else is closing.
+    async fn close_until(&self, due: Month, stop: &CancellationToken) -> Result<bool, String> {
         let open = stop.run_until_cancelled(self.close.open_until(due)).await;
         for month in open.transpose().map_err(text)?.unwrap_or_default() {
-            let summary = self.close.run(month, Utc::now(), |_| (), stop).await.map_err(text)?;
+            let summary = match self.close.run(month, Utc::now(), |_| (), stop).await {
+                Err(CloseError::Busy) => return Ok(false),
+                closed => closed.map_err(text)?,
+            };
             tell(&summary);
             if summary.failed > 0 {
                 return Err(format!(
@@ -195,7 +210,7 @@ impl MonthEnd {
             }
             counter!("daybook_month_closes_total", "outcome" => "closed").increment(1);
         }
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -37,6 +37,10 @@ pub(crate) async fn handle(
     let key: Key = key.parse().map_err(|_| file_store::Refusal::Unsigned)?;
     let now = Utc::now();
     files.verify(&key, expires, &signature, now)?;
+    // Nothing else is given to customers, whoever signed it.
+    if !SERVED.iter().any(|folder| key.as_str().starts_with(folder)) {
+        return Err(Problem::FileNotFound);
+    }
     let info = files.head(&key).await?.ok_or(Problem::FileNotFound)?;
     let tag = format!("\"{}\"", api.downloads.digest(&info).await?);
     let rest = expires.saturating_sub(now.timestamp());
@@ -80,6 +84,9 @@ fn header_of(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
 fn matches(wanted: &str, tag: &str) -> bool {
     wanted.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag)
 }
+
+/// Where the files are that have links.
+const SERVED: [&str; 2] = ["statements/", "downloads/"];
 
 /// What of a file is asked for.
 #[derive(Debug, PartialEq, Eq)]

@@ -10,6 +10,7 @@ use ledger_streams::Context;
 use tokio::sync::SemaphorePermit;
 
 use super::reads::Work;
+use super::ready::Turn;
 use super::{Close, Outcome};
 use crate::{Documents, Issue, Statement};
 
@@ -30,6 +31,7 @@ impl Close {
         mut work: Work,
         month: Month,
         now: DateTime<Utc>,
+        turn: &Turn,
         core: SemaphorePermit<'_>,
     ) -> Result<Outcome, String> {
         if let Some(failure) = work.failure.take() {
@@ -54,7 +56,8 @@ impl Close {
         let count = made.statement.lines().len() as u64;
         let mut files = Vec::with_capacity(made.files.len());
         let mut sum = 0_u64;
-        let puts = made.files.map(|(format, bytes)| self.keep(account_id, month, number, format, bytes));
+        let puts =
+            made.files.map(|(format, bytes)| self.keep(turn, account_id, month, number, format, bytes));
         for (format, stored) in futures::future::try_join_all(puts).await? {
             sum = sum.saturating_add(stored.bytes);
             files.push(StatementFile {
@@ -81,6 +84,8 @@ impl Close {
             actor: ACTOR.into(),
             booked_at: now,
         };
+        // Without the lock the files may be somebody else's by now.
+        turn.require_held().await?;
         match self.inner.parts.store.issue_statement(issued, after, &context).await {
             Ok(Some(_)) => Ok(Outcome::Issued { first: number == 1, bytes: sum, warning: made.warning }),
             Ok(None) => Err("somebody else issues statements of this account".to_owned()),
@@ -107,6 +112,7 @@ impl Close {
     /// Writes a file of an issue. One that is there already was left by a close that was killed, unless an event names it.
     async fn keep(
         &self,
+        turn: &Turn,
         account_id: AccountId,
         month: Month,
         issue: u32,
@@ -123,6 +129,7 @@ impl Close {
         if issued.iter().any(|issued| issued.month == month.to_string() && issued.issue >= issue) {
             return Err(format!("the log has issue {issue} already, and the read models do not"));
         }
+        turn.require_held().await?;
         Ok((format, parts.files.put(&key, bytes).await.map_err(text)?))
     }
 }

@@ -196,7 +196,7 @@ impl Close {
         let started = Instant::now();
         let counts = Counts::default();
         let turn = self.inner.take_turn().await?;
-        let closed = self.issue_all(month, now, &counts, &progress, stop).await;
+        let closed = self.issue_all(month, now, &turn, &counts, &progress, stop).await;
         turn.end().await;
         Ok(counts.summary(month, !closed?, started.elapsed()))
     }
@@ -206,6 +206,7 @@ impl Close {
         &self,
         month: Month,
         now: DateTime<Utc>,
+        turn: &ready::Turn,
         counts: &Counts,
         progress: &(impl Fn(Step) + Sync),
         stop: &CancellationToken,
@@ -228,7 +229,7 @@ impl Close {
             let core = stop.run_until_cancelled(inner.cores.acquire()).await;
             let Some(Ok(core)) = core else { return left.store(true, Ordering::Relaxed) };
             let account_id = work.account.id;
-            counts.note(account_id, Box::pin(self.issue(work, month, now, core)).await);
+            counts.note(account_id, Box::pin(self.issue(work, month, now, turn, core)).await);
             progress(Step::Done);
         });
         // Boxed: the compiler does not see otherwise that all of it may go from thread to thread.

@@ -45,7 +45,8 @@ macro_rules! of_accounts {
         concat!(
             $select,
             " from monthly_totals where month <= $1 and account_id > $2 group by account_id \
-              having max(month) = $1 or sum(credits - debits) <> 0 ",
+              having max(month) = $1 or sum(credits - debits) <> 0 \
+              or exists (select from statements as had where had.account_id = monthly_totals.account_id and had.month = $1) ",
             $rest
         )
     };
@@ -223,7 +224,7 @@ impl Inner {
         let keys = self.parts.keys.clone();
         // Keys are files.
         let opened = tokio::task::spawn_blocking(move || {
-            rows.into_iter().filter_map(|(id, details)| Some((id, name(&keys, id, details)?))).collect()
+            rows.into_iter().map(|(id, details)| (id, name(&keys, id, details))).collect()
         });
         opened.await.map_err(|error| sqlx::Error::Configuration(Box::new(error)).into())
     }
@@ -252,11 +253,14 @@ async fn bookings(
     Ok(bookings)
 }
 
-/// None when the user's key was destroyed.
-fn name(keys: &KeyStore, user_id: i64, details: String) -> Option<Result<String, String>> {
-    let opened = keys.open_details(UserId::from_i64(user_id)?, &Sealed(details));
-    let failed = |error: ledger_streams::KeyError| format!("the holder's name could not be opened: {error}");
-    opened.map_err(failed).map(|details| details.map(|details| details.name)).transpose()
+/// Nobody erased this user, so the key has to be there: a statement that says otherwise could not be put right.
+fn name(keys: &KeyStore, user_id: i64, details: String) -> Result<String, String> {
+    let id = UserId::from_i64(user_id).ok_or("the holder's id is none")?;
+    match keys.open_details(id, &Sealed(details)) {
+        Ok(Some(details)) => Ok(details.name),
+        Ok(None) => Err(format!("the key of the holder, user {user_id}, is not there")),
+        Err(error) => Err(format!("the holder's name could not be opened: {error}")),
+    }
 }
 
 /// What a column holds is not what the projector writes.

@@ -14,23 +14,39 @@ use crate::statement::beginning;
 /// Key of the advisory lock of whoever closes a month: "daybook" and a number.
 const CLOSE_LOCK: i64 = 0x6461_7962_6f6f_6b20;
 
-/// Months with activity before this one, of which some account has no statement of all of it.
+/// Months before this one with an account of which there is no statement of all its activity, or whose newest statement does not begin
+/// with what is booked before: an earlier month was corrected since.
 const OPEN_MONTHS: &str = "
-    select month, count(*) from monthly_totals as totals
-    where month < $1 and not exists (
-        select from statements where statements.account_id = totals.account_id and statements.month = totals.month
-                                 and statements.count = totals.count)
+    select month, count(*) from (
+        select account_id, month from monthly_totals as totals
+        where month < $1 and not exists (
+            select from statements where statements.account_id = totals.account_id and statements.month = totals.month
+                                     and statements.count = totals.count)
+        union
+        select account_id, month from (
+            select distinct on (account_id, month) account_id, month, opening from statements
+            where month < $1 order by account_id, month, issue desc) as newest
+        where opening <> (
+            select coalesce(sum(credits - debits), 0) from monthly_totals as earlier
+            where earlier.account_id = newest.account_id and earlier.month < newest.month)) as open
     group by month";
 
 /// Whoever has this closes months: nobody else does as long as the session lives.
-pub(super) struct Turn(PgConnection);
+pub(super) struct Turn(tokio::sync::Mutex<PgConnection>);
 
 impl Turn {
+    /// Asks the session that has the lock: when it is gone, somebody else may close by now.
+    pub(super) async fn require_held(&self) -> Result<(), String> {
+        let alive = sqlx::query("select 1").execute(&mut *self.0.lock().await).await;
+        alive.map(|_| ()).map_err(|error| format!("the lock of the close is lost: {error}"))
+    }
+
     /// Lets the next one begin at once. Whatever ends otherwise leaves it to the server to see that the connection is gone.
-    pub(super) async fn end(mut self) {
-        let given = sqlx::query("select pg_advisory_unlock($1)").bind(CLOSE_LOCK).execute(&mut self.0).await;
+    pub(super) async fn end(self) {
+        let mut db = self.0.into_inner();
+        let given = sqlx::query("select pg_advisory_unlock($1)").bind(CLOSE_LOCK).execute(&mut db).await;
         if given.is_ok() {
-            let _ = self.0.close().await;
+            let _ = db.close().await;
         }
     }
 }
@@ -43,7 +59,7 @@ impl Inner {
         let mut db = first.acquire().await?.detach();
         let taken: bool =
             sqlx::query_scalar("select pg_try_advisory_lock($1)").bind(CLOSE_LOCK).fetch_one(&mut db).await?;
-        if taken { Ok(Turn(db)) } else { Err(CloseError::Busy) }
+        if taken { Ok(Turn(tokio::sync::Mutex::new(db))) } else { Err(CloseError::Busy) }
     }
 
     pub(super) fn require_over(&self, month: Month, now: DateTime<Utc>) -> Result<(), CloseError> {
