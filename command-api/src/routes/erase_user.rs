@@ -35,7 +35,9 @@ pub(crate) async fn handle(
     let executed =
         api.ledger.user(user_id, &UserCommand::Erase, &context).await?.map_err(Problem::of_resource)?;
     // Whoever registers one looks at the user after it was listed, and we at the list after the user was erased. Asking again finishes it.
-    webhook::forget_all(&api, &caller, user_id).await?;
-    let answer = UserAnswer { user_id, position: executed.position };
+    let forgotten = webhook::forget_all(&api, &caller, user_id).await?;
+    // Who reads there sees no webhook any more, either.
+    let position = forgotten.map_or(executed.position, |forgotten| forgotten.max(executed.position));
+    let answer = UserAnswer { user_id, position };
     Ok(placed(StatusCode::OK, answer.position, &answer))
 }

@@ -190,24 +190,35 @@ async fn end(api: &CommandApi, caller: &Caller, id: WebhookId) -> Result<Option<
 }
 
 /// Deletes all webhooks of a user who has been erased: nobody is told of the accounts any more, and the secrets are destroyed. One that has not
-/// begun stays listed, unless it never will: its registration sees that the user is erased, or it is found by erasing again.
-pub(crate) async fn forget_all(api: &CommandApi, caller: &Caller, user_id: UserId) -> Result<(), Problem> {
+/// begun stays listed, unless it never will: its registration sees that the user is erased, or it is found by erasing again. The
+/// position from which on none is left; none where there was nothing to delete.
+pub(crate) async fn forget_all(
+    api: &CommandApi,
+    caller: &Caller,
+    user_id: UserId,
+) -> Result<Option<Position>, Problem> {
     let owner = Some(user_id);
+    let mut last = None;
     for listed in api.ledger.listed_webhooks_of(owner).await? {
         let webhook = api.ledger.view_webhook(listed.webhook_id).await?.webhook;
         if webhook.is_some_and(|webhook| webhook.user_id == owner) {
-            delete(api, caller, listed).await?;
+            last = last.max(delete(api, caller, listed).await?);
         }
     }
-    sweep(api, caller, owner).await
+    Ok(last.max(sweep(api, caller, owner).await?))
 }
 
-/// Makes an end of what takes room on an owner's list for nothing.
-async fn sweep(api: &CommandApi, caller: &Caller, owner: Option<UserId>) -> Result<(), Problem> {
+/// Makes an end of what takes room on an owner's list for nothing. The position as in [`forget_all`].
+async fn sweep(
+    api: &CommandApi,
+    caller: &Caller,
+    owner: Option<UserId>,
+) -> Result<Option<Position>, Problem> {
+    let mut last = None;
     for webhook in api.ledger.webhooks_in_vain(owner).await? {
-        delete(api, caller, webhook).await?;
+        last = last.max(delete(api, caller, webhook).await?);
     }
-    Ok(())
+    Ok(last)
 }
 
 /// Asks for room for a webhook before anything is made for it; when there is none, looks for some.
