@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use axum::Json;
+use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, TimeDelta, Utc};
 use file_store::{Bytes, FileInfo, FileStore, Key, Sha256};
 use futures::TryStreamExt;
+use http::{StatusCode, header};
 use ledger_core::AccountId;
 use quick_cache::sync::Cache;
+use serde::Serialize;
 use sha2::Digest;
 use tokio::sync::Semaphore;
 
@@ -29,6 +33,14 @@ pub(crate) struct Downloads {
 pub(crate) struct Link {
     pub(crate) url: String,
     pub(crate) expires_at: DateTime<Utc>,
+}
+
+impl Link {
+    /// Leads there. Nobody keeps the answer: the link ends.
+    pub(crate) fn redirect(&self, body: impl Serialize) -> Response {
+        let headers = [(header::LOCATION, self.url.as_str()), (header::CACHE_CONTROL, "no-store")];
+        (StatusCode::FOUND, headers, Json(body)).into_response()
+    }
 }
 
 impl Downloads {

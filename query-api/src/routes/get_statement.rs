@@ -1,10 +1,8 @@
 //! `GET /api/v1/transactions/{id}/month/{month}/download`
 
-use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use chrono::{DateTime, Utc};
-use http::{StatusCode, header};
 use ledger_core::Month;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -80,14 +78,13 @@ pub(crate) async fn handle(
     let issued = api.read_at(at, read).await?.ok_or(Problem::StatementNotIssued)?;
     let file = issued.file(format).ok_or(Problem::StatementNotIssued)?;
     let link = api.downloads.link(&file.path).await?;
-    let location = [(header::LOCATION, link.url.clone()), (header::CACHE_CONTROL, "no-store".to_owned())];
     let download = Download {
-        url: link.url,
+        url: link.url.clone(),
         expires_at: link.expires_at,
         sha256: file.sha256,
         bytes: file.bytes,
         format,
         issue: file.issue,
     };
-    Ok((StatusCode::FOUND, location, Json(download)).into_response())
+    Ok(link.redirect(download))
 }

@@ -1,10 +1,8 @@
 //! `GET /api/v1/transactions/{id}/download`
 
-use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use chrono::{DateTime, Utc};
-use http::{StatusCode, header};
 use ledger_core::Month;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -99,14 +97,13 @@ pub(crate) async fn handle(
     let one = api.downloads.together(account_id, &files, format).await?;
     let link = api.downloads.link(one.key.as_str()).await?;
     let sha256 = api.downloads.digest(&one).await?.to_string();
-    let location = [(header::LOCATION, link.url.clone()), (header::CACHE_CONTROL, "no-store".to_owned())];
     let download = MonthsDownload {
-        url: link.url,
+        url: link.url.clone(),
         expires_at: link.expires_at,
         sha256,
         bytes: one.bytes,
         format,
         months,
     };
-    Ok((StatusCode::FOUND, location, Json(download)).into_response())
+    Ok(link.redirect(download))
 }
