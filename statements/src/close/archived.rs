@@ -2,47 +2,60 @@
 
 use std::collections::{HashMap, HashSet};
 
-use archive::{ArchiveError, EntriesQuery, Row};
-use chrono::NaiveDate;
-use futures::{StreamExt, TryStreamExt};
-use ledger_core::TransferId;
+use archive::{ArchiveError, Edition, EntriesQuery, Row};
+use futures::StreamExt;
+use ledger_core::{Month, TransferId};
 
 use super::reads::{account, strange};
 use super::{CloseError, Inner};
 use crate::limits::ACCOUNTS_READ_AT_ONCE;
 use crate::{Booking, EntryKind};
 
-/// Whether a month's rows are in the archive, or in both: then somebody is taking them out.
-pub(super) const IS_ARCHIVED: &str = "select exists (select from archived_months where month = $1)";
+/// Which rows of a month are in the archive, or in both: then somebody is taking them out. None when the month is not archived.
+pub(super) const ARCHIVED: &str = "select digest from archived_months where month = $1";
 
 impl Inner {
-    /// Adds to the bookings that a database has those of the archive. What is on both sides is taken once.
+    /// Adds to the bookings that a database has those of the archive. What is on both sides is taken once. Accounts whose rows cannot be
+    /// read, and why.
     pub(super) async fn add_archived(
         &self,
-        month: NaiveDate,
+        edition: Edition,
         accounts: Vec<i64>,
         bookings: &mut HashMap<i64, Vec<Booking>>,
-    ) -> Result<(), CloseError> {
-        let month = archive::Month::of_first_day(month).ok_or_else(|| strange("not a month's first day"))?;
+    ) -> Result<HashMap<i64, String>, CloseError> {
         let read = async |account_id: i64| {
-            let rows = self.archive.entries(month, &EntriesQuery::all(account_id)).await?;
-            Ok::<_, CloseError>((account_id, rows))
+            (account_id, self.archive.entries(edition, &EntriesQuery::all(account_id)).await)
         };
         let mut found = futures::stream::iter(accounts).map(read).buffer_unordered(ACCOUNTS_READ_AT_ONCE);
-        while let Some((account_id, rows)) = found.try_next().await? {
+        let mut failures = HashMap::new();
+        while let Some((account_id, rows)) = found.next().await {
+            let rows = match rows {
+                Ok(rows) => rows,
+                Err(error) if is_gone(&error) => return Err(error.into()),
+                Err(error) => {
+                    failures.insert(account_id, format!("its archived bookings cannot be read: {error}"));
+                    continue;
+                }
+            };
             let bookings = bookings.entry(account_id).or_default();
             let known: HashSet<u64> = bookings.iter().map(|booking| booking.revision).collect();
             for row in rows.into_iter().filter(|row| !known.contains(&row.revision.unsigned_abs())) {
                 bookings.push(booking(row)?);
             }
         }
-        Ok(())
+        Ok(failures)
     }
 }
 
+/// What a database has noted of an archived month.
+pub(super) fn edition(month: Month, digest: &str) -> Result<Edition, CloseError> {
+    let digest = digest.parse().map_err(|_| strange("not a digest"))?;
+    Ok(Edition { month, digest: Some(digest) })
+}
+
 /// True when the month was restored since the database said that it is archived.
-pub(super) const fn is_gone(error: &CloseError) -> bool {
-    matches!(error, CloseError::Archive(ArchiveError::Missing(_) | ArchiveError::Differs { .. }))
+pub(super) const fn is_gone(error: &ArchiveError) -> bool {
+    matches!(error, ArchiveError::Missing(_) | ArchiveError::Differs { .. })
 }
 
 fn booking(row: Row) -> Result<Booking, sqlx::Error> {

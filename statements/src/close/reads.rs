@@ -10,7 +10,7 @@ use sqlx::{FromRow, PgConnection, PgPool};
 use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 
-use super::archived::{IS_ARCHIVED, is_gone};
+use super::archived::{ARCHIVED, edition, is_gone};
 use super::{CloseError, Inner};
 use crate::limits::{ACCOUNTS_READ_MAX, ENTRIES_READ_MAX, SETTLE_LOOK, SETTLE_LOOKS_MAX};
 use crate::{Booking, EntryKind, StatementAccount};
@@ -18,7 +18,7 @@ use crate::{Booking, EntryKind, StatementAccount};
 /// An account's month, and what was issued of it.
 pub(super) struct Work {
     pub(super) account: StatementAccount,
-    /// Why the holder cannot be named, if so.
+    /// Why the holder cannot be named, or the bookings not be read, if so.
     pub(super) failure: Option<String>,
     pub(super) opening: i128,
     pub(super) debits: i128,
@@ -35,8 +35,9 @@ pub(super) struct Work {
 }
 
 impl Work {
+    /// True when another look would find nothing else.
     fn agrees(&self) -> bool {
-        usize::try_from(self.count) == Ok(self.bookings.len())
+        self.failure.is_some() || usize::try_from(self.count) == Ok(self.bookings.len())
     }
 }
 
@@ -170,7 +171,8 @@ impl Inner {
             let group = self.read_group(database, month, after).await;
             let again = match &group {
                 Ok(group) => !group.iter().all(Work::agrees),
-                Err(error) => is_gone(error),
+                Err(CloseError::Archive(error)) => is_gone(error),
+                Err(_) => false,
             };
             if !again || looks >= SETTLE_LOOKS_MAX {
                 return group;
@@ -196,18 +198,21 @@ impl Inner {
             .await?;
         rows.truncate(together(&rows));
         let ids: Vec<i64> = rows.iter().map(|row| row.account_id).collect();
-        let is_archived: bool =
-            sqlx::query_scalar(IS_ARCHIVED).bind(month.first_day()).fetch_one(&mut *db).await?;
+        let archived: Option<String> =
+            sqlx::query_scalar(ARCHIVED).bind(month.first_day()).fetch_optional(&mut *db).await?;
         let mut bookings = bookings(&mut db, month.first_day(), &ids).await?;
         db.rollback().await?;
-        if is_archived {
-            let active = rows.iter().filter(|row| row.count > 0).map(|row| row.account_id).collect();
-            self.add_archived(month.first_day(), active, &mut bookings).await?;
-        }
+        let mut failures = match archived {
+            Some(digest) => {
+                let active = rows.iter().filter(|row| row.count > 0).map(|row| row.account_id).collect();
+                self.add_archived(edition(month, &digest)?, active, &mut bookings).await?
+            }
+            None => HashMap::new(),
+        };
         let holders = self.holders(rows.iter().filter_map(|row| row.user_id).collect()).await?;
         let work = |row: AccountRow| {
             let bookings = bookings.remove(&row.account_id).unwrap_or_default();
-            let holder = row.holder(&holders);
+            let holder = failures.remove(&row.account_id).map_or_else(|| row.holder(&holders), Err);
             row.work(bookings, holder, position.unsigned_abs()).map_err(CloseError::from)
         };
         rows.into_iter().map(work).collect()

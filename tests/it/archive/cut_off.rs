@@ -101,7 +101,7 @@ fn until_january() -> String {
 }
 
 /// Turns bits over in the middle of the file; what it was.
-fn damage(path: &PathBuf) -> Vec<u8> {
+pub(crate) fn damage(path: &PathBuf) -> Vec<u8> {
     let good = fs::read(path).unwrap();
     let mut bad = good.clone();
     // Each block of it, so that nobody reads past.

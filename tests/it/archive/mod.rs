@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use self::bank::{Answers, Bank};
+pub(crate) use self::cut_off::damage;
 use crate::harness::{Daybook, months, run};
 
 async fn archive(daybook: &Daybook, arguments: &[&str]) -> Output {

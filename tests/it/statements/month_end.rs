@@ -10,6 +10,7 @@ use sqlx::{Connection, PgConnection};
 
 use super::closed::metrics;
 use super::{book, closed, file, holder, link, month_close, refused, row, sha256};
+use crate::archive::damage;
 use crate::harness::{Daybook, begin, run, until};
 
 const FORMATS: [(&str, &str); 3] = [("pdf", "pdf"), ("csv", "csv"), ("camt053", "xml")];
@@ -163,6 +164,19 @@ async fn closing_again_changes_nothing_and_a_late_booking_makes_another_issue() 
         assert!(third.contains(amount), "{third}");
     }
     assert!(first == files("") && second == files("-2"));
+
+    // Rows that cannot be read are their accounts' failures.
+    let month = daybook.dir().join("files/transactions/month=1993-01");
+    let parts = fs::read_dir(month).unwrap().map(|file| file.unwrap().path());
+    let part = parts.into_iter().find(|path| path.extension().is_some_and(|end| end == "parquet")).unwrap();
+    let good = damage(&part);
+    let output = month_close(&daybook, "1993-01").await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&told["accounts"], &told["failed"]), (&json!(2), &json!(2)), "{told}");
+    assert!(told["failures"][0]["reason"].as_str().unwrap().contains("archived bookings"), "{told}");
+    fs::write(&part, good).unwrap();
+    same("1993-01").await;
 }
 
 #[tokio::test]
