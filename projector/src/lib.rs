@@ -23,6 +23,7 @@ pub mod session;
 mod shares;
 mod status;
 mod stops;
+mod time_zone;
 
 use std::time::Duration;
 

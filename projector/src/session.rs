@@ -19,7 +19,7 @@ use crate::runner::Ended;
 use crate::shares::Shares;
 use crate::{
     MIGRATIONS, Phase, ProjectorError, ProjectorOptions, ProjectorStatus, Stopped, checkpoint, placement,
-    projections, runner, status, stops,
+    projections, runner, status, stops, time_zone,
 };
 
 /// Time between two attempts to get a partition.
@@ -67,6 +67,7 @@ pub(crate) async fn run(
     bound_silence(&mut db, options.silence_max).await?;
     MIGRATIONS.run_direct(None, &mut db, false).await?;
     placement::claim(&mut db, options.placement).await?;
+    time_zone::note(&mut db, options.time_zone).await?;
     let mut shares = Shares::none_of(Partitions::living_in(options.placement));
     loop {
         let got = shutdown.run_until_cancelled(Box::pin(wait(&mut db, &mut shares, options))).await;

@@ -93,6 +93,16 @@ pub enum CloseError {
         /// The bank's time zone.
         zone: Tz,
     },
+    /// Its statements would be of other months than the read models', or their times be told in another way.
+    #[error(
+        "the bank's time zone is {projected}, as the projector has it, and {given} was given: give --time-zone {projected}"
+    )]
+    OtherZone {
+        /// What was given.
+        given: Tz,
+        /// What the read models were made with.
+        projected: String,
+    },
     /// Months are closed in order.
     #[error("{month} has to be closed first: it has activity without a statement on {accounts} account(s)")]
     EarlierOpen {
@@ -216,6 +226,7 @@ impl Close {
             return Ok(false);
         };
         reached?;
+        inner.require_same_zone().await?;
         inner.require_earlier_closed(month).await?;
         progress(Step::Accounts(inner.count_accounts(month).await?));
         let left = &AtomicBool::new(false);

@@ -70,6 +70,19 @@ impl Inner {
         Err(CloseError::NotOver { month, zone })
     }
 
+    /// Months in the read models begin at this zone's midnights.
+    pub(super) async fn require_same_zone(&self) -> Result<(), CloseError> {
+        let given = self.parts.time_zone;
+        for database in &self.parts.databases {
+            let noted: Option<String> =
+                sqlx::query_scalar("select name from bank_time_zone").fetch_optional(database).await?;
+            if let Some(projected) = noted.filter(|noted| noted != given.name()) {
+                return Err(CloseError::OtherZone { given, projected });
+            }
+        }
+        Ok(())
+    }
+
     /// Waits until every projection has what the log has now. Gives up when none of them moves.
     pub(super) async fn catch_up(&self, progress: &(impl Fn(Step) + Sync)) -> Result<(), CloseError> {
         let head = self.parts.store.head().await?;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
 use super::closed::metrics;
-use super::{book, closed, file, holder, link, month_close, refused, row, sha256};
+use super::{book, closed, file, holder, link, month_close, refused, row, sha256, with_place};
 use crate::archive::damage;
 use crate::harness::{Daybook, begin, run, until};
 
@@ -47,6 +47,9 @@ async fn months_are_closed_in_order_and_an_account_that_fails_holds_up_no_other(
             .contains("1993-01 has to be closed first: it has activity without a statement on 4 ")
     );
     assert!(refused(&daybook, "2999-01").await.contains("2999-01 is not over in UTC"));
+    let elsewhere = with_place(&daybook, "1993-01", &["--time-zone", "Europe/Prague"]).await;
+    assert_eq!(elsewhere.status.code(), Some(1), "{elsewhere:?}");
+    assert!(String::from_utf8_lossy(&elsewhere.stderr).contains("give --time-zone UTC"), "{elsewhere:?}");
 
     let key = key_of(&daybook, &yves);
     let kept = fs::read(&key).unwrap();
