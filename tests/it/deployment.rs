@@ -45,10 +45,11 @@ fn interpolated(text: &str) -> String {
     result
 }
 
-/// The environment variable `DAYBOOK_A_B` is the flag `--a-b`.
+/// The environment variable `DAYBOOK_A_B` is the flag `--a-b`. What has no value is handed on from outside.
 fn flags_of_environment(service: &Value) -> Vec<String> {
     let variables = service["environment"].as_object().into_iter().flatten();
     variables
+        .filter(|(_, value)| !value.is_null())
         .map(|(name, value)| {
             let flag = name.strip_prefix("DAYBOOK_").unwrap().to_lowercase().replace('_', "-");
             format!("--{flag}={}", interpolated(value.as_str().unwrap()))

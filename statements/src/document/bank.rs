@@ -28,7 +28,7 @@ impl BankProfile {
     }
 }
 
-/// A picture: PNG, JPEG, GIF, WebP, SVG or PDF.
+/// A picture: PNG, JPEG, GIF, WebP or SVG.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Logo(pub(crate) Vec<u8>);
 
