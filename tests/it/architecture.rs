@@ -51,6 +51,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("parquet", &["archive"]),
     ("arrow-array", &["archive"]),
     ("arrow-schema", &["archive"]),
+    ("rayon", &["statements"]),
     ("typst", &["statements"]),
     ("typst-kit", &["statements"]),
     ("typst-layout", &["statements"]),

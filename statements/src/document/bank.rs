@@ -85,6 +85,9 @@ pub enum ProfileError {
     /// The family is neither built in nor installed.
     #[error("no font of the family '{0}' was found: install it, or name another")]
     NoSuchFont(String),
+    /// The machine gives no threads to typeset on.
+    #[error("no threads to typeset on: {0}")]
+    Threads(String),
     /// A first document was set, and could not be: the logo is no picture, most likely.
     #[error("a first document could not be made, perhaps because of the logo: {0}")]
     Trial(String),

@@ -304,6 +304,29 @@ fn nothing_in_a_text_is_markup() {
 }
 
 #[test]
+fn a_booking_is_found_by_its_reference_or_else_by_its_transfer() {
+    let referenced = [Credit, Reversal].map(|kind| Booking {
+        reference: Some("K-17".to_owned()),
+        ..booking(if kind == Credit { 1 } else { 2 }, kind, 500, "Rent")
+    });
+    let plain = Booking { reference: None, ..booking(3, Debit, 100, "Food") };
+    let statement = statement("CZK", 0, referenced.into_iter().chain([plain]).collect());
+    let text = Page::of(&documents().pdf(&statement, &issue(1)).unwrap()).text().replace('\u{a0}', " ");
+    let details = |prefix: &str, found_by: &str, line: usize| {
+        let Booking { counterparty, transfer_id, .. } = &statement.lines()[line].booking;
+        let transfer = if found_by.starts_with("Ref") { String::new() } else { transfer_id.to_string() };
+        format!("{prefix} {counterparty} · {found_by} {transfer}").trim_end().to_owned()
+    };
+    for line in [
+        details("From", "Ref. K-17", 0),
+        details("Back from", "Reversal of transfer", 1),
+        details("To", "Transfer", 2),
+    ] {
+        assert!(text.lines().any(|found| found.trim() == line), "{line} in {text}");
+    }
+}
+
+#[test]
 fn a_character_without_a_font_is_seen_and_told() {
     let only_built_in = Documents::new(bank(), &FontSources::default()).unwrap();
     let statement = statement("CZK", 0, vec![booking(1, Reversal, 1, "Bücher 書 書\u{7}!")]);

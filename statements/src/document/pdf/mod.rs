@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use typst::diag::SourceDiagnostic;
 use typst::ecow::EcoVec;
 use typst::foundations::Smart;
@@ -64,6 +65,9 @@ fn named(chars: &[char]) -> String {
 #[derive(Debug)]
 pub(super) struct Press {
     workshop: Workshop,
+    /// As many threads as there are cores. typst hands each run of pages to rayon: on a thread of rayon's own that is a call, on any other
+    /// it waits until one of them has woken up.
+    threads: ThreadPool,
     /// What is known of the pages of the last statement of so many bookings.
     known: Mutex<BTreeMap<usize, Known>>,
     documents: AtomicU64,
@@ -72,11 +76,14 @@ pub(super) struct Press {
 impl Press {
     pub(super) fn new(bank: &BankProfile, fonts: &FontSources) -> Result<Self, ProfileError> {
         let fonts = Fonts::find(fonts, bank.font_family.as_deref())?;
+        let threads = ThreadPoolBuilder::new().thread_name(|number| format!("statements-{number}")).build();
+        let threads = threads.map_err(|error| ProfileError::Threads(error.to_string()))?;
         let mut workshop = Workshop::new(fonts, bank.logo.as_ref());
         let trial = |error: DocumentError| ProfileError::Trial(error.to_string());
-        workshop.fonts_mut().widths = measure(&workshop).map_err(trial)?;
-        let press = Self { workshop, known: Mutex::default(), documents: AtomicU64::new(0) };
-        press.set(&Sheet::sample(bank, press.fonts())).map_err(trial)?;
+        workshop.fonts_mut().widths = threads.install(|| measure(&workshop)).map_err(trial)?;
+        let press = Self { workshop, threads, known: Mutex::default(), documents: AtomicU64::new(0) };
+        let sample = Sheet::sample(bank, press.fonts());
+        press.threads.install(|| press.set(&sample)).map_err(trial)?;
         Ok(press)
     }
 
@@ -101,8 +108,10 @@ impl Press {
         issue: &Issue,
         bookings: usize,
     ) -> Result<Pdf, DocumentError> {
-        let sheet = Sheet::of(bank, statement, issue, self.fonts());
-        if sheet.bookings() > bookings { parts::set(self, &sheet, bookings) } else { self.set(&sheet) }
+        self.threads.install(|| {
+            let sheet = Sheet::of(bank, statement, issue, self.fonts());
+            if sheet.bookings() > bookings { parts::set(self, &sheet, bookings) } else { self.set(&sheet) }
+        })
     }
 
     fn set(&self, sheet: &Sheet) -> Result<Pdf, DocumentError> {

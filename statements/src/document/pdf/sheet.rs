@@ -219,20 +219,20 @@ fn pen(row: &[String; 6], widths: [f64; 3], fonts: &Fonts) -> Option<[f64; 2]> {
     Some([date + amount + right, right - balance])
 }
 
+/// The other account, and what the booking is found by: the reference that it was given, else the transfer's id. The files for machines have both.
 fn details(booking: &Booking, texts: &mut Texts<'_>) -> String {
     let Booking { counterparty, transfer_id, .. } = booking;
-    let mut details = match booking.kind {
-        EntryKind::Debit => format!("To\u{a0}{counterparty} · Transfer\u{a0}{transfer_id}"),
-        EntryKind::Credit => format!("From\u{a0}{counterparty} · Transfer\u{a0}{transfer_id}"),
+    let side = match booking.kind {
+        EntryKind::Debit => "To",
+        EntryKind::Credit => "From",
         EntryKind::Reversal => {
-            format!("Back from\u{a0}{counterparty} · Reversal of transfer\u{a0}{transfer_id}")
+            return format!("Back from\u{a0}{counterparty} · Reversal of transfer\u{a0}{transfer_id}");
         }
     };
-    if let Some(reference) = &booking.reference {
-        details.push_str(" · Ref.\u{a0}");
-        details.push_str(&texts.shown(reference));
+    match booking.reference.as_deref().filter(|reference| !reference.is_empty()) {
+        Some(reference) => format!("{side}\u{a0}{counterparty} · Ref.\u{a0}{}", texts.shown(reference)),
+        None => format!("{side}\u{a0}{counterparty} · Transfer\u{a0}{transfer_id}"),
     }
-    details
 }
 
 /// Makes texts of unknown origin fit to be set.
