@@ -122,7 +122,8 @@ fn statement(number: i64) -> Statement {
             amount: drawn + 1,
             counterparty: AccountId::from_i64(7_111_111_111_000_000_000 + drawn).unwrap(),
             description: Some(format!("{} {drawn}", purposes[(place % 7) as usize])),
-            reference: None,
+            // As in the real data, where each has one.
+            reference: Some(format!("{}", 171_812 + number * BOOKINGS + place)),
             booked_at: begin + Duration::minutes(place * 30 * 24 * 60 / BOOKINGS),
         }
     });
