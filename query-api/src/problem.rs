@@ -219,15 +219,17 @@ impl IntoResponse for Problem {
             .with_detail(self.to_string())
             .with_extensions(Code { code });
         let mut response = body.into_response();
-        let header = match self {
-            _ if status == StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, "1")),
-            Self::Unauthenticated => Some((header::WWW_AUTHENTICATE, "Bearer")),
-            Self::UpgradeRequired => Some((header::UPGRADE, "websocket")),
-            _ => None,
+        let always = |value| Some(HeaderValue::from_static(value));
+        let (name, value) = match self {
+            _ if status == StatusCode::SERVICE_UNAVAILABLE => (header::RETRY_AFTER, always("1")),
+            Self::Unauthenticated => (header::WWW_AUTHENTICATE, always("Bearer")),
+            Self::UpgradeRequired => (header::UPGRADE, always("websocket")),
+            Self::RangeNotSatisfiable(bytes) => {
+                (header::CONTENT_RANGE, format!("bytes */{bytes}").parse().ok())
+            }
+            _ => return response,
         };
-        if let Some((name, value)) = header {
-            response.headers_mut().insert(name, HeaderValue::from_static(value));
-        }
+        response.headers_mut().extend(value.map(|value| (name, value)));
         response
     }
 }
