@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::connection::PageError;
 use crate::freshness::Behind;
+use crate::limits::DOWNLOAD_BYTES_MAX;
 use crate::live::LiveError;
 use crate::read_models::ReadError;
 use crate::read_models::user::OpenError;
@@ -55,6 +56,11 @@ pub(crate) enum Problem {
     InvalidQuery(String),
     #[error("{0}")]
     InvalidArgument(&'static str),
+    #[error(
+        "The statements of these months have {0} bytes together, and one download at most {max}. Ask for fewer months, or for each alone.",
+        max = DOWNLOAD_BYTES_MAX
+    )]
+    DownloadTooLarge(u64),
     /// In Apollo's words, which its clients look for.
     #[error("PersistedQueryNotFound")]
     PersistedQueryNotFound,
@@ -117,6 +123,7 @@ impl Problem {
             Self::InvalidPage(_) => (StatusCode::BAD_REQUEST, "invalid_page"),
             Self::InvalidQuery(_) => (StatusCode::BAD_REQUEST, "invalid_query"),
             Self::InvalidArgument(_) => (StatusCode::BAD_REQUEST, "invalid_argument"),
+            Self::DownloadTooLarge(_) => (StatusCode::BAD_REQUEST, "download_too_large"),
             Self::InvalidPosition => (StatusCode::BAD_REQUEST, "invalid_position"),
             Self::PersistedQueryNotFound => (StatusCode::BAD_REQUEST, "PERSISTED_QUERY_NOT_FOUND"),
             Self::IntrospectionDisabled => (StatusCode::FORBIDDEN, "introspection_disabled"),

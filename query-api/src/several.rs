@@ -22,7 +22,7 @@ pub(crate) enum MergeError {
 }
 
 /// One PDF with the pages of all, in order.
-pub(crate) fn pdf(files: &[Bytes]) -> Result<Vec<u8>, MergeError> {
+pub(crate) fn pdf<'a>(files: impl IntoIterator<Item = &'a Bytes>) -> Result<Vec<u8>, MergeError> {
     let mut merged = Document::with_version("1.7");
     let tree = merged.new_object_id();
     let mut pages: Vec<Object> = Vec::new();

@@ -16,7 +16,6 @@ use serde::Deserialize;
 use super::asked::Asked;
 use super::segments::Segments;
 use crate::QueryApi;
-use crate::downloads::name;
 use crate::limits::FILE_PIECE_BYTES;
 use crate::problem::Problem;
 
@@ -63,7 +62,7 @@ pub(crate) async fn handle(
     let about = [
         (header::CONTENT_TYPE, key.content_type().to_owned()),
         (header::CONTENT_LENGTH, (range.end - range.start).to_string()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{}\"", name(key.as_str()))),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{}\"", key.saved_as())),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
     ];
     let last = range.end.saturating_sub(1);
