@@ -34,6 +34,13 @@ impl Key {
         self.0.rsplit('/').next().unwrap_or(&self.0)
     }
 
+    /// The file's name where somebody saves it: all of its key but the first segment, which says what kind of file it is.
+    #[must_use]
+    pub fn saved_as(&self) -> String {
+        let rest = self.0.split_once('/').map_or(self.as_str(), |(_, rest)| rest);
+        rest.replace('/', "-")
+    }
+
     /// What is in the file, by its name, as HTTP calls it.
     #[must_use]
     pub fn content_type(&self) -> &'static str {

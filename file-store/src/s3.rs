@@ -3,6 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use http::Method;
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::signer::{SignedUrlOptions, Signer};
@@ -12,6 +13,9 @@ use crate::limits::{
     CONNECT_TIME_MAX, REQUEST_TIME_MAX, RETRIES_MAX, RETRY_PAUSE, RETRY_PAUSE_MAX, RETRY_TIME_MAX,
 };
 use crate::{FileError, FileStore, Key};
+
+/// An instant as HTTP writes it.
+const HTTP_DATE: &str = "%a, %d %b %Y %H:%M:%S GMT";
 
 /// The bucket, with endpoint, region, credentials and whatever else the `AWS_…` settings say.
 pub(crate) fn open(
@@ -45,13 +49,18 @@ impl FileStore {
         &self,
         key: &Key,
         valid_for: Duration,
+        now: DateTime<Utc>,
     ) -> Result<Option<String>, FileError> {
         let Some(s3) = self.s3() else { return Ok(None) };
-        // A browser saves the file under its own name.
-        let disposition = format!("attachment; filename=\"{}\"", key.name());
+        let disposition = format!("attachment; filename=\"{}\"", key.saved_as());
+        // Kept as long as the link is good. How long that is when somebody follows it, only an instant can say.
+        let expires = now.checked_add_signed(TimeDelta::from_std(valid_for).unwrap_or_default());
+        let expires = expires.unwrap_or(now).format(HTTP_DATE).to_string();
         let options = SignedUrlOptions::new().with_query([
+            ("response-cache-control", "public, immutable"),
             ("response-content-disposition", disposition.as_str()),
             ("response-content-type", key.content_type()),
+            ("response-expires", expires.as_str()),
         ]);
         let url = s3.signed_url_opts(Method::GET, &self.path(key), valid_for, &options).await;
         Ok(Some(url.map_err(|source| FileError::new("sign a link to", key, source))?.into()))

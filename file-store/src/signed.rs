@@ -93,7 +93,7 @@ impl FileStore {
         now: DateTime<Utc>,
     ) -> Result<String, FileError> {
         let valid_for = valid_for.min(URL_VALID_MAX);
-        if let Some(url) = self.presigned(key, valid_for).await? {
+        if let Some(url) = self.presigned(key, valid_for, now).await? {
             return Ok(url);
         }
         let seconds = i64::try_from(valid_for.as_secs()).unwrap_or(0);

@@ -5,19 +5,17 @@ use std::sync::Arc;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, TimeDelta, Utc};
-use file_store::{Bytes, FileInfo, FileStore, Key, Sha256};
+use file_store::{FileInfo, FileStore, Key, Sha256};
 use futures::TryStreamExt;
 use http::{StatusCode, header};
-use ledger_core::AccountId;
 use quick_cache::sync::Cache;
 use serde::Serialize;
 use sha2::Digest;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::limits::{DIGESTS_KEPT_MAX, LINK_VALID, MERGES_MAX};
 use crate::problem::Problem;
-use crate::read_models::statement::{Format, IssuedFile};
-use crate::several::{self, MergeError};
 
 /// Where files are, if this process was told.
 #[derive(Clone, Debug)]
@@ -25,7 +23,10 @@ pub(crate) struct Downloads {
     files: Option<FileStore>,
     /// By key and version: a file is read once to know its digest.
     digests: Arc<Cache<(String, Option<String>), Sha256>>,
-    merges: Arc<Semaphore>,
+    /// Where several files become one, one after the other. The same ones always meet in the same lane.
+    pub(crate) lanes: [Arc<Semaphore>; MERGES_MAX],
+    /// Cancelled when the process is about to end.
+    pub(crate) closing: CancellationToken,
 }
 
 /// A link that is good for a while.
@@ -44,11 +45,12 @@ impl Link {
 }
 
 impl Downloads {
-    pub(crate) fn new(files: Option<FileStore>) -> Self {
+    pub(crate) fn new(files: Option<FileStore>, closing: CancellationToken) -> Self {
         Self {
             files,
             digests: Arc::new(Cache::new(DIGESTS_KEPT_MAX)),
-            merges: Arc::new(Semaphore::new(MERGES_MAX)),
+            lanes: std::array::from_fn(|_| Arc::new(Semaphore::new(1))),
+            closing,
         }
     }
 
@@ -68,57 +70,9 @@ impl Downloads {
         Ok(Link { url, expires_at })
     }
 
-    /// Files of several statements as one, which is kept under what it is made of: whoever asks again finds it.
-    pub(crate) async fn together(
-        &self,
-        account_id: AccountId,
-        parts: &[IssuedFile],
-        format: Format,
-    ) -> Result<FileInfo, Problem> {
-        let files = self.files()?;
-        let mut hasher = sha2::Sha256::new();
-        for part in parts {
-            hasher.update(&part.path);
-            hasher.update(&part.sha256);
-        }
-        let extension = if format == Format::Pdf { "pdf" } else { "zip" };
-        let path = format!("downloads/{account_id}/{}.{extension}", Sha256::from(hasher));
-        let key: Key = path.parse().map_err(|_| Problem::Internal)?;
-        if let Some(info) = files.head(&key).await? {
-            return Ok(info);
-        }
-        let one_of_few = self.merges.clone().acquire_owned().await.map_err(|_| Problem::Internal)?;
-        // Somebody else may have made it meanwhile.
-        if let Some(info) = files.head(&key).await? {
-            return Ok(info);
-        }
-        let mut read = Vec::with_capacity(parts.len());
-        for part in parts {
-            let bytes = files.get(&part.path.parse().map_err(|_| Problem::Internal)?).await?;
-            if Sha256::of(&bytes).to_string() != part.sha256 {
-                tracing::error!(part.path, "a statement's file is not what the log says");
-                return Err(Problem::Internal);
-            }
-            read.push((name(&part.path), bytes));
-        }
-        let merged = tokio::task::spawn_blocking(move || {
-            // Work that nobody waits for any more still counts.
-            let _one_of_few = one_of_few;
-            merged(&read, format)
-        })
-        .await;
-        let merged = merged.map_err(|_| Problem::Internal)?.map_err(|error| {
-            tracing::error!(%error, "statements could not be made one file");
-            Problem::Internal
-        })?;
-        files.put(&key, merged).await?;
-        files.head(&key).await?.ok_or(Problem::FileNotFound)
-    }
-
     /// The digest of a file.
     pub(crate) async fn digest(&self, info: &FileInfo) -> Result<Sha256, Problem> {
-        let key = (info.key.to_string(), info.e_tag.clone());
-        if let Some(known) = self.digests.get(&key) {
+        if let Some(known) = self.known_digest(info) {
             return Ok(known);
         }
         let mut hasher = sha2::Sha256::new();
@@ -127,19 +81,17 @@ impl Downloads {
             hasher.update(&piece);
         }
         let digest = Sha256::from(hasher);
-        self.digests.insert(key, digest);
+        self.know_digest(info, digest);
         Ok(digest)
     }
-}
 
-fn merged(files: &[(String, Bytes)], format: Format) -> Result<Vec<u8>, MergeError> {
-    match format {
-        Format::Pdf => several::pdf(&files.iter().map(|(_, bytes)| bytes.clone()).collect::<Vec<_>>()),
-        Format::Csv | Format::Camt053 => several::zip(files),
+    /// The digest, if this file need not be read for it.
+    pub(crate) fn known_digest(&self, info: &FileInfo) -> Option<Sha256> {
+        self.digests.get(&(info.key.to_string(), info.e_tag.clone()))
     }
-}
 
-/// A file's name where it is saved: all of its key but what kind of file it is.
-pub(crate) fn name(key: &str) -> String {
-    key.split('/').skip(1).collect::<Vec<_>>().join("-")
+    /// Remembers what the digest is.
+    pub(crate) fn know_digest(&self, info: &FileInfo, digest: Sha256) {
+        self.digests.insert((info.key.to_string(), info.e_tag.clone()), digest);
+    }
 }

@@ -23,6 +23,7 @@ mod read_models;
 mod read_pool;
 mod routes;
 mod several;
+mod together;
 
 use archive::Archive;
 use ledger_streams::{EventStore, KeyStore};
@@ -65,7 +66,7 @@ impl QueryApi {
             keys,
             freshness,
             graphql: Bounded::new(&options),
-            downloads: Downloads::new(options.files.clone()),
+            downloads: Downloads::new(options.files.clone(), options.closing.clone()),
             options,
         }
     }

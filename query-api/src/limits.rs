@@ -30,8 +30,16 @@ pub(crate) const FILTER_TEXT_CHARS_MAX: usize = 100;
 pub(crate) const LINK_VALID: Duration = Duration::from_secs(15 * 60);
 /// Months whose statements can be downloaded as one file: ten years.
 pub(crate) const DOWNLOAD_MONTHS_MAX: usize = 120;
+/// Bytes of those statements together. While they become one file they are in memory some four times.
+pub(crate) const DOWNLOAD_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// Such files that are made at the same time: each is in memory.
 pub(crate) const MERGES_MAX: usize = 2;
+/// How long such a file is found again; after that it is made anew.
+pub(crate) const DOWNLOADS_FOUND_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+/// From when on it may be removed: no link to it is good any more, and nobody is still reading.
+pub(crate) const DOWNLOADS_SWEPT_AFTER: Duration = Duration::from_secs(48 * 60 * 60);
+/// How many are removed when an account gets a new one.
+pub(crate) const DOWNLOADS_SWEPT_AT_ONCE: usize = 100;
 /// Files whose digest is remembered.
 pub(crate) const DIGESTS_KEPT_MAX: usize = 10_000;
 /// Bytes of a file that are read at once for a download.

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::connection::PageError;
 use crate::freshness::Behind;
+use crate::limits::DOWNLOAD_BYTES_MAX;
 use crate::live::LiveError;
 use crate::read_models::ReadError;
 use crate::read_models::user::OpenError;
@@ -55,6 +56,11 @@ pub(crate) enum Problem {
     InvalidQuery(String),
     #[error("{0}")]
     InvalidArgument(&'static str),
+    #[error(
+        "The statements of these months have {0} bytes together, and one download at most {max}. Ask for fewer months, or for each alone.",
+        max = DOWNLOAD_BYTES_MAX
+    )]
+    DownloadTooLarge(u64),
     /// In Apollo's words, which its clients look for.
     #[error("PersistedQueryNotFound")]
     PersistedQueryNotFound,
@@ -117,6 +123,7 @@ impl Problem {
             Self::InvalidPage(_) => (StatusCode::BAD_REQUEST, "invalid_page"),
             Self::InvalidQuery(_) => (StatusCode::BAD_REQUEST, "invalid_query"),
             Self::InvalidArgument(_) => (StatusCode::BAD_REQUEST, "invalid_argument"),
+            Self::DownloadTooLarge(_) => (StatusCode::BAD_REQUEST, "download_too_large"),
             Self::InvalidPosition => (StatusCode::BAD_REQUEST, "invalid_position"),
             Self::PersistedQueryNotFound => (StatusCode::BAD_REQUEST, "PERSISTED_QUERY_NOT_FOUND"),
             Self::IntrospectionDisabled => (StatusCode::FORBIDDEN, "introspection_disabled"),
@@ -219,15 +226,17 @@ impl IntoResponse for Problem {
             .with_detail(self.to_string())
             .with_extensions(Code { code });
         let mut response = body.into_response();
-        let header = match self {
-            _ if status == StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, "1")),
-            Self::Unauthenticated => Some((header::WWW_AUTHENTICATE, "Bearer")),
-            Self::UpgradeRequired => Some((header::UPGRADE, "websocket")),
-            _ => None,
+        let always = |value| Some(HeaderValue::from_static(value));
+        let (name, value) = match self {
+            _ if status == StatusCode::SERVICE_UNAVAILABLE => (header::RETRY_AFTER, always("1")),
+            Self::Unauthenticated => (header::WWW_AUTHENTICATE, always("Bearer")),
+            Self::UpgradeRequired => (header::UPGRADE, always("websocket")),
+            Self::RangeNotSatisfiable(bytes) => {
+                (header::CONTENT_RANGE, format!("bytes */{bytes}").parse().ok())
+            }
+            _ => return response,
         };
-        if let Some((name, value)) = header {
-            response.headers_mut().insert(name, HeaderValue::from_static(value));
-        }
+        response.headers_mut().extend(value.map(|value| (name, value)));
         response
     }
 }

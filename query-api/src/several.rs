@@ -3,7 +3,7 @@
 use std::io::{Cursor, Write};
 
 use file_store::Bytes;
-use lopdf::{Dictionary, Document, Object};
+use pdf_binding::{Binding, BindingError};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -12,7 +12,7 @@ use zip::write::SimpleFileOptions;
 pub(crate) enum MergeError {
     /// One of them is no PDF that can be read.
     #[error("a PDF cannot be merged: {0}")]
-    Pdf(#[from] lopdf::Error),
+    Pdf(#[from] BindingError),
     /// It could not be written.
     #[error("the file cannot be written: {0}")]
     Writing(#[from] std::io::Error),
@@ -21,32 +21,13 @@ pub(crate) enum MergeError {
     Zip(#[from] zip::result::ZipError),
 }
 
-/// One PDF with the pages of all, in order.
-pub(crate) fn pdf(files: &[Bytes]) -> Result<Vec<u8>, MergeError> {
-    let mut merged = Document::with_version("1.7");
-    let tree = merged.new_object_id();
-    let mut pages: Vec<Object> = Vec::new();
+/// One PDF with the pages of all, in order. It is none of them, and says so by saying nothing.
+pub(crate) fn pdf<'a>(files: impl IntoIterator<Item = &'a Bytes>) -> Result<Vec<u8>, MergeError> {
+    let mut binding = Binding::default();
     for file in files {
-        let mut document = Document::load_mem(file)?;
-        document.renumber_objects_with(merged.max_id.saturating_add(1));
-        for page in document.get_pages().into_values() {
-            document.get_object_mut(page)?.as_dict_mut()?.set("Parent", tree);
-            pages.push(page.into());
-        }
-        merged.max_id = document.max_id;
-        merged.objects.append(&mut document.objects);
+        binding.add(file)?;
     }
-    let count = i64::try_from(pages.len()).unwrap_or(i64::MAX);
-    let node = [("Type", Object::Name(b"Pages".to_vec())), ("Kids", pages.into()), ("Count", count.into())];
-    merged.objects.insert(tree, Object::Dictionary(Dictionary::from_iter(node)));
-    let catalog = [("Type", Object::Name(b"Catalog".to_vec())), ("Pages", tree.into())];
-    let catalog = merged.add_object(Dictionary::from_iter(catalog));
-    merged.trailer.set("Root", catalog);
-    // Catalogs and page trees of the parts.
-    merged.prune_objects();
-    let mut bytes = Vec::new();
-    merged.save_to(&mut bytes)?;
-    Ok(bytes)
+    Ok(binding.untitled().bytes()?)
 }
 
 /// A zip of the files under these names.

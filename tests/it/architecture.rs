@@ -9,14 +9,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("ledger-core", &[]),
     ("eventstore-node", &[]),
     ("name-lookup", &[]),
+    ("pdf-binding", &[]),
     ("file-store", &["ledger-core"]),
     ("archive", &["ledger-core", "file-store"]),
     ("ledger-streams", &["ledger-core", "eventstore-node"]),
     ("command-api", &["ledger-core", "ledger-streams", "name-lookup"]),
     ("projector", &["ledger-core", "ledger-streams"]),
-    ("query-api", &["ledger-core", "ledger-streams", "file-store", "archive"]),
+    ("query-api", &["ledger-core", "ledger-streams", "file-store", "archive", "pdf-binding"]),
     ("notifications", &["ledger-core", "ledger-streams", "name-lookup"]),
-    ("statements", &["ledger-core", "ledger-streams", "file-store", "archive"]),
+    ("statements", &["ledger-core", "ledger-streams", "file-store", "archive", "pdf-binding"]),
     (
         "daybook",
         &[
@@ -39,6 +40,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 const RESERVED: &[(&str, &[&str])] = &[
     ("sqlx", &["projector", "query-api", "notifications", "statements", "daybook"]),
     ("hickory-resolver", &["name-lookup"]),
+    ("lopdf", &["pdf-binding"]),
     ("redis", &["query-api"]),
     ("fjall", &["eventstore-node"]),
     ("kurrentdb", &["ledger-streams"]),

@@ -36,6 +36,17 @@ fn no_key_leads_out_of_the_store_or_hides() {
     }
 }
 
+#[test]
+fn a_saved_file_has_a_name_of_its_own() {
+    for (key, name) in [
+        ("statements/1/2026-01/statement.pdf", "1-2026-01-statement.pdf"),
+        ("downloads/1/0f.zip", "1-0f.zip"),
+        ("whole.pdf", "whole.pdf"),
+    ] {
+        assert_eq!(key.parse::<Key>().unwrap().saved_as(), name);
+    }
+}
+
 proptest! {
     #[test]
     fn whatever_is_a_key_stays_below_the_root(text in "[a./#%~=-]{0,12}") {

@@ -86,6 +86,15 @@ async fn anybody_follows_s3s_own_link_until_it_expires() {
     let http = reqwest::Client::new();
     let answer = http.get(&link).send().await.unwrap();
     assert_eq!(answer.status(), 200);
+    for (name, value) in [
+        ("content-type", "application/pdf"),
+        ("content-disposition", "attachment; filename=\"1-2026-01-statement.pdf\""),
+        ("cache-control", "public, immutable"),
+        // Ten minutes later.
+        ("expires", "Thu, 26 Nov 2026 12:10:00 GMT"),
+    ] {
+        assert_eq!(answer.headers()[name], value, "{name}");
+    }
     assert_eq!(answer.text().await.unwrap(), "a statement");
 
     // A range of it, as a browser that goes on with a download asks.

@@ -30,7 +30,8 @@ impl Failure {
             | Problem::InvalidPath
             | Problem::InvalidPosition
             | Problem::InvalidEventId
-            | Problem::InvalidArgument(_) => BAD_USER_INPUT,
+            | Problem::InvalidArgument(_)
+            | Problem::DownloadTooLarge(_) => BAD_USER_INPUT,
             Problem::AccountNotFound
             | Problem::TransferNotFound
             | Problem::DeadLetterNotFound

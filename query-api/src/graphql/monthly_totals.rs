@@ -83,7 +83,8 @@ impl Statement {
         let scope = Scope::of(context)?;
         let key = IssuedOf { account_id: self.account_id, month: self.totals.month };
         let issued = scope.loaders.load_one(key).await?;
-        match issued.and_then(|issued| issued.file(format)) {
+        let Some(issued) = issued else { return Ok(None) };
+        match issued.file(format)? {
             Some(file) => Ok(Some(scope.downloads.link(&file.path).await?.url)),
             None => Ok(None),
         }

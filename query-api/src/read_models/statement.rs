@@ -9,6 +9,7 @@ use ledger_core::statement::{StatementFile, StatementFormat};
 use ledger_core::{AccountId, Month};
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
+use sqlx::error::BoxDynError;
 use utoipa::ToSchema;
 
 use super::{Key, Place, ReadError, ReadModels};
@@ -73,13 +74,21 @@ impl IssuedRow {
     }
 
     /// Its file of a format, if it has one.
-    pub(crate) fn file(&self, format: Format) -> Option<IssuedFile> {
+    ///
+    /// # Errors
+    /// When the row is none that the projection writes.
+    pub(crate) fn file(&self, format: Format) -> Result<Option<IssuedFile>, ReadError> {
+        let strange = |error: BoxDynError| ReadError::from(sqlx::Error::Decode(error));
         let format = StatementFormat::from(format);
-        let files: Vec<StatementFile> = serde_json::from_str(&self.files).ok()?;
-        let file = files.into_iter().find(|file| file.format == format.as_str())?;
-        let month = Month::containing(self.month);
-        let path = format.path(AccountId::from_i64(self.account_id)?, month, self.issue.unsigned_abs());
-        Some(IssuedFile { issue: self.issue, path, sha256: file.sha256, bytes: file.bytes })
+        let files: Vec<StatementFile> =
+            serde_json::from_str(&self.files).map_err(|error| strange(error.into()))?;
+        let Some(file) = files.into_iter().find(|file| file.format == format.as_str()) else {
+            return Ok(None);
+        };
+        let account =
+            AccountId::from_i64(self.account_id).ok_or_else(|| strange("no account's id".into()))?;
+        let path = format.path(account, Month::containing(self.month), self.issue.unsigned_abs());
+        Ok(Some(IssuedFile { issue: self.issue, path, sha256: file.sha256, bytes: file.bytes }))
     }
 }
 
@@ -147,5 +156,32 @@ impl ReadDatabases {
             .fetch_optional(&home.pool)
             .await?;
         Ok(row)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Format, IssuedRow};
+
+    fn row(files: &str) -> IssuedRow {
+        let month = "2026-01-01".parse().unwrap();
+        IssuedRow { account_id: 7, month, issue: 2, files: files.to_owned() }
+    }
+
+    #[test]
+    fn a_file_is_where_its_statement_is() {
+        let row = row(r#"[{"format": "csv", "sha256": "0f", "bytes": 12}]"#);
+        let file = row.file(Format::Csv).unwrap().unwrap();
+        assert_eq!(file.path, "statements/7/2026-01/statement-2.csv");
+        assert_eq!((file.sha256.as_str(), file.bytes, file.issue), ("0f", 12, 2));
+        assert!(row.file(Format::Camt053).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_no_projection_writes_is_an_error_and_not_nothing() {
+        for files in ["", "null", "{}", r#"[{"format": "csv"}]"#] {
+            let error = row(files).file(Format::Csv).unwrap_err();
+            assert!(!error.is_outage() && !error.is_timeout(), "{error}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! `GET /api/v1/files/{key}?expires=…&signature=…`: a file, for whoever has a link to it. Links are given by other routes; this one is not
-//! among those that are described.
+//! among those that are described. A cache in front of it must have the query in its key: else it gives files to those who have no link.
 
+use std::future::{Ready, ready};
 use std::ops::Range;
 
 use axum::body::Body;
@@ -9,13 +10,12 @@ use axum::response::{IntoResponse, Response};
 use chrono::Utc;
 use file_store::{FileInfo, FileStore, Key};
 use futures::StreamExt;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 
 use super::asked::Asked;
 use super::segments::Segments;
 use crate::QueryApi;
-use crate::downloads::name;
 use crate::limits::FILE_PIECE_BYTES;
 use crate::problem::Problem;
 
@@ -62,7 +62,7 @@ pub(crate) async fn handle(
     let about = [
         (header::CONTENT_TYPE, key.content_type().to_owned()),
         (header::CONTENT_LENGTH, (range.end - range.start).to_string()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{}\"", name(key.as_str()))),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{}\"", key.saved_as())),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
     ];
     let last = range.end.saturating_sub(1);
@@ -74,6 +74,14 @@ pub(crate) async fn handle(
         response.headers_mut().extend(value.parse().map(|value| (name, value)));
     }
     Ok(response)
+}
+
+/// What a cache may not keep of the answers: a link that leads nowhere now may do so in a moment.
+pub(crate) fn unkept_unless_good(mut response: Response) -> Ready<Response> {
+    if response.status().is_client_error() || response.status().is_server_error() {
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    ready(response)
 }
 
 fn header_of(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {

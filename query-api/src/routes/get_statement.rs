@@ -33,7 +33,7 @@ pub(crate) struct Download {
     url: String,
     /// Until when.
     expires_at: DateTime<Utc>,
-    /// SHA-256 of the file, in hex; as ETag in quotes.
+    /// SHA-256 of the file, in hex; in quotes its ETag, unless it is on S3, which has its own.
     sha256: String,
     /// How long it is.
     bytes: u64,
@@ -76,7 +76,7 @@ pub(crate) async fn handle(
         Ok(api.databases.issued(IssuedOf { account_id: account.account_id, month }).await?)
     };
     let issued = api.read_at(at, read).await?.ok_or(Problem::StatementNotIssued)?;
-    let file = issued.file(format).ok_or(Problem::StatementNotIssued)?;
+    let file = issued.file(format)?.ok_or(Problem::StatementNotIssued)?;
     let link = api.downloads.link(&file.path).await?;
     let download = Download {
         url: link.url.clone(),

@@ -41,7 +41,7 @@ pub(crate) struct MonthsDownload {
     url: String,
     /// Until when.
     expires_at: DateTime<Utc>,
-    /// SHA-256 of the file, in hex; as ETag in quotes.
+    /// SHA-256 of the file, in hex; in quotes its ETag, unless it is on S3, which has its own.
     sha256: String,
     /// How long it is.
     bytes: u64,
@@ -64,7 +64,8 @@ pub(crate) struct MonthsDownload {
     responses(
         (status = 302, body = MonthsDownload, description = "The same link is in the header Location"),
         (status = 400, body = ProblemBody, content_type = "application/problem+json",
-            description = "`invalid_id`, `invalid_month`, `invalid_query`, `invalid_argument`, `invalid_position`"),
+            description = "`invalid_id`, `invalid_month`, `invalid_query`, `invalid_position`; `invalid_argument`: more than 120 months, or `from` after `to`; \
+                `download_too_large`: ask for fewer months"),
         (status = 404, body = ProblemBody, content_type = "application/problem+json",
             description = "`account_not_found`: none, or not for this caller; `statement_not_issued`: none of the months has one"),
         (status = 503, body = ProblemBody, content_type = "application/problem+json", description = "`projection_behind`, `files_unavailable`"),
@@ -79,6 +80,9 @@ pub(crate) async fn handle(
 ) -> Result<Response, Problem> {
     let account_id = get_account::account_id(&id)?;
     let (from, to): (Month, Month) = (from.parse()?, to.parse()?);
+    if from > to {
+        return Err(Problem::InvalidArgument("'from' is a later month than 'to'"));
+    }
     let read = || async {
         let account = get_account::visible(&api, &caller, account_id).await?;
         let rows =
@@ -89,12 +93,17 @@ pub(crate) async fn handle(
     if rows.len() > DOWNLOAD_MONTHS_MAX {
         return Err(Problem::InvalidArgument("at most 120 months can be downloaded together"));
     }
-    let (months, files): (Vec<_>, Vec<_>) =
-        rows.iter().filter_map(|row| Some((row.month(), row.file(format)?))).unzip();
+    let (mut months, mut files) = (Vec::new(), Vec::new());
+    for row in rows {
+        if let Some(file) = row.file(format)? {
+            months.push(row.month());
+            files.push(file);
+        }
+    }
     if files.is_empty() {
         return Err(Problem::StatementNotIssued);
     }
-    let one = api.downloads.together(account_id, &files, format).await?;
+    let one = api.downloads.together(account_id, files, format).await?;
     let link = api.downloads.link(one.key.as_str()).await?;
     let sha256 = api.downloads.digest(&one).await?.to_string();
     let download = MonthsDownload {

@@ -20,6 +20,7 @@ mod sse;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::map_response;
 use axum::routing::get;
 use utoipa::OpenApi;
 
@@ -41,7 +42,10 @@ pub fn router(api: QueryApi) -> Router {
         .route("/api/v1/transactions/{id}/month/{month}", get(get_month::handle))
         .route("/api/v1/transactions/{id}/month/{month}/download", get(get_statement::handle))
         .route("/api/v1/transactions/{id}/download", get(get_statements::handle))
-        .route("/api/v1/files/{*key}", get(get_file::handle))
+        .route(
+            "/api/v1/files/{*key}",
+            get(get_file::handle).layer(map_response(get_file::unkept_unless_good)),
+        )
         .route("/graphql", get(get_graphql::handle).post(post_graphql::handle))
         .route("/graphiql", get(get_graphiql::handle))
         .layer(DefaultBodyLimit::max(QUERY_BYTES_MAX))

@@ -9,6 +9,7 @@ mod xml;
 use std::num::NonZeroU32;
 
 use chrono::{DateTime, Utc};
+use pdf_binding::BindingError;
 
 pub use self::bank::{BankProfile, Logo, ProfileError};
 pub use self::pdf::{FontSources, Pdf, Warning};
@@ -42,7 +43,7 @@ pub enum DocumentError {
     Typesetting(String),
     /// The parts of a long PDF do not come together.
     #[error("the parts of the PDF could not be put together: {0}")]
-    Binding(#[from] lopdf::Error),
+    Binding(#[from] BindingError),
     /// A line of a CSV could not be written.
     #[error("the CSV could not be written: {0}")]
     Csv(#[from] ::csv::Error),

@@ -3,11 +3,13 @@
 use chrono::Utc;
 use file_store::{FileStore, Location, UrlSecret};
 use reqwest::Method;
+use reqwest::header::HeaderValue;
 use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::closed::{MONTHS, closed_bank};
-use super::{asked, file, follow, link, link_at, said, sha256};
-use crate::harness::text;
+use super::{asked, book, closed, file, follow, holder, link, link_at, row, said, sha256};
+use crate::harness::{Daybook, text};
 
 const DOWNLOAD_URL: &str = "query($id: ID!, $month: String!) {
     account(id: $id) { statement(month: $month) { closing downloadUrl(format: CAMT053) } } }";
@@ -46,6 +48,7 @@ async fn a_statement_is_for_its_holder_and_for_whoever_has_a_link_that_is_good()
         (text(&told["sha256"]), told["bytes"].as_u64().unwrap())
     );
 
+    let no_store: HeaderValue = "no-store".parse().unwrap();
     let head = asked(Method::HEAD, daybook, &url, &[]).await;
     assert_eq!((head.status().as_u16(), &head.headers()["etag"]), (200, &tag.parse().unwrap()));
     assert_eq!(head.headers()["content-length"], bytes.len().to_string());
@@ -57,7 +60,9 @@ async fn a_statement_is_for_its_holder_and_for_whoever_has_a_link_that_is_good()
     assert_eq!(part.status(), 206);
     assert_eq!(part.headers()["content-range"], format!("bytes 0-4/{}", bytes.len()));
     assert_eq!(part.bytes().await.unwrap(), &b"%PDF-"[..]);
-    assert_eq!(follow(daybook, &url, &[("range", "bytes=99999999-")]).await.status(), 416);
+    let beyond = follow(daybook, &url, &[("range", "bytes=99999999-")]).await;
+    assert_eq!((beyond.status().as_u16(), &beyond.headers()["cache-control"]), (416, &no_store));
+    assert_eq!(beyond.headers()["content-range"], format!("bytes */{}", bytes.len()));
     let changed = [("range", "bytes=0-4"), ("if-range", "\"another\"")];
     assert_eq!(follow(daybook, &url, &changed).await.bytes().await.unwrap(), bytes);
 
@@ -67,6 +72,8 @@ async fn a_statement_is_for_its_holder_and_for_whoever_has_a_link_that_is_good()
             (answer.status().as_u16(), &answer.headers()["content-type"]),
             (status, &"application/problem+json".parse().unwrap())
         );
+        // What a link gives may change: no cache keeps that it gave nothing.
+        assert_eq!(answer.headers()["cache-control"], no_store);
         assert_eq!(answer.json::<Value>().await.unwrap()["code"], code);
     };
     refuses(&url.replace("statement.pdf", "statement.csv"), 403, "link_invalid").await;
@@ -79,6 +86,15 @@ async fn a_statement_is_for_its_holder_and_for_whoever_has_a_link_that_is_good()
     let key = format!("statements/{account}/1993-01/statement.pdf").parse().unwrap();
     let (minute, hour) = (std::time::Duration::from_secs(60), chrono::TimeDelta::hours(1));
     refuses(&files.url_for(&key, minute, Utc::now() - hour).await.unwrap(), 410, "link_expired").await;
+    refuses(url.split_once('&').unwrap().0, 400, "invalid_query").await;
+    // Links give statements and downloads, and those that are there.
+    for key in ["elsewhere/statement.pdf", "statements-of-others/statement.pdf"] {
+        let key = key.parse().unwrap();
+        files.put(&key, "not for customers").await.unwrap();
+        refuses(&files.url_for(&key, minute, Utc::now()).await.unwrap(), 404, "file_not_found").await;
+    }
+    let missing = format!("statements/{account}/1992-12/statement.pdf").parse().unwrap();
+    refuses(&files.url_for(&missing, minute, Utc::now()).await.unwrap(), 404, "file_not_found").await;
 
     let asked = holder.graphql(DOWNLOAD_URL, json!({ "id": account, "month": "1993-01" })).await;
     let statement = &asked["account"]["statement"];
@@ -137,4 +153,39 @@ async fn several_months_come_as_one_file() {
     }
     let none = format!("/api/v1/transactions/{account}/download?from=1990-01&to=1991-01");
     holder.get(&none).await.refuses(404, "statement_not_issued");
+    let backwards = format!("/api/v1/transactions/{account}/download?from=1993-03&to=1993-01");
+    holder.get(&backwards).await.refuses(400, "invalid_argument");
+    let long = format!("/api/v1/transactions/{account}/download?from=1893-01&to=1993-03");
+    assert_eq!(link_at(daybook, &holder, &long).await["sha256"], digest);
+}
+
+#[tokio::test]
+async fn a_row_that_is_strange_is_an_error_and_one_that_is_too_much_a_refusal() {
+    let daybook = Daybook::start().await;
+    let bank = daybook.operator("strange rows").await;
+    let (_, account) = holder(&bank, "Jan Novák", "strange").await;
+    book(&bank, &[row("s1", "strange", "1993-01-04", "credit", "10.00")]).await;
+    closed(&daybook, "1993-01").await;
+    let alone = format!("/api/v1/transactions/{account}/month/1993-01/download");
+    let several = format!("/api/v1/transactions/{account}/download?from=1993-01&to=1993-01");
+    link_at(&daybook, &bank, &alone).await;
+    link_at(&daybook, &bank, &several).await;
+
+    let mut db = PgConnection::connect(&daybook.database_url()).await.unwrap();
+    let mut change = async |change: &str| {
+        let changed = format!("update statements set files = {change} where account_id = {account}");
+        sqlx::query(AssertSqlSafe(changed)).execute(&mut db).await.unwrap();
+    };
+    change("jsonb_set(files, '{0,bytes}', '33554433')").await;
+    bank.get(&several).await.refuses(400, "download_too_large");
+    link_at(&daybook, &bank, &alone).await;
+    change("'{\"pdf\": true}'").await;
+    for path in [&several, &alone] {
+        // Not by `get`, which takes no such answer.
+        let answer = bank.request(Method::GET, path).send().await.unwrap();
+        assert_eq!(answer.status(), 500);
+        assert_eq!(answer.json::<Value>().await.unwrap()["code"], "internal");
+    }
+    let asked = json!({ "id": account, "month": "1993-01" });
+    assert_eq!(bank.graphql_error(DOWNLOAD_URL, asked).await, "internal");
 }

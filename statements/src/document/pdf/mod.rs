@@ -2,7 +2,6 @@
 //!
 //! What a statement says reaches the template as JSON, never as source: nothing in it can be taken for markup.
 
-mod binding;
 mod compile;
 mod fonts;
 mod parts;

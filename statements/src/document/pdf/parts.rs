@@ -5,12 +5,12 @@
 
 use std::ops::Range;
 
+use pdf_binding::Binding;
 use serde::Serialize;
 use typst::foundations::NativeElement as _;
 use typst::introspection::{Introspector as _, MetadataElem};
 use typst_layout::PagedDocument;
 
-use super::binding::Binding;
 use super::compile::Known;
 use super::sheet::Sheet;
 use super::{DocumentError, Pdf, Press, all_warnings, write};
