@@ -9,7 +9,7 @@ use sqlx::{Connection, PgConnection};
 
 use super::{CloseError, Inner, Step};
 use crate::limits::{CATCH_UP_LOOK, CATCH_UP_PATIENCE};
-use crate::statement::beginning;
+use crate::statement::over_from;
 
 /// Key of the advisory lock of whoever closes a month: "daybook" and a number.
 const CLOSE_LOCK: i64 = 0x6461_7962_6f6f_6b20;
@@ -64,7 +64,7 @@ impl Inner {
 
     pub(super) fn require_over(&self, month: Month, now: DateTime<Utc>) -> Result<(), CloseError> {
         let zone = self.parts.time_zone;
-        if beginning(month.next().first_day(), zone) <= now {
+        if over_from(month, zone) <= now {
             return Ok(());
         }
         Err(CloseError::NotOver { month, zone })
