@@ -1,5 +1,6 @@
 //! A bank whose months were closed by themselves, for all who only read.
 
+use std::ops::Deref;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -16,9 +17,23 @@ pub(super) const MONTHS: [&str; 3] = ["1993-01", "1993-02", "1993-03"];
 /// So many on one account in the last of these months: more than a page of a statement has.
 const MANY: usize = 60;
 
+/// The bank for one test.
+pub(super) struct ClosedBank {
+    closed: Arc<Closed>,
+    /// An operator of this test's own: a client's connections end with the runtime of the test that made them.
+    pub(super) bank: Client,
+}
+
+impl Deref for ClosedBank {
+    type Target = Closed;
+
+    fn deref(&self) -> &Closed {
+        &self.closed
+    }
+}
+
 pub(super) struct Closed {
     pub(super) daybook: Daybook,
-    pub(super) bank: Client,
     /// Zoë, and her account.
     pub(super) holder: String,
     pub(super) account: String,
@@ -34,14 +49,16 @@ pub(super) struct Closed {
 pub(super) const ZONE: Tz = chrono_tz::Europe::Prague;
 
 /// It is closed once, at the first who asks. With the last holder it stops.
-pub(super) async fn closed_bank() -> Arc<Closed> {
+pub(super) async fn closed_bank() -> ClosedBank {
     let mut shared = CLOSED.lock().await;
-    if let Some(closed) = shared.upgrade() {
-        return closed;
-    }
-    let closed = Arc::new(close().await);
+    let closed = match shared.upgrade() {
+        Some(closed) => closed,
+        None => Arc::new(close().await),
+    };
     *shared = Arc::downgrade(&closed);
-    closed
+    drop(shared);
+    let bank = closed.daybook.operator("month end").await;
+    ClosedBank { closed, bank }
 }
 
 async fn close() -> Closed {
@@ -88,8 +105,7 @@ async fn close() -> Closed {
         metrics(&daybook).await.contains(&ended).then_some(())
     })
     .await;
-    let bank = daybook.operator("month end").await;
-    Closed { daybook, bank, holder: holder_id, account, stranger, cash, accounts }
+    Closed { daybook, holder: holder_id, account, stranger, cash, accounts }
 }
 
 fn in_currency(currency: &str, mut row: Value) -> Value {
@@ -97,7 +113,7 @@ fn in_currency(currency: &str, mut row: Value) -> Value {
     row
 }
 
-impl Closed {
+impl ClosedBank {
     /// A month of an account, as the API has it, with all of its entries.
     pub(super) async fn books(&self, account: &str, month: &str) -> Value {
         let path = format!("/api/v1/transactions/{account}/month/{month}?first=200");
