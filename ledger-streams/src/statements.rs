@@ -3,33 +3,16 @@
 use std::sync::Arc;
 
 use ledger_core::statement::{StatementEvent, StatementIssued};
-use ledger_core::{AccountId, Event, Position, stream};
+use ledger_core::{Event, Position, stream};
 
-use crate::codec::{Context, decode};
+use crate::codec::Context;
 use crate::decide_on::own_stream;
 use crate::store::AppendFailure;
 use crate::{EventStore, StoreError};
 
 impl EventStore {
-    /// What was issued for an account, in order: statement n stands at revision n of its stream, beginning with 0.
-    ///
-    /// # Errors
-    /// [`StoreError::Undecodable`], [`StoreError::Unavailable`] and [`StoreError::Broken`].
-    pub async fn statements_issued(&self, account_id: AccountId) -> Result<Vec<StatementIssued>, StoreError> {
-        let stream: Arc<str> = stream::statement(account_id).into();
-        let mut issued = Vec::new();
-        for recorded in self.read_stream(&stream, 0).await? {
-            if let Some(Event::Statement(StatementEvent::Issued(event))) =
-                decode(recorded)?.map(|recorded| recorded.event)
-            {
-                issued.push(event);
-            }
-        }
-        Ok(issued)
-    }
-
-    /// Says that a statement was issued, if the account had exactly `after` of them before. `None` when it had not: somebody else issues
-    /// statements.
+    /// Says that a statement was issued, if the account had exactly `after` of them before: statement n stands at revision n of its stream,
+    /// beginning with 0. `None` when it had not: somebody else issues statements.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] and [`StoreError::Broken`].

@@ -84,7 +84,7 @@ fn make(
     let next = AtomicU64::new(numbers.start);
     let [bytes, nanos] = [(); 2].map(|()| [(); 3].map(|()| AtomicU64::new(0)));
     let issued_at = Utc.with_ymd_and_hms(2026, 4, 1, 0, 5, 0).unwrap();
-    let issue = Issue { number: NonZeroU32::MIN, issued_at };
+    let issue = Issue { number: NonZeroU32::MIN, replaces: None, issued_at };
     let work = || {
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);

@@ -59,4 +59,4 @@ pub(crate) const CATCH_UP_PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const SETTLE_LOOK: Duration = Duration::from_millis(50);
 pub(crate) const SETTLE_LOOKS_MAX: u32 = 100;
 /// What clocks leave out at most: a country that changed the side of the date line had a day less.
-pub(crate) const GAP_MINUTES_MAX: i64 = 25 * 60;
+pub(crate) const GAP_MINUTES_MAX: i32 = 25 * 60;

@@ -1,6 +1,6 @@
 //! What a statement says: one month of one account.
 
-use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, TimeZone, Utc};
+use chrono::{DateTime, Duration, NaiveDateTime, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
 use ledger_core::{AccountId, Currency, Month, TransferId};
 
@@ -221,25 +221,35 @@ impl Statement {
         time.with_timezone(&self.zone)
     }
 
-    /// The month's first and last second.
+    /// The month's first and last second: whenever clocks show a time of this month, it is between them.
     #[must_use]
     pub fn span(&self) -> (DateTime<Tz>, DateTime<Tz>) {
-        let begin = |day| beginning(day, self.zone);
-        (begin(self.month.first_day()), begin(self.month.next().first_day()) - Duration::seconds(1))
+        let first = self.month.first_day().and_time(NaiveTime::MIN);
+        let last = self.month.next().first_day().and_time(NaiveTime::MIN) - Duration::seconds(1);
+        let earliest =
+            near(first, Duration::minutes(1), |local| self.zone.from_local_datetime(&local).earliest());
+        let latest =
+            near(last, Duration::minutes(-1), |local| self.zone.from_local_datetime(&local).latest());
+        let in_utc = |local| self.zone.from_utc_datetime(local);
+        (earliest.unwrap_or_else(|| in_utc(&first)), latest.unwrap_or_else(|| in_utc(&last)))
     }
 }
 
-/// The first instant of a day.
-pub(crate) fn beginning(day: NaiveDate, zone: Tz) -> DateTime<Tz> {
-    last_at(day.and_time(chrono::NaiveTime::MIN), zone)
+/// From when on no clock of the zone shows a time of this month again.
+pub(crate) fn over_from(month: Month, zone: Tz) -> DateTime<Tz> {
+    last_at(month.next().first_day().and_time(NaiveTime::MIN), zone)
 }
 
 /// When clocks show this for the last time: then no earlier time comes again. Where they leave it out, as when they go forward, it is when
 /// they go on.
 pub(crate) fn last_at(local: NaiveDateTime, zone: Tz) -> DateTime<Tz> {
-    (0..GAP_MINUTES_MAX)
-        .find_map(|minutes| zone.from_local_datetime(&(local + Duration::minutes(minutes))).latest())
-        .unwrap_or_else(|| zone.from_utc_datetime(&local))
+    let latest = near(local, Duration::minutes(1), |local| zone.from_local_datetime(&local).latest());
+    latest.unwrap_or_else(|| zone.from_utc_datetime(&local))
+}
+
+/// What is found for this time, or else for the next one, step by step, that clocks do not leave out.
+fn near<T>(local: NaiveDateTime, step: Duration, find: impl Fn(NaiveDateTime) -> Option<T>) -> Option<T> {
+    (0..GAP_MINUTES_MAX).find_map(|steps| find(local + step * steps))
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ pub(crate) fn statement(currency: &str, opening: i128, bookings: Vec<Booking>) -
 
 pub(crate) fn issue(number: u32) -> Issue {
     let issued_at = Utc.with_ymd_and_hms(2026, 4, 1, 0, 5, 0).unwrap();
-    Issue { number: NonZeroU32::new(number).unwrap(), issued_at }
+    Issue { number: NonZeroU32::new(number).unwrap(), replaces: NonZeroU32::new(number - 1), issued_at }
 }
 
 pub(crate) fn bank() -> BankProfile {

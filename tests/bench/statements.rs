@@ -100,7 +100,7 @@ fn make(documents: &Documents, from: u64, to: u64) -> u64 {
 
 fn first_issue() -> Issue {
     let issued_at = Utc.with_ymd_and_hms(2026, 4, 1, 0, 5, 0).unwrap();
-    Issue { number: NonZeroU32::MIN, issued_at }
+    Issue { number: NonZeroU32::MIN, replaces: None, issued_at }
 }
 
 fn statement(number: i64) -> Statement {

@@ -23,7 +23,7 @@ pub struct StatementIssued {
     pub account_id: AccountId,
     /// The month, `YYYY-MM`, in the bank's time zone.
     pub month: String,
-    /// 1 for the first statement of the month, one more whenever it is made anew.
+    /// 1 for the first statement of the month, a greater one whenever it is made anew.
     pub issue: u32,
     /// The balance at the month's beginning.
     pub opening: Money,

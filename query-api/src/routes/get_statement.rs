@@ -38,7 +38,7 @@ pub(crate) struct Download {
     /// How long it is.
     bytes: u64,
     format: Format,
-    /// 1 for the month's first statement, one more for each correction.
+    /// 1 for the month's first statement, a greater one for each correction.
     issue: i32,
 }
 

@@ -1,12 +1,13 @@
 //! Closing a month: a statement for every account that had activity in it or a balance at its end.
 //!
-//! For each account the order is: files, then the event that names them. What a killed close leaves is files that no event names, which
-//! the next one writes again. A month that was closed is looked at again by its CSVs: they hold nothing but the bookings, so an equal digest
+//! For each account the order is: files, then the event that names them. No file is ever replaced. What a killed close leaves is files that
+//! no event names: the next one takes them when they are what it would write itself, else it writes beside them. A month that was closed is looked at again by its CSVs: they hold nothing but the bookings, so an equal digest
 //! is an equal statement, and another one is a correction.
 
 mod archived;
 mod due;
 mod issue;
+mod keep;
 mod reads;
 mod ready;
 mod schedule;
@@ -206,7 +207,7 @@ impl Close {
         let started = Instant::now();
         let counts = Counts::default();
         let turn = self.inner.take_turn().await?;
-        let closed = self.issue_all(month, now, &turn, &counts, &progress, stop).await;
+        let closed = self.issue_all(month, now, &counts, &progress, stop).await;
         turn.end().await;
         Ok(counts.summary(month, !closed?, started.elapsed()))
     }
@@ -216,7 +217,6 @@ impl Close {
         &self,
         month: Month,
         now: DateTime<Utc>,
-        turn: &ready::Turn,
         counts: &Counts,
         progress: &(impl Fn(Step) + Sync),
         stop: &CancellationToken,
@@ -239,8 +239,7 @@ impl Close {
             // Those that wait for a core when it is told to stop are left for the next time.
             let core = stop.run_until_cancelled(inner.cores.acquire()).await;
             let Some(Ok(core)) = core else { return left.store(true, Ordering::Relaxed) };
-            let account_id = work.account.id;
-            counts.note(account_id, Box::pin(self.issue(work, month, now, turn, core)).await);
+            counts.note(work.account_id, Box::pin(self.issue(work, month, now, core)).await);
             progress(Step::Done);
         });
         // Boxed: the compiler does not see otherwise that all of it may go from thread to thread.

@@ -15,11 +15,22 @@ use super::{CloseError, Inner};
 use crate::limits::{ACCOUNTS_READ_MAX, ENTRIES_READ_MAX, SETTLE_LOOK, SETTLE_LOOKS_MAX};
 use crate::{Booking, EntryKind, StatementAccount};
 
-/// An account's month, and what was issued of it.
+/// An account of which there should be a statement.
 pub(super) struct Work {
+    pub(super) account_id: AccountId,
+    /// What goes on it; or why that cannot be told, as when the bookings cannot be read.
+    pub(super) books: Result<Books, String>,
+    /// False when another look may find something else.
+    settled: bool,
+    /// How many statements the account has, of whatever months.
+    pub(super) statements: u64,
+    /// The log's, up to which this is known to be all.
+    pub(super) position: Position,
+}
+
+/// An account's month, and what was issued of it.
+pub(super) struct Books {
     pub(super) account: StatementAccount,
-    /// Why the holder cannot be named, or the bookings not be read, if so.
-    pub(super) failure: Option<String>,
     pub(super) opening: i128,
     pub(super) debits: i128,
     pub(super) credits: i128,
@@ -28,17 +39,6 @@ pub(super) struct Work {
     pub(super) bookings: Vec<Booking>,
     /// The last issue of the month's statement, and the digest of its CSV.
     pub(super) last: Option<(u32, Option<String>)>,
-    /// How many statements the account has, of whatever months.
-    pub(super) statements: u64,
-    /// The log's, up to which this is known to be all.
-    pub(super) position: Position,
-}
-
-impl Work {
-    /// True when another look would find nothing else.
-    fn agrees(&self) -> bool {
-        self.failure.is_some() || usize::try_from(self.count) == Ok(self.bookings.len())
-    }
 }
 
 macro_rules! of_accounts {
@@ -78,7 +78,7 @@ const ACCOUNTS: &str = concat!(
         "order by account_id limit $3"
     ),
     ") as found
-     join accounts using (account_id)
+     left join accounts using (account_id)
      left join lateral (
          select issue, (select file->>'sha256' from jsonb_array_elements(files) as file where file->>'format' = 'csv') as csv
          from statements as issued where issued.account_id = found.account_id and issued.month = $1 order by issue desc limit 1
@@ -97,8 +97,9 @@ struct AccountRow {
     account_id: i64,
     user_id: Option<i64>,
     reference: Option<String>,
-    kind: String,
-    currency: String,
+    /// These two are of the account, which may not be there yet.
+    kind: Option<String>,
+    currency: Option<String>,
     opening: String,
     debits: String,
     credits: String,
@@ -147,7 +148,7 @@ impl Inner {
             loop {
                 let group = self.read_settled(database, month, after).await?;
                 let Some(last) = group.last() else { break };
-                after = last.account.id.as_i64();
+                after = last.account_id.as_i64();
                 for work in group {
                     if stop.is_cancelled() || to.send(work).await.is_err() {
                         return Ok(false);
@@ -170,7 +171,7 @@ impl Inner {
         loop {
             let group = self.read_group(database, month, after).await;
             let again = match &group {
-                Ok(group) => !group.iter().all(Work::agrees),
+                Ok(group) => !group.iter().all(|work| work.settled),
                 Err(CloseError::Archive(error)) => is_gone(error),
                 Err(_) => false,
             };
@@ -212,8 +213,15 @@ impl Inner {
         let holders = self.holders(rows.iter().filter_map(|row| row.user_id).collect()).await?;
         let work = |row: AccountRow| {
             let bookings = bookings.remove(&row.account_id).unwrap_or_default();
-            let holder = failures.remove(&row.account_id).map_or_else(|| row.holder(&holders), Err);
-            row.work(bookings, holder, position.unsigned_abs()).map_err(CloseError::from)
+            let failure = failures.remove(&row.account_id);
+            let is_whole = row.kind.is_some() && usize::try_from(row.count) == Ok(bookings.len());
+            Ok(Work {
+                account_id: account(row.account_id)?,
+                settled: is_whole || failure.is_some(),
+                statements: row.statements.unsigned_abs(),
+                position: position.unsigned_abs(),
+                books: failure.map_or_else(|| row.books(bookings, &holders), Err),
+            })
         };
         rows.into_iter().map(work).collect()
     }
@@ -286,39 +294,29 @@ impl AccountRow {
     fn holder(&self, names: &Names) -> Result<String, String> {
         match (self.user_id, &self.reference) {
             (Some(user), _) => names.get(&user).cloned().unwrap_or_else(|| Ok("(erased)".to_owned())),
-            (None, _) if self.kind == "settlement" => Ok("Settlement account".to_owned()),
+            (None, _) if self.kind.as_deref() == Some("settlement") => Ok("Settlement account".to_owned()),
             (None, Some(reference)) => Ok(reference.clone()),
             (None, None) => Ok("(no holder)".to_owned()),
         }
     }
 
-    fn work(
-        self,
-        bookings: Vec<Booking>,
-        holder: Result<String, String>,
-        position: Position,
-    ) -> Result<Work, sqlx::Error> {
-        let currency = Currency::from_code(&self.currency).ok_or_else(|| strange("not a currency"))?;
-        let (holder, failure) = match holder {
-            Ok(holder) => (holder, None),
-            Err(failure) => (String::new(), Some(failure)),
-        };
-        Ok(Work {
+    fn books(self, bookings: Vec<Booking>, names: &Names) -> Result<Books, String> {
+        let text = |error: sqlx::Error| error.to_string();
+        let code =
+            self.currency.as_deref().ok_or("the read models have bookings of it, and not the account")?;
+        Ok(Books {
             account: StatementAccount {
-                id: account(self.account_id)?,
+                id: account(self.account_id).map_err(text)?,
+                currency: Currency::from_code(code).ok_or_else(|| format!("'{code}' is not a currency"))?,
+                holder: self.holder(names)?,
                 reference: self.reference,
-                currency,
-                holder,
             },
-            failure,
-            opening: sum(&self.opening)?,
-            debits: sum(&self.debits)?,
-            credits: sum(&self.credits)?,
+            opening: sum(&self.opening).map_err(text)?,
+            debits: sum(&self.debits).map_err(text)?,
+            credits: sum(&self.credits).map_err(text)?,
             count: self.count,
             bookings,
             last: self.issue.map(|issue| (issue.unsigned_abs(), self.csv)),
-            statements: self.statements.unsigned_abs(),
-            position,
         })
     }
 }

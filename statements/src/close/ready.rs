@@ -9,7 +9,7 @@ use sqlx::{Connection, PgConnection};
 
 use super::{CloseError, Inner, Step};
 use crate::limits::{CATCH_UP_LOOK, CATCH_UP_PATIENCE};
-use crate::statement::beginning;
+use crate::statement::over_from;
 
 /// Key of the advisory lock of whoever closes a month: "daybook" and a number.
 const CLOSE_LOCK: i64 = 0x6461_7962_6f6f_6b20;
@@ -31,19 +31,14 @@ const OPEN_MONTHS: &str = "
             where earlier.account_id = newest.account_id and earlier.month < newest.month)) as open
     group by month";
 
-/// Whoever has this closes months: nobody else does as long as the session lives.
-pub(super) struct Turn(tokio::sync::Mutex<PgConnection>);
+/// Whoever has this closes months: nobody else does as long as the session lives. It saves work and no more: if two were to close, one
+/// event of each issue would be taken, and its files be as they were written.
+pub(super) struct Turn(PgConnection);
 
 impl Turn {
-    /// Asks the session that has the lock: when it is gone, somebody else may close by now.
-    pub(super) async fn require_held(&self) -> Result<(), String> {
-        let alive = sqlx::query("select 1").execute(&mut *self.0.lock().await).await;
-        alive.map(|_| ()).map_err(|error| format!("the lock of the close is lost: {error}"))
-    }
-
     /// Lets the next one begin at once. Whatever ends otherwise leaves it to the server to see that the connection is gone.
     pub(super) async fn end(self) {
-        let mut db = self.0.into_inner();
+        let Self(mut db) = self;
         let given = sqlx::query("select pg_advisory_unlock($1)").bind(CLOSE_LOCK).execute(&mut db).await;
         if given.is_ok() {
             let _ = db.close().await;
@@ -59,12 +54,12 @@ impl Inner {
         let mut db = first.acquire().await?.detach();
         let taken: bool =
             sqlx::query_scalar("select pg_try_advisory_lock($1)").bind(CLOSE_LOCK).fetch_one(&mut db).await?;
-        if taken { Ok(Turn(tokio::sync::Mutex::new(db))) } else { Err(CloseError::Busy) }
+        if taken { Ok(Turn(db)) } else { Err(CloseError::Busy) }
     }
 
     pub(super) fn require_over(&self, month: Month, now: DateTime<Utc>) -> Result<(), CloseError> {
         let zone = self.parts.time_zone;
-        if beginning(month.next().first_day(), zone) <= now {
+        if over_from(month, zone) <= now {
             return Ok(());
         }
         Err(CloseError::NotOver { month, zone })

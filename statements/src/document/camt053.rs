@@ -4,7 +4,7 @@
 
 use std::io;
 
-use chrono::SecondsFormat;
+use chrono::{DateTime, SecondsFormat, Utc};
 use quick_xml::events::BytesStart;
 
 use super::xml::Xml;
@@ -46,6 +46,12 @@ pub(super) fn camt053(
     Ok(xml.end())
 }
 
+/// When a document of ours says that it was made.
+pub(crate) fn created_at(document: &[u8]) -> Option<DateTime<Utc>> {
+    let (_, rest) = std::str::from_utf8(document).ok()?.split_once("<CreDtTm>")?;
+    rest.split_once("</CreDtTm>")?.0.parse().ok()
+}
+
 fn net(statement: &Statement) -> i128 {
     statement.credits().saturating_sub(statement.debits())
 }
@@ -85,7 +91,7 @@ impl Camt<'_> {
         for line in self.statement.lines() {
             xml.element("Ntry", |xml| self.entry(xml, line))?;
         }
-        match self.issue.replaces() {
+        match self.issue.replaces {
             Some(before) => {
                 let words = format!("Issue {}, replaces issue {before}", self.issue.number);
                 xml.text(&["AddtlStmtInf"], &words)

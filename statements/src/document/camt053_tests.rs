@@ -1,13 +1,15 @@
+use std::num::NonZeroU32;
+
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use serde::Deserialize;
 
-use super::camt053;
+use super::{camt053, created_at};
 use crate::EntryKind::{Credit, Debit, Reversal};
 use crate::document::DocumentError;
 use crate::testing::{any_statement, bank, booking, issue, statement};
-use crate::{BankProfile, Statement, tools};
+use crate::{BankProfile, Issue, Statement, tools};
 
 fn xml(statement: &Statement, number: u32) -> Vec<u8> {
     camt053(statement, &bank(), &issue(number)).unwrap()
@@ -125,6 +127,16 @@ fn a_later_issue_names_the_one_it_replaces() {
     assert!(!first.contains("AddtlStmtInf") && first.contains("<ElctrncSeqNb>202603001</ElctrncSeqNb>"));
     assert!(second.contains("<AddtlStmtInf>Issue 2, replaces issue 1</AddtlStmtInf>"), "{second}");
     assert_eq!(xml(&statement, 2), second.into_bytes());
+    let after_a_gap = Issue { replaces: Some(NonZeroU32::MIN), ..issue(3) };
+    let third = String::from_utf8(camt053(&statement, &bank(), &after_a_gap).unwrap()).unwrap();
+    assert!(third.contains("<AddtlStmtInf>Issue 3, replaces issue 1</AddtlStmtInf>"), "{third}");
+}
+
+#[test]
+fn a_document_tells_when_it_was_made() {
+    let statement = statement("CZK", 0, vec![booking(1, Debit, 1, "")]);
+    assert_eq!(created_at(&xml(&statement, 1)), Some(issue(1).issued_at));
+    assert_eq!((created_at(b"<CreDtTm>today</CreDtTm>"), created_at(b"%PDF-\xff")), (None, None));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Files of a statement.
 
 mod bank;
-mod camt053;
+pub(crate) mod camt053;
 mod csv;
 mod pdf;
 mod xml;
@@ -18,18 +18,12 @@ use crate::Statement;
 /// Which making of a statement this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Issue {
-    /// 1 for the first, one more whenever it is made anew.
+    /// 1 for the first, a greater one whenever it is made anew.
     pub number: NonZeroU32,
+    /// The issue that this one replaces.
+    pub replaces: Option<NonZeroU32>,
     /// When it was made, as the documents say. Files hold no other clock.
     pub issued_at: DateTime<Utc>,
-}
-
-impl Issue {
-    /// The issue that this one replaces.
-    #[must_use]
-    pub fn replaces(&self) -> Option<NonZeroU32> {
-        self.number.get().checked_sub(1).and_then(NonZeroU32::new)
-    }
 }
 
 /// Why a statement has no such file.

@@ -44,6 +44,9 @@ async fn closed(daybook: &Daybook, month: &str) -> Value {
     read_close(&month_close(daybook, month).await)
 }
 
+/// The advisory lock of whoever closes a month.
+const CLOSE_LOCK: i64 = 0x6461_7962_6f6f_6b20;
+
 /// What it says when it refuses.
 async fn refused(daybook: &Daybook, month: &str) -> String {
     let output = month_close(daybook, month).await;

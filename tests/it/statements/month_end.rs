@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use sqlx::{Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use super::closed::metrics;
-use super::{book, closed, file, holder, link, month_close, refused, row, sha256, with_place};
+use super::{
+    CLOSE_LOCK, book, closed, file, follow, holder, link, month_close, refused, row, sha256, with_place,
+};
 use crate::archive::damage;
-use crate::harness::{Daybook, begin, run, until};
+use crate::harness::{Daybook, Program, begin, run, text, until};
 
 const FORMATS: [(&str, &str); 3] = [("pdf", "pdf"), ("csv", "csv"), ("camt053", "xml")];
 
@@ -218,4 +220,120 @@ async fn a_close_that_was_killed_goes_on_and_issues_nothing_twice() {
             assert_eq!(files[place]["sha256"], sha256(&fs::read(path).unwrap()));
         }
     }
+}
+
+/// Text of a PDF in the folder.
+fn shown(daybook: &Daybook, account: &str, name: &str) -> String {
+    let pdf = file(daybook, account, "1993-01", name);
+    super::said("pdftotext", &["-layout", pdf.to_str().unwrap(), "-"])
+}
+
+#[tokio::test]
+async fn a_file_that_no_event_names_is_in_nobodys_way_and_stays() {
+    let daybook = Daybook::start().await;
+    let bank = daybook.operator("left").await;
+    let (_, account) = holder(&bank, "Zoë", "le-1").await;
+    let (_, other) = holder(&bank, "Yves", "le-2").await;
+    let rows = [
+        row("e1", "le-1", "1993-01-04", "credit", "10.00"),
+        row("e2", "le-2", "1993-01-04", "credit", "20.00"),
+    ];
+    book(&bank, &rows).await;
+    let path = file(&daybook, &account, "1993-01", "statement.pdf");
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, "other bytes").unwrap();
+    fs::write(path.with_extension("pdf#1"), "%PDF-").unwrap();
+
+    let told = closed(&daybook, "1993-01").await;
+    assert_eq!(
+        (&told["issued"], &told["corrected"], &told["failed"]),
+        (&json!(3), &json!(0), &json!(0)),
+        "{told}"
+    );
+    // What the event names is what is served.
+    let serves = async |account: &str, issue: u32| {
+        for (format, _) in FORMATS {
+            let told = link(&daybook, &bank, account, "1993-01", format).await;
+            assert_eq!(told["issue"], issue);
+            let bytes = follow(&daybook, &text(&told["url"]), &[]).await.bytes().await.unwrap();
+            assert_eq!(told["sha256"], sha256(&bytes));
+        }
+    };
+    serves(&account, 2).await;
+    serves(&other, 1).await;
+    assert_eq!(fs::read(&path).unwrap(), b"other bytes");
+    assert!(!path.with_extension("pdf#1").exists());
+    assert!(!shown(&daybook, &account, "statement-2.pdf").contains("replaces"));
+    assert_eq!(closed(&daybook, "1993-01").await["unchanged"], 3);
+
+    // The next issue replaces the one that was issued, and not what lies about.
+    book(&bank, &[row("e3", "le-1", "1993-01-05", "credit", "1.00")]).await;
+    assert_eq!(closed(&daybook, "1993-01").await["corrected"], 2);
+    serves(&account, 3).await;
+    assert!(shown(&daybook, &account, "statement-3.pdf").contains("(replaces issue 2)"));
+
+    // An account that the read models have lost is named, and so is one of whose statement they do not know; nothing of it is touched.
+    let mut db = PgConnection::connect(&daybook.database_url()).await.unwrap();
+    for (lost, at) in [("accounts", &account), ("statements", &other)] {
+        let lose = format!("delete from {lost} where account_id = {at}");
+        assert_eq!(db.execute(AssertSqlSafe(lose)).await.unwrap().rows_affected(), 1);
+    }
+    let before = FORMATS.map(|(_, extension)| {
+        fs::read(file(&daybook, &other, "1993-01", &format!("statement.{extension}"))).unwrap()
+    });
+    let output = month_close(&daybook, "1993-01").await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&told["accounts"], &told["unchanged"], &told["failed"]),
+        (&json!(3), &json!(1), &json!(2)),
+        "{told}"
+    );
+    for (account, reason) in [(&account, "and not the account"), (&other, "the log has a statement")] {
+        let failures = told["failures"].as_array().unwrap();
+        let failure = failures.iter().find(|failure| failure["account_id"] == **account).unwrap();
+        assert!(failure["reason"].as_str().unwrap().contains(reason), "{failure}");
+    }
+    let after = FORMATS.map(|(_, extension)| {
+        fs::read(file(&daybook, &other, "1993-01", &format!("statement.{extension}"))).unwrap()
+    });
+    assert!(before == after);
+}
+
+#[tokio::test]
+async fn who_waits_for_another_close_has_not_failed() {
+    let daybook = Daybook::start().await;
+    let bank = daybook.operator("busy").await;
+    book(&bank, &[row("b1", "bu-1", "1993-01-04", "credit", "10.00")]).await;
+    let mut db = PgConnection::connect(&daybook.database_url()).await.unwrap();
+    let lock = async |db: &mut PgConnection, name: &str| {
+        let done: bool = sqlx::query_scalar(AssertSqlSafe(format!("select {name}($1)")))
+            .bind(CLOSE_LOCK)
+            .fetch_one(db)
+            .await
+            .unwrap();
+        assert!(done);
+    };
+    lock(&mut db, "pg_try_advisory_lock").await;
+    assert!(refused(&daybook, "1993-01").await.contains("another close is under way"));
+
+    let (url, dir) = (daybook.database_url(), daybook.dir().to_str().unwrap());
+    let place = ["--event-store", daybook.log(), "--database-url", &url, "--data-dir", dir];
+    let month_end = ["serve", "month-end", "--http", "127.0.0.1:0"];
+    let mut month_end = Program::new(&[&month_end[..], &place].concat(), daybook.dir().join("month-end.log"));
+    month_end.start().await;
+    until("it waits", Duration::from_secs(30), async || {
+        month_end.said().contains("another process closes months").then_some(())
+    })
+    .await;
+    lock(&mut db, "pg_advisory_unlock").await;
+    // January, and last month: there are balances.
+    until("both months are closed", Duration::from_secs(60), async || {
+        metrics(&month_end).await.contains(r#"month_closes_total{outcome="closed"} 2"#).then_some(())
+    })
+    .await;
+    assert!(metrics(&month_end).await.contains(r#"month_closes_total{outcome="failed"} 0"#));
+    assert!(!month_end.said().contains("ERROR"), "{}", month_end.said());
+    month_end.stop().await;
+    assert_eq!(closed(&daybook, "1993-01").await["unchanged"], 2);
 }

@@ -74,7 +74,7 @@ impl Sheet {
         let month_in_words = format!("{} {}", month_name(month.first_day()), month.year());
         let issued = statement.local(issue.issued_at).date_naive();
         let figure = |minor: i128| figure(&statement.amount(minor));
-        let number = match issue.replaces() {
+        let number = match issue.replaces {
             Some(before) => format!("{month} / {} (replaces issue {before})", issue.number),
             None => format!("{month} / {}", issue.number),
         };
