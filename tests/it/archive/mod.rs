@@ -3,6 +3,7 @@
 mod bank;
 mod cut_off;
 mod on_s3;
+mod reads;
 
 use std::path::{Path, PathBuf};
 use std::process::Output;

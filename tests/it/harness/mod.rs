@@ -28,7 +28,7 @@ pub(crate) use months::months;
 pub(crate) use program::{Program, begin, begin_within, run, run_within};
 pub(crate) use proxy::{Line, Proxy, Target};
 pub(crate) use redis::Redis;
-pub(crate) use s3::S3;
+pub(crate) use s3::{Read, S3};
 pub(crate) use separate::{Separate, node};
 pub(crate) use shared::shared;
 pub(crate) use small_disk::SmallDisk;
