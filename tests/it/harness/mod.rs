@@ -27,6 +27,7 @@ pub(crate) use endpoint::{Certificate, Endpoint, Post, Reply};
 pub(crate) use held::{HeldRebuilds, Live};
 pub(crate) use log::{last_event, log_client};
 pub(crate) use months::months;
+pub(crate) use ports::free_address;
 pub(crate) use program::{Program, begin, begin_within, run, run_within};
 pub(crate) use proxy::{Line, Proxy, Target};
 pub(crate) use redis::Redis;
