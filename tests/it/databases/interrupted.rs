@@ -25,7 +25,7 @@ struct Watching {
 }
 
 impl Watching {
-    async fn begin(urls: &[String]) -> Self {
+    fn begin(urls: &[String]) -> Self {
         let arguments = ["rebuild", "accounts", "--json", "--database-url", &urls.join(",")];
         let mut command = begin_within(&TOGETHER.map(str::to_owned), &arguments);
         let said = BufReader::new(command.stdout.take().unwrap()).lines();
@@ -109,7 +109,7 @@ async fn whoever_leaves_a_rebuild_of_two_databases_leaves_the_live_tables_alone(
     let live = both.live().await;
 
     // Who watches leaves; the work goes on.
-    let mut watching = Watching::begin(&urls).await;
+    let mut watching = Watching::begin(&urls);
     both.meet().await;
     watching.shows().await;
     watching.leaves().await;
@@ -119,7 +119,7 @@ async fn whoever_leaves_a_rebuild_of_two_databases_leaves_the_live_tables_alone(
     // Also when a database does not answer.
     let line = Proxy::to(Target::Unix(daybook.cluster().join(".s.PGSQL.5432")));
     let far = format!("postgres://daybook@{}/north?sslmode=disable", line.address());
-    let mut watching = Watching::begin(&[far, urls[1].clone()]).await;
+    let mut watching = Watching::begin(&[far, urls[1].clone()]);
     watching.shows().await;
     line.set(Line::Stalled);
     watching.leaves().await;
