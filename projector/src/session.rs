@@ -122,9 +122,15 @@ pub(crate) async fn connect_with(
         .options(KEEPALIVES)
         .options(settings.iter().copied())
         .disable_statement_logging();
-    tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options))
-        .await
-        .map_err(|_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))?
+    in_time(PgConnection::connect_with(&options)).await
+}
+
+/// Connects, or gives up.
+pub(crate) async fn in_time(
+    connecting: impl Future<Output = Result<PgConnection, sqlx::Error>>,
+) -> Result<PgConnection, sqlx::Error> {
+    let timed_out = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
+    tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.map_err(timed_out)?
 }
 
 /// Joins those who project into the database; waits while a program that shares with nobody holds it. A database of another log is not

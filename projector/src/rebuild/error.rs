@@ -16,6 +16,9 @@ pub enum RebuildError {
     /// Readers or writers held the tables all the time.
     #[error("the tables were in use whenever they were to be exchanged; ask again")]
     InUse,
+    /// Nothing comes any more, and nobody is at work.
+    #[error("nothing comes any more from the database, or from the log")]
+    Silent,
     /// Events could not be applied.
     #[error("events cannot be applied: {0}")]
     Apply(#[from] ApplyError),
@@ -35,6 +38,7 @@ impl RebuildError {
     pub(super) fn is_outage(&self) -> bool {
         match self {
             Self::Stopped | Self::Refused(_) | Self::InUse => false,
+            Self::Silent => true,
             Self::Apply(error) => error.is_outage(),
             Self::Store(error) => error.is_transient(),
             Self::Log(error) => error.is_outage(),

@@ -6,6 +6,11 @@ use std::time::Duration;
 pub(super) const POLL: Duration = Duration::from_millis(500);
 /// Between two notes of the progress, and two looks at whether somebody wants it stopped.
 pub(super) const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
+/// How long the database may take for a small question, such as whether somebody wants it stopped: then its connection counts as dead.
+pub(super) const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
+/// How long a rebuild may stand still while the database has nothing to do for it: then an answer was lost, or a question. What the database does
+/// work at may take hours.
+pub(super) const STILL_MAX: Duration = Duration::from_secs(15);
 /// Connections that write at most; no more than there are cores, or partitions.
 pub(super) const WORKERS_MAX: usize = 4;
 /// Events in one transaction of each worker. Three times as many are in memory: one batch is read while another is written and a third

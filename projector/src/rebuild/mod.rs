@@ -14,6 +14,7 @@ mod error;
 mod limits;
 mod progress;
 pub mod request;
+mod silence;
 mod switch;
 mod tables;
 mod work;
@@ -30,6 +31,7 @@ use self::limits::{POLL, PROGRESS_INTERVAL};
 use self::progress::Meter;
 pub use self::progress::{Phase, Progress};
 use self::request::{Ending, Request};
+use self::silence::{Watch, answered};
 use crate::ProjectorOptions;
 use crate::outage::Outage;
 
@@ -67,15 +69,16 @@ async fn connected(context: &Context<'_>) -> Result<std::convert::Infallible, Re
     let mut looks = interval(POLL);
     loop {
         looks.tick().await;
-        let Some(request) = request::next(&mut journal).await? else { continue };
-        if !lock(&mut journal).await? {
+        let Some(request) = answered(request::next(&mut journal)).await? else { continue };
+        if !answered(lock(&mut journal)).await? {
             continue;
         }
         // Another may have done it between the look and the lock.
-        if request::next(&mut journal).await?.is_some_and(|next| next.id == request.id) {
+        if answered(request::next(&mut journal)).await?.is_some_and(|next| next.id == request.id) {
             Box::pin(take(context, &mut journal, &request)).await?;
         }
-        sqlx::query("select pg_advisory_unlock($1)").bind(REBUILD_LOCK).execute(&mut journal).await?;
+        let unlock = sqlx::query("select pg_advisory_unlock($1)").bind(REBUILD_LOCK);
+        answered(unlock.execute(&mut journal)).await?;
     }
 }
 
@@ -92,7 +95,7 @@ async fn take(
     let names = request.projections.join(", ");
     tracing::info!(rebuild = request.id, kind = request.kind.as_str(), projections = names, "rebuilding");
     let meter = Arc::new(Meter::default());
-    request::begin(journal, request.id).await?;
+    answered(request::begin(journal, request.id)).await?;
     let result = {
         let work = work::work(context, request, &meter);
         noting(journal, request.id, &meter, Box::pin(work)).await
@@ -107,28 +110,29 @@ async fn take(
         Some(reason) => tracing::warn!(rebuild = request.id, reason, "rebuild {}", ending.state.as_str()),
         None => tracing::info!(rebuild = request.id, "rebuild {}", ending.state.as_str()),
     }
-    request::update(journal, request.id, &meter.progress()).await?;
-    request::end(journal, request.id, &ending).await?;
+    answered(request::update(journal, request.id, &meter.progress())).await?;
+    answered(request::end(journal, request.id, &ending)).await?;
     // Also what was not exchanged is news: a projection that waited for it is told that it did not come.
     context.exchanged.notify_one();
     Ok(())
 }
 
-/// Notes the progress of some work, and ends it when somebody wants it stopped.
+/// Notes the progress of some work, and ends it when somebody wants it stopped, or when the database has gone silent.
 async fn noting(
     journal: &mut PgConnection,
     id: i64,
     meter: &Meter,
     mut work: impl Future<Output = Result<Ending, RebuildError>> + Unpin,
 ) -> Result<Ending, RebuildError> {
-    let mut ticks = interval(PROGRESS_INTERVAL);
+    let (mut ticks, mut watch) = (interval(PROGRESS_INTERVAL), Watch::over(meter));
     loop {
         tokio::select! {
             ended = &mut work => return ended,
             _ = ticks.tick() => {
-                if request::update(journal, id, &meter.progress()).await? {
+                if answered(request::update(journal, id, &meter.progress())).await? {
                     return Err(RebuildError::Stopped);
                 }
+                watch.look(journal).await?;
             }
         }
     }

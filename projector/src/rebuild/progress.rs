@@ -53,8 +53,8 @@ pub(super) struct Meter {
     started: Instant,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct State {
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct State {
     phase: Phase,
     events: u64,
     /// Where reading began, and when.
@@ -102,9 +102,14 @@ impl Meter {
         });
     }
 
+    /// Another one whenever something has moved.
+    pub(super) fn state(&self) -> State {
+        *self.state.borrow()
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "figures for people")]
     pub(super) fn progress(&self) -> Progress {
-        let State { phase, events, began, position, goal, reading } = *self.state.borrow();
+        let State { phase, events, began, position, goal, reading } = self.state();
         let reading = reading.or_else(|| began.map(|(_, began)| began.elapsed().as_secs_f64()));
         let seconds = reading.unwrap_or_default().max(0.001);
         let start = began.map_or(0, |(start, _)| start);

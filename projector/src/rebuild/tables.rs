@@ -10,15 +10,18 @@ use crate::partition::Partitions;
 use crate::projections::{Part, Projection};
 use crate::session;
 
+/// What a rebuild's connections call themselves.
+pub(super) const NAME: &str = "daybook-rebuild";
+
 /// A connection for what is not projecting: requests, locks, comparing.
 pub(super) async fn connect(database_url: &str) -> Result<PgConnection, sqlx::Error> {
     let options = database_url
         .parse::<PgConnectOptions>()?
-        .application_name("daybook-rebuild")
+        .application_name(NAME)
         .options([("client_min_messages", "warning"), ("statement_timeout", "0")])
         .options(session::KEEPALIVES)
         .disable_statement_logging();
-    PgConnection::connect_with(&options).await
+    session::in_time(PgConnection::connect_with(&options)).await
 }
 
 /// A connection that writes to the tables of a schema.
@@ -26,7 +29,7 @@ pub(super) async fn connect_to(database_url: &str, schema: &str) -> Result<PgCon
     let memory = ("maintenance_work_mem", INDEX_MEMORY);
     session::connect_with(
         database_url,
-        "daybook-rebuild",
+        NAME,
         &[("search_path", schema), ("statement_timeout", "0"), ("lock_timeout", "0"), memory],
     )
     .await

@@ -11,7 +11,7 @@ use sqlx::query::QueryAs;
 use sqlx::{FromRow, Postgres};
 
 use super::range::Range;
-use super::transaction::{TransactionRow, TransactionStatus, TransactionType, debit_status};
+use super::transaction::{TransactionRow, TransactionStatus, TransactionType, debit_status, transfers_of};
 use super::{Found, Key, Place, ReadError, ReadModels};
 use crate::database::ReadDatabases;
 use crate::limits::FILTERED_COUNT_MAX;
@@ -50,11 +50,6 @@ impl EntryFilter {
             TransactionType::Debit => &["debit"][..],
             TransactionType::Credit => &["credit", "reversal"][..],
         });
-        let status = self.status.map(|status| match status {
-            TransactionStatus::Pending => "pending",
-            TransactionStatus::Completed => "completed",
-            TransactionStatus::Reversed => "reversed",
-        });
         query
             .bind(self.from)
             .bind(self.to)
@@ -63,26 +58,27 @@ impl EntryFilter {
             .bind(self.amount_max)
             .bind(self.counterparty)
             .bind(self.text.as_deref())
-            .bind(status)
+            .bind(self.status.map(transfers_of))
     }
 }
 
-/// How far an entry's transfer has come. Subqueries and not joins: whatever the statistics say of the tables, each is one probe of an index
-/// for each debit that is looked at. A debit that came back is as good as failed, also in the moment before the transfer says so.
+/// How far an entry's transfer has come, as far as the entry goes: its status follows from that alone. Money that came is final, and a transfer
+/// that no read model knows yet is under way. A debit that came back is as good as failed, also in the moment before the transfer says so.
+/// Subqueries and not joins: whatever the statistics say of the tables, each is one probe of an index for each debit that is looked at.
 ///
 /// Most debits are old and completed. Where the transfers are known further than the debit, one that is not among the few that are anything
 /// else has completed: those few are an index of their own, which is small and always in memory.
 macro_rules! transfer_status {
     () => {
         concat!(
-            "case entry.kind when 'debit' then \
-                 case when entry.recorded_at < (select min(coalesce(recorded_at, '-infinity')) from checkpoints \
-                                                where projection = 'transfers') \
-                 then coalesce(",
+            "case when entry.kind <> 'debit' then 'completed' \
+                  when entry.recorded_at < (select min(coalesce(recorded_at, '-infinity')) from checkpoints \
+                                            where projection = 'transfers') \
+                  then coalesce(",
             status_of_debit!("and (transfer.status <> 'completed' or transfer.reversed_at is not null)"),
-            ", 'completed') else ",
+            ", 'completed') else coalesce(",
             status_of_debit!(""),
-            " end end"
+            ", 'pending') end"
         )
     };
 }
@@ -99,8 +95,8 @@ macro_rules! status_of_debit {
 pub(super) use status_of_debit;
 pub(super) use transfer_status;
 
-/// True for an entry that fits. The status comes last, as it alone needs another table. Small letters are those of ASCII whatever the database's
-/// locale: so it is in the archive.
+/// True for an entry that fits. The status comes last, as it alone needs another table; it is the same text as a page's. Small letters are those
+/// of ASCII whatever the database's locale: so it is in the archive.
 macro_rules! fits {
     () => {
         concat!(
@@ -112,10 +108,9 @@ macro_rules! fits {
              and ($12::bigint is null or entry.counterparty = $12) \
              and ($13::text is null or strpos(lower(coalesce(entry.description, '') collate \"C\"), lower($13 collate \"C\")) > 0 \
                   or strpos(lower(coalesce(entry.reference, '') collate \"C\"), lower($13 collate \"C\")) > 0) \
-             and ($14::text is null or $14 = case when entry.kind <> 'debit' then 'completed' else coalesce(( \
-                  select case when transfer.reversed_at is not null or transfer.status in ('failed', 'rejected') then 'reversed' \
-                              when transfer.status = 'completed' then 'completed' else 'pending' end \
-                  from transfers transfer where transfer.transfer_id = entry.transfer_id), 'pending') end)"
+             and ($14::text[] is null or ",
+            transfer_status!(),
+            " = any($14))"
         )
     };
 }

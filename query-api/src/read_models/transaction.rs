@@ -69,7 +69,7 @@ pub(crate) struct TransactionRow {
     pub(crate) reference: Option<String>,
     pub(crate) booked_at: DateTime<Utc>,
     pub(crate) recorded_at: DateTime<Utc>,
-    /// Of a debit's transfer; null for other entries.
+    /// Of its transfer; none where nobody has looked.
     transfer_status: Option<TransferStatus>,
     /// Of its event, in a live update.
     #[sqlx(skip)]
@@ -170,6 +170,12 @@ const fn status(kind: EntryKind, transfer: Option<TransferStatus>) -> Transactio
         }
         (EntryKind::Debit, Some(TransferStatus::Pending) | None) => TransactionStatus::Pending,
     }
+}
+
+/// What has become of the transfers whose entries have this status, as [`transfer_status!`] says it.
+pub(super) fn transfers_of(wanted: TransactionStatus) -> Vec<&'static str> {
+    let all = TransferStatus::ALL.into_iter();
+    all.filter(|transfer| debit_status(Some(*transfer)) == wanted).map(TransferStatus::as_str).collect()
 }
 
 /// One page of one account's entries. Keys that differ only in the account become one statement.

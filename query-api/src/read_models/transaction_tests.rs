@@ -14,3 +14,10 @@ fn an_entrys_status_follows_its_transfer() {
         assert_eq!(status(kind, transfer), expected, "{kind:?} {transfer:?}");
     }
 }
+
+#[test]
+fn every_transfer_is_of_one_status() {
+    let lists = [TransactionStatus::Pending, TransactionStatus::Completed, TransactionStatus::Reversed];
+    let lists = lists.map(transfers_of);
+    assert_eq!(lists, [vec!["pending"], vec!["completed"], vec!["failed", "rejected"]]);
+}

@@ -30,6 +30,20 @@ pub(crate) enum TransferStatus {
     Rejected,
 }
 
+impl TransferStatus {
+    pub(super) const ALL: [Self; 4] = [Self::Pending, Self::Completed, Self::Failed, Self::Rejected];
+
+    /// As the table has it.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
 /// A step of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

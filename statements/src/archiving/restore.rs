@@ -34,8 +34,8 @@ const INSERT: &str = "
 
 impl Archiver {
     /// Writes an archived month's rows to Postgres, reads them back from there, compares, and forgets that the month was archived. Its files are
-    /// removed then, unless they are to be kept. When all rows are in Postgres, as after a rebuild that was to bring them back, the files are not
-    /// read: they may be lost.
+    /// removed then, unless they are to be kept; also those that an earlier restore has left, because it was cut off or was to keep them. When all
+    /// rows are in Postgres, as after a rebuild that was to bring them back, the files are not read: they may be lost.
     ///
     /// # Errors
     /// When the archive and Postgres differ, or one of them does not do it.
@@ -50,7 +50,7 @@ impl Archiver {
             noted.push(database.noted(month).await?);
         }
         let Some(first) = noted.iter().flatten().next().cloned() else {
-            return Ok(Err(Refusal::NotArchived));
+            return if keep_files { Ok(Err(Refusal::NotArchived)) } else { self.tidy(month, progress).await };
         };
         let differs = |reason: &str| ArchivingError::Differs { month, reason: reason.to_owned() };
         let mut empty = Vec::with_capacity(noted.len());
@@ -115,6 +115,29 @@ impl Archiver {
             self.archive.remove(month).await?;
         }
         Ok(Ok(Restored { rows, digest, written }))
+    }
+
+    /// Removes the files of a month that no database has noted, if Postgres has all their rows. Others are not ours.
+    async fn tidy(
+        &mut self,
+        month: Month,
+        progress: Progress<'_>,
+    ) -> Result<Result<Restored, Refusal>, ArchivingError> {
+        self.archive.forget(month);
+        let Some(manifest) = self.archive.manifest(month).await? else {
+            return Ok(Err(Refusal::NotArchived));
+        };
+        let until = manifest.recorded.map(|(_, last)| last);
+        let mut snapshot = Snapshot::take(&mut self.databases).await?;
+        let found = digest(&mut snapshot, month, until, manifest.rows, progress).await?;
+        drop(snapshot);
+        match found {
+            Ok((rows, digest)) if digest == manifest.digest => {
+                self.archive.remove(month).await?;
+                Ok(Ok(Restored { rows, digest, written: 0 }))
+            }
+            Ok(_) | Err(_) => Ok(Err(Refusal::NotArchived)),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! A bank with old months, and everything that can be asked about them.
 
+use ledger_core::{Currency, Money};
+use ledger_streams::{Context, EventStore, Ledger, LedgerOptions, TransferRequest};
 use serde_json::{Value, json};
 
 use crate::harness::{Client, Daybook, text, until};
@@ -60,6 +62,7 @@ impl Bank {
         }
         let settlement = &client.entries(&accounts[0]).await[0]["counterparty"];
         accounts.push(text(settlement));
+        comes_back(daybook, &client, &accounts[0], "2024-02-10T08:00:00Z").await;
         // Something newer, so that the old months' entries are not the newest ones.
         client.deposit_crowns(&accounts[0], "4.20").await;
         client.funds(&accounts[0]).await;
@@ -135,6 +138,35 @@ impl Bank {
         })
         .await;
     }
+}
+
+/// Money leaves an account at a time long ago for one that takes nothing, and comes back. Nobody can ask for that by the API.
+async fn comes_back(daybook: &Daybook, client: &Client, from: &str, booked_at: &str) {
+    let closed = client.open("CZK").await;
+    client.command(&closed, "close").await.is(200);
+    let request = TransferRequest {
+        client: "long ago".to_owned(),
+        idempotency_key: "comes back".to_owned(),
+        from: from.parse().unwrap(),
+        to: closed.parse().unwrap(),
+        amount: Money::new(1_234, Currency::from_code("CZK").unwrap()),
+        description: Some("To nobody".to_owned()),
+        reference: None,
+        already_booked: false,
+    };
+    let context = Context {
+        correlation_id: request.stream(),
+        causation_id: None,
+        actor: "operator:archive".into(),
+        booked_at: booked_at.parse().unwrap(),
+    };
+    let log = EventStore::connect(daybook.log()).unwrap();
+    let ledger = Ledger::open(log.clone(), &LedgerOptions::default()).await.unwrap();
+    let mut asked = ledger.request_transfer(&request, &context).await.unwrap().unwrap();
+    ledger.drive(&mut asked.run).await.unwrap();
+    let ended = client.ended(&asked.transfer_id.to_string()).await;
+    assert_eq!((&ended["status"], &ended["failure_reason"]), (&json!("failed"), &json!("account_closed")));
+    log.close().await;
 }
 
 /// Fields that were waited for come in another order each time, so what is compared is the value and not the text.

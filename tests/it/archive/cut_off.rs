@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use chrono::{Datelike, Utc};
 use serde_json::Value;
-use sqlx::{Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Executor, PgConnection};
+use tokio::process::Child;
 
 use super::bank::{Answers, Bank};
 use super::{RUN, archive, archived_files, connect, count, failed, noted, old_rows, outcomes, same};
@@ -15,17 +16,21 @@ use crate::harness::{Daybook, begin, until};
 /// No step takes longer.
 const STEP_TIME_MAX: Duration = Duration::from_secs(60);
 
-/// Runs a command until something is seen, and kills it there.
-async fn killed(daybook: &Daybook, arguments: &[&str], what: &str, seen: impl AsyncFnMut() -> Option<()>) {
+/// A command of the archive that has begun.
+fn begun(daybook: &Daybook, arguments: &[&str]) -> Child {
     let dir = daybook.dir().to_str().unwrap();
-    let mut running = begin(&[&["archive"], arguments, &["--data-dir", dir]].concat());
+    begin(&[&["archive"], arguments, &["--data-dir", dir]].concat())
+}
+
+/// Lets a command run until something is seen, and kills it there.
+pub(super) async fn killed(mut running: Child, what: &str, seen: impl AsyncFnMut() -> Option<()>) {
     until(what, STEP_TIME_MAX, seen).await;
     assert_eq!(running.try_wait().unwrap(), None, "it ended before it was killed: {what}");
     running.kill().await.unwrap();
 }
 
 /// True when somebody waits for a lock.
-async fn somebody_waits(db: &mut PgConnection) -> Option<()> {
+pub(super) async fn somebody_waits(db: &mut PgConnection) -> Option<()> {
     (count(db, "select count(*) from pg_locks where not granted").await > 0).then_some(())
 }
 
@@ -39,7 +44,7 @@ pub(super) async fn archiving(daybook: &Daybook, bank: &Bank, before: &Answers) 
 
     // The files are there with their manifest, and no database knows.
     holder.execute("begin; lock table archived_months in share mode").await.unwrap();
-    killed(daybook, &RUN, "the first month's manifest", async || {
+    killed(begun(daybook, &RUN), "the first month's manifest", async || {
         (!archived_files(&store).1.is_empty()).then_some(())
     })
     .await;
@@ -60,7 +65,8 @@ pub(super) async fn archiving(daybook: &Daybook, bank: &Bank, before: &Answers) 
         .unwrap();
 
     // The databases know, and all rows are still there.
-    killed(daybook, &RUN, "two months are noted", async || (noted(&mut db).await == 2).then_some(())).await;
+    killed(begun(daybook, &RUN), "two months are noted", async || (noted(&mut db).await == 2).then_some(()))
+        .await;
     assert_eq!(old_rows(&mut db).await, rows);
     assert!(archived_files(&store).0.contains(first), "what was right is not written again");
     answers().await;
@@ -85,9 +91,20 @@ pub(super) async fn archiving(daybook: &Daybook, bank: &Bank, before: &Answers) 
     fs::write(first, good).unwrap();
     answers().await;
 
+    // Nor when Postgres has not as many of the rows as the archive.
+    let later = "update transactions set recorded_at = recorded_at + interval '1 year' where month = '2024-01-01' and reference = '2024-01-0-0'";
+    assert_eq!(db.execute(later).await.unwrap().rows_affected(), 2);
+    let fewer = failed(&archive(daybook, &RUN).await);
+    assert_eq!(outcomes(&fewer), [("2024-01", "failed"), ("2024-03", "refused")]);
+    let expected = damaged["months"][0]["rows"].as_i64().unwrap();
+    let said = format!("public has {} entries of 2024-01, and the archive has {expected}", expected - 2);
+    assert!(fewer["months"][0]["reason"].as_str().unwrap().contains(&said), "{fewer}");
+    assert_eq!(count(&mut db, january).await, expected);
+    db.execute(AssertSqlSafe(later.replace('+', "-"))).await.unwrap();
+
     // The rows are about to go.
     holder.execute("begin; lock table transactions_2024_01 in access share mode").await.unwrap();
-    killed(daybook, &RUN, "it waits for its turn", async || somebody_waits(&mut db).await).await;
+    killed(begun(daybook, &RUN), "it waits for its turn", async || somebody_waits(&mut db).await).await;
     holder.execute("rollback").await.unwrap();
     answers().await;
     let ended = failed(&archive(daybook, &RUN).await);
@@ -117,7 +134,7 @@ pub(super) async fn restoring(daybook: &Daybook, month: &str) {
     let (rows, months) = (old_rows(&mut db).await, noted(&mut db).await);
     holder.execute("begin; lock table archived_months in share mode").await.unwrap();
     let waits = async || somebody_waits(&mut db).await;
-    killed(daybook, &["restore", month], "it is about to forget the month", waits).await;
+    killed(begun(daybook, &["restore", month]), "it is about to forget the month", waits).await;
     holder.execute("rollback").await.unwrap();
     let mut db = connect(&url).await;
     assert_eq!((old_rows(&mut db).await, noted(&mut db).await), (rows, months));

@@ -1,8 +1,11 @@
 //! Old months leave the database and not the API.
 
+mod all_the_while;
 mod bank;
 mod cut_off;
 mod on_s3;
+mod reads;
+mod statuses;
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -10,6 +13,7 @@ use std::process::Output;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
+use self::all_the_while::the_same_all_the_while;
 use self::bank::{Answers, Bank};
 pub(crate) use self::cut_off::damage;
 use crate::harness::{Daybook, months, run};
@@ -98,15 +102,14 @@ async fn old_months_answer_from_files_as_before() {
     let bank = Bank::found(&daybook).await;
     let client = &bank.client;
     let store = daybook.dir().join("files");
-    // A debit that came back, and one that has not ended, as the read models have it.
-    let debit = |month: &str, change: &str| {
+    // A debit that has not ended, as the read models have it.
+    let debit = |status: &str| {
         AssertSqlSafe(format!(
-            "update transfers set {change}
-             where transfer_id = (select min(transfer_id) from transactions where kind = 'debit' and month = '{month}-01')"
+            "update transfers set status = '{status}'
+             where transfer_id = (select min(transfer_id) from transactions where kind = 'debit' and month = '2024-03-01')"
         ))
     };
-    db.execute(debit("2024-02", "status = 'failed', reversed_at = now()")).await.unwrap();
-    db.execute(debit("2024-03", "status = 'pending'")).await.unwrap();
+    db.execute(debit("pending")).await.unwrap();
     let before = bank.answers(client).await;
     let rows = old_rows(&mut db).await;
 
@@ -152,10 +155,23 @@ async fn old_months_answer_from_files_as_before() {
     // Cut off anywhere, it goes on. What has not ended stays as well; others do not wait for it.
     cut_off::archiving(&daybook, &bank, &before).await;
     assert_eq!(old_partitions(&mut db).await, ["transactions_2024_03"]);
-    db.execute(debit("2024-03", "status = 'completed'")).await.unwrap();
+    db.execute(debit("completed")).await.unwrap();
     let before = bank.answers(client).await;
-    let march = report(&archive(&daybook, &RUN).await);
+
+    // Nor does a month go while something may still be recorded at the instant of its last entry.
+    let marchs_last = "(select max(recorded_at) from transactions where month = '2024-03-01')";
+    db.execute(reaches(marchs_last)).await.unwrap();
+    let new = failed(&archive(&daybook, &RUN).await);
+    assert_eq!(outcomes(&new), [("2024-03", "refused")]);
+    assert!(new["months"][0]["reason"].as_str().unwrap().contains("its last entry is the newest"), "{new}");
+    assert_eq!((archived_files(&store).1.len(), noted(&mut db).await), (2, 2));
+    db.execute(reaches(&format!("{marchs_last} + interval '1 microsecond'"))).await.unwrap();
+
+    // Whoever reads it meanwhile, with a list of archived months from before, does not notice.
+    let march = the_same_all_the_while(&daybook, &bank, "2024-03", archive(&daybook, &RUN)).await;
+    let march = report(&march);
     assert_eq!(outcomes(&march), [("2024-03", "archived")]);
+    db.execute(reaches(transactions)).await.unwrap();
     assert_eq!((old_rows(&mut db).await, old_partitions(&mut db).await), (0, vec![]));
     same(&before, &bank.answers(client).await);
     assert_eq!(report(&archive(&daybook, &RUN).await)["months"], json!([]));
@@ -163,6 +179,7 @@ async fn old_months_answer_from_files_as_before() {
     let archived: Vec<i64> =
         listed.as_array().unwrap().iter().map(|month| month["rows"].as_i64().unwrap()).collect();
     assert_eq!((archived.len(), archived.iter().sum::<i64>()), (3, rows));
+    statuses::are_those_of_the_log(&daybook).await;
 
     // A late entry is beside the archive, and counts.
     bank.comes_late("late-1").await;
@@ -179,7 +196,7 @@ async fn old_months_answer_from_files_as_before() {
     let path = format!("/api/v1/transactions/{}/month/2024-03", bank.accounts[0]);
     client.get(&path).await.refuses(503, "archive_damaged");
     db.execute("update archived_months set dropped_at = null where month = '2024-03-01'").await.unwrap();
-    rebuild(&daybook, &["--json"]).await;
+    rebuild(&daybook, &["transactions"]).await;
     let months = listed.as_array().unwrap();
     let restored = report(&archive(&daybook, &["restore", "2024-03"]).await);
     assert_eq!((&restored["digest"], &restored["written"]), (&months[2]["digest"], &json!(0)));
@@ -197,13 +214,13 @@ async fn old_months_answer_from_files_as_before() {
     assert_eq!(archived_files(&store), (vec![], vec![]));
     let again = archive(&daybook, &["restore", "2024-01"]).await;
     assert!(String::from_utf8_lossy(&again.stderr).contains("2024-01: it is not archived"), "{again:?}");
-    let rebuilt = rebuild(&daybook, &["--no-switch", "--json"]).await;
-    let table = &rebuilt["report"]["tables"][0];
-    assert_eq!(
-        (&table["live"], table["live"]["rows"].as_i64() >= Some(rows)),
-        (&table["rebuilt"], true),
-        "{table}"
-    );
+    let rebuilt = rebuild(&daybook, &["transactions", "transfers", "--no-switch"]).await;
+    let tables = rebuilt["report"]["tables"].as_array().unwrap();
+    assert_eq!(tables.len(), 2);
+    for table in tables {
+        assert_eq!(table["live"], table["rebuilt"], "{table}");
+    }
+    assert!(tables.iter().any(|table| table["live"]["rows"].as_i64() >= Some(rows)), "{rebuilt}");
     daybook.stop().await;
 }
 
@@ -213,10 +230,10 @@ async fn close(daybook: &Daybook, month: &str) {
     assert!(closed.status.success(), "{closed:?}");
 }
 
-/// Makes the table anew; what the command tells at last.
+/// Makes tables anew; what the command tells at last.
 async fn rebuild(daybook: &Daybook, arguments: &[&str]) -> Value {
     let dir = daybook.dir().to_str().unwrap();
-    let rebuilt = run(&[&["rebuild", "transactions", "--data-dir", dir], arguments].concat()).await;
+    let rebuilt = run(&[&["rebuild", "--json", "--data-dir", dir], arguments].concat()).await;
     assert!(rebuilt.status.success(), "{rebuilt:?}");
     let said = String::from_utf8(rebuilt.stdout).unwrap();
     serde_json::from_str(said.lines().last().unwrap()).unwrap()

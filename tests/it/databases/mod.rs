@@ -3,4 +3,5 @@
 mod away;
 mod bank;
 mod divided;
+mod interrupted;
 mod questions;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 const PORTS: std::ops::Range<u16> = 21_130..29_130;
 
 /// An address on loopback that nobody else has.
-pub(super) fn free_address() -> String {
+pub(crate) fn free_address() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let width = u32::from(PORTS.end - PORTS.start);
     loop {

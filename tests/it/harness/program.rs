@@ -174,9 +174,14 @@ impl Program {
         Client::new(self.url(), Some(token(self.runner(), data_dir, &["--role", "operator"]).await))
     }
 
-    /// Asks it to stop as Ctrl-C would, and goes on at once.
+    /// Asks it to stop as an init system would, and goes on at once.
     pub(crate) fn terminate(&self) {
         self.signal(Signal::TERM);
+    }
+
+    /// Ctrl-C; goes on at once.
+    pub(crate) fn interrupt(&self) {
+        self.signal(Signal::INT);
     }
 
     /// Waits until it has stopped, which must be in good order.

@@ -12,6 +12,7 @@ mod postgres;
 mod projectors;
 mod rebuild;
 mod roles;
+mod silent;
 mod stop;
 mod stopped;
 mod tail;

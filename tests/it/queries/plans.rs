@@ -90,7 +90,7 @@ const ASKED: [(&str, &str, &[&str]); 14] = [
     ("page from the end", "'0001-01-01', -1, '2025-06-01', 505, 21", &["2025_05", "2025_06"]),
     (
         "page that fits",
-        "'2025-04-01', -1, '2025-05-01', -1, 51, null, null, null, 1, null, null, null, 'completed'",
+        "'2025-04-01', -1, '2025-05-01', -1, 51, null, null, null, 1, null, null, null, '{completed}'",
         &["2025_04"],
     ),
     (

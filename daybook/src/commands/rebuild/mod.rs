@@ -33,6 +33,9 @@ Examples:
   daybook rebuild --drop-unfinished        (what --stop or --no-switch left)
   daybook rebuild --all --database-url postgres://bank@db/daybook --json";
 
+/// The exit code after Ctrl-C.
+const INTERRUPTED: u8 = 130;
+
 /// What `daybook rebuild` needs to know.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
@@ -101,9 +104,20 @@ pub async fn run(args: RebuildArgs) -> Result<ExitCode, Failure> {
     if rebuilds.is_empty() {
         return Err(none.into());
     }
+    tokio::select! {
+        ended = shown(&args, rebuilds) => ended,
+        _ = tokio::signal::ctrl_c() => {
+            eprintln!("daybook: the rebuild goes on. The same command shows it again; daybook rebuild --stop stops it.");
+            Ok(ExitCode::from(INTERRUPTED))
+        }
+    }
+}
+
+/// Shows how each goes, and how it ends.
+async fn shown(args: &RebuildArgs, rebuilds: Vec<(Place, i64)>) -> Result<ExitCode, Failure> {
     let mut code = ExitCode::SUCCESS;
     for (mut place, id) in rebuilds {
-        let ended = match show(&args, &mut place, id).await {
+        let ended = match show(args, &mut place, id).await {
             Ok(ended) => ended,
             // What became of it in the others is shown all the same.
             Err(failure) if !place.placement.is_alone() => {
@@ -112,9 +126,6 @@ pub async fn run(args: RebuildArgs) -> Result<ExitCode, Failure> {
             }
             Err(failure) => return Err(failure),
         };
-        if ended == watch::interrupted() {
-            return Ok(ended);
-        }
         if ended != ExitCode::SUCCESS {
             code = ended;
         }

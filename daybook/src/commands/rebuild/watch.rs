@@ -19,13 +19,6 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two lines where there is no terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
-/// The exit code after Ctrl-C.
-const INTERRUPTED: u8 = 130;
-
-/// How the command ends after Ctrl-C.
-pub(super) fn interrupted() -> ExitCode {
-    ExitCode::from(INTERRUPTED)
-}
 
 /// Shows how a rebuild goes, and how it ends.
 pub(super) async fn until_end(db: &mut PgConnection, id: i64, how: show::Shown) -> Result<ExitCode, Failure> {
@@ -37,14 +30,7 @@ pub(super) async fn until_end(db: &mut PgConnection, id: i64, how: show::Shown) 
             return show::end(&rebuild, how);
         }
         shown.goes_on(&rebuild)?;
-        tokio::select! {
-            () = tokio::time::sleep(LOOK_AGAIN) => {}
-            _ = tokio::signal::ctrl_c() => {
-                shown.bar.finish_and_clear();
-                eprintln!("daybook: the rebuild goes on. The same command shows it again; daybook rebuild --stop stops it.");
-                return Ok(interrupted());
-            }
-        }
+        tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
 
