@@ -127,15 +127,20 @@ async fn old_months_answer_from_files_as_before() {
 
     // Who is not told of what moved does not see archived months: they wait for that projection, and nothing is written.
     // A trigger, since the projector may still write where it is.
-    db.execute(
-        "create function is_nowhere() returns trigger language plpgsql as
-             'begin new.recorded_at := null; return new; end';
-         create trigger is_nowhere before update on checkpoints for each row
-             when (new.projection = 'monthly_totals') execute function is_nowhere();
-         update checkpoints set recorded_at = null where projection = 'monthly_totals'",
-    )
-    .await
-    .unwrap();
+    let reaches = |time: &str| {
+        AssertSqlSafe(format!(
+            "create or replace function is_held() returns trigger language plpgsql as
+                 $held$ begin new.recorded_at := {time}; return new; end $held$;
+             create or replace trigger is_held before update on checkpoints for each row
+                 when (new.projection = 'monthly_totals') execute function is_held();
+             update checkpoints set recorded_at = null where projection = 'monthly_totals'"
+        ))
+    };
+    let as_the_others = "drop function is_held cascade;
+         update checkpoints set recorded_at =
+             (select min(recorded_at) from checkpoints where projection = 'transactions')
+         where projection = 'monthly_totals'";
+    db.execute(reaches("null")).await.unwrap();
     let behind = failed(&archive(&daybook, &RUN).await);
     assert_eq!(outcomes(&behind), all("refused"), "{behind}");
     assert!(
@@ -143,14 +148,7 @@ async fn old_months_answer_from_files_as_before() {
         "{behind}"
     );
     assert_eq!(archived_files(&store), (vec![], vec![]));
-    db.execute(
-        "drop function is_nowhere cascade;
-         update checkpoints set recorded_at =
-             (select min(recorded_at) from checkpoints where projection = 'transactions')
-         where projection = 'monthly_totals'",
-    )
-    .await
-    .unwrap();
+    db.execute(as_the_others).await.unwrap();
 
     // Cut off anywhere, it goes on. What has not ended stays as well; others do not wait for it.
     cut_off::archiving(&daybook, &bank, &before).await;
@@ -171,7 +169,7 @@ async fn old_months_answer_from_files_as_before() {
     let march = the_same_all_the_while(&daybook, &bank, "2024-03", archive(&daybook, &RUN)).await;
     let march = report(&march);
     assert_eq!(outcomes(&march), [("2024-03", "archived")]);
-    db.execute(reaches(transactions)).await.unwrap();
+    db.execute(as_the_others).await.unwrap();
     assert_eq!((old_rows(&mut db).await, old_partitions(&mut db).await), (0, vec![]));
     same(&before, &bank.answers(client).await);
     assert_eq!(report(&archive(&daybook, &RUN).await)["months"], json!([]));
