@@ -30,7 +30,7 @@ pub(crate) const FILTER_TEXT_CHARS_MAX: usize = 100;
 pub(crate) const LINK_VALID: Duration = Duration::from_secs(15 * 60);
 /// Months whose statements can be downloaded as one file: ten years.
 pub(crate) const DOWNLOAD_MONTHS_MAX: usize = 120;
-/// Bytes of those statements together. While they become one file they are in memory some four times.
+/// Bytes of those statements together. While they become one file they are in memory some three times: 100 MB.
 pub(crate) const DOWNLOAD_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// Such files that are made at the same time: each is in memory.
 pub(crate) const MERGES_MAX: usize = 2;
