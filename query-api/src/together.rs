@@ -57,7 +57,6 @@ impl Downloads {
         let (mut answer, made) = oneshot::channel();
         let (downloads, files) = (self.clone(), files.clone());
         tokio::spawn(async move {
-            let _turn = turn;
             let unwanted = async {
                 downloads.closing.cancelled().await;
                 answer.closed().await;
@@ -68,6 +67,7 @@ impl Downloads {
             };
             // That nobody hears it is no matter: the file is there.
             let _ = answer.send(made);
+            drop(turn);
             downloads.closing.run_until_cancelled(sweep(&files, &download.folder)).await;
         });
         made.await.map_err(|_| Problem::Internal)?
@@ -152,7 +152,13 @@ async fn sweep(files: &FileStore, folder: &Key) {
         .list(folder)
         .try_filter(|info| std::future::ready(is_older(info, DOWNLOADS_SWEPT_AFTER)))
         .take(DOWNLOADS_SWEPT_AT_ONCE)
-        .try_for_each(async |info| files.delete(&info.key).await);
+        .try_for_each(async |info| {
+            // It may have been made anew since it was listed.
+            match files.head(&info.key).await? {
+                Some(info) if is_older(&info, DOWNLOADS_SWEPT_AFTER) => files.delete(&info.key).await,
+                Some(_) | None => Ok(()),
+            }
+        });
     if let Err(error) = old.await {
         tracing::warn!(%error, "old downloads could not be removed");
     }

@@ -16,6 +16,8 @@ pub(crate) const AMOUNT_DIGITS_MAX: u32 = 18;
 /// The greatest logo: a page has no use for more, and every PDF carries it.
 pub(crate) const LOGO_BYTES_MAX: u64 = 1 << 20;
 
+/// Stack of a thread that typesets: while it waits for a part of one statement it may begin another on top.
+pub(crate) const TYPESETTING_STACK_BYTES: usize = 16 << 20;
 /// A statement of more bookings is typeset in parts of so many: each takes about 140 MB for a while. Of parts half as long, the fonts and
 /// the bookings that are set twice more begin to count.
 pub(crate) const PDF_PART_BOOKINGS: usize = 1_000;

@@ -31,7 +31,7 @@ use self::limits::{POLL, PROGRESS_INTERVAL};
 use self::progress::Meter;
 pub use self::progress::{Phase, Progress};
 use self::request::{Ending, Request};
-use self::silence::{Watch, answered};
+use self::silence::{Watch, answered, end_earlier};
 use crate::ProjectorOptions;
 use crate::outage::Outage;
 
@@ -55,7 +55,7 @@ pub(crate) struct Context<'a> {
 
 /// Does what is asked for in the table `rebuilds`, one after the other, for ever.
 pub(crate) async fn attend(context: &Context<'_>) -> std::convert::Infallible {
-    let mut outage = Outage::new("Postgres, for rebuilds,", std::time::Duration::from_secs(10));
+    let mut outage = Outage::new("a rebuild's database or log", std::time::Duration::from_secs(10));
     loop {
         match Box::pin(connected(context)).await {
             Ok(never) => match never {},
@@ -96,6 +96,7 @@ async fn take(
     tracing::info!(rebuild = request.id, kind = request.kind.as_str(), projections = names, "rebuilding");
     let meter = Arc::new(Meter::default());
     answered(request::begin(journal, request.id)).await?;
+    end_earlier(journal).await?;
     let result = {
         let work = work::work(context, request, &meter);
         noting(journal, request.id, &meter, Box::pin(work)).await

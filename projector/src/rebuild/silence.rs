@@ -6,14 +6,21 @@ use std::time::Instant;
 use sqlx::PgConnection;
 use tokio::time::timeout;
 
-use super::RebuildError;
-use super::limits::{ANSWER_TIME_MAX, STILL_MAX};
+use super::limits::{ANSWER_TIME_MAX, POLL, STILL_MAX};
 use super::progress::{Meter, State};
 use super::tables::NAME;
+use super::{REBUILD, RebuildError};
 
 const AT_WORK: &str = "
     select exists (select from pg_stat_activity
-                   where application_name = $1 and datname = current_database() and pid <> pg_backend_pid() and state = 'active')";
+                   where application_name = $1 and datname = current_database() and pid <> pg_backend_pid() and state in ('active', 'disabled'))";
+
+/// Ends sessions of rebuilds that hold a table of one under way; how many there were.
+const END_EARLIER: &str = "
+    select count(*) filter (where pg_terminate_backend(pid)) from pg_stat_activity session
+    where application_name = $1 and datname = current_database() and pid <> pg_backend_pid() and exists (
+        select from pg_locks held join pg_class relation on relation.oid = held.relation
+        where held.pid = session.pid and relation.relnamespace = to_regnamespace($2))";
 
 /// The answer to a small question, if it comes.
 pub(super) async fn answered<T, E: From<sqlx::Error>>(
@@ -21,6 +28,22 @@ pub(super) async fn answered<T, E: From<sqlx::Error>>(
 ) -> Result<T, E> {
     let lost = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
     timeout(ANSWER_TIME_MAX, question).await.map_err(lost)?
+}
+
+/// Ends what an earlier attempt left at work: a server process notices at its statement's end only that nobody waits for it, and what it was
+/// making would be made twice. To be called by who has the right to rebuild.
+pub(super) async fn end_earlier(db: &mut PgConnection) -> Result<(), RebuildError> {
+    let began = Instant::now();
+    loop {
+        let ended = sqlx::query_scalar::<_, i64>(END_EARLIER).bind(NAME).bind(REBUILD).fetch_one(&mut *db);
+        if answered(ended).await? == 0 {
+            return Ok(());
+        }
+        if began.elapsed() > STILL_MAX {
+            return Err(RebuildError::Silent);
+        }
+        tokio::time::sleep(POLL).await;
+    }
 }
 
 /// Looks at a rebuild by way of another connection: does it move, or is the server at work for it?

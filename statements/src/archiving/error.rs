@@ -73,4 +73,10 @@ pub enum Refusal {
     /// It is not in the archive.
     #[error("it is not archived")]
     NotArchived,
+    /// No database has noted it, and it has files.
+    #[error(
+        "it is not archived, and there are files of it: an earlier restore has left them, or other read models need them. If no others do, --left-files \
+         removes them"
+    )]
+    FilesLeft,
 }

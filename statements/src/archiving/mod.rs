@@ -20,7 +20,7 @@ use sqlx::{Executor, PgConnection};
 
 pub use self::error::{ArchivingError, Refusal};
 pub use self::noted::{Due, Listed};
-pub use self::restore::Restored;
+pub use self::restore::{FilesThen, Restored};
 pub use self::write::Written;
 use crate::limits::ARCHIVE_LOCK_WAIT;
 pub use crate::limits::READERS_KNOW;

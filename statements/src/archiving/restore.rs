@@ -32,17 +32,27 @@ const INSERT: &str = "
          as entry (account_id, revision, transfer_id, kind, amount, balance_after, currency, counterparty, description, reference, booked_at,
                    recorded_at)";
 
+/// What becomes of the files of a month that is in Postgres again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FilesThen {
+    /// They are removed.
+    Go,
+    /// They are, also when no database has noted the month: an earlier restore has left them. Nobody else may need them.
+    GoIfLeft,
+    /// They stay; the next run of the archive proves and uses them.
+    Stay,
+}
+
 impl Archiver {
-    /// Writes an archived month's rows to Postgres, reads them back from there, compares, and forgets that the month was archived. Its files are
-    /// removed then, unless they are to be kept; also those that an earlier restore has left, because it was cut off or was to keep them. When all
-    /// rows are in Postgres, as after a rebuild that was to bring them back, the files are not read: they may be lost.
+    /// Writes an archived month's rows to Postgres, reads them back from there, compares, and forgets that the month was archived. When all rows are
+    /// in Postgres, as after a rebuild that was to bring them back, the files are not read: they may be lost.
     ///
     /// # Errors
     /// When the archive and Postgres differ, or one of them does not do it.
     pub async fn restore(
         &mut self,
         month: Month,
-        keep_files: bool,
+        then: FilesThen,
         progress: Progress<'_>,
     ) -> Result<Result<Restored, Refusal>, ArchivingError> {
         let mut noted = Vec::with_capacity(self.databases.len());
@@ -50,7 +60,7 @@ impl Archiver {
             noted.push(database.noted(month).await?);
         }
         let Some(first) = noted.iter().flatten().next().cloned() else {
-            return if keep_files { Ok(Err(Refusal::NotArchived)) } else { self.tidy(month, progress).await };
+            return self.tidy(month, then, progress).await;
         };
         let differs = |reason: &str| ArchivingError::Differs { month, reason: reason.to_owned() };
         let mut empty = Vec::with_capacity(noted.len());
@@ -111,22 +121,27 @@ impl Archiver {
         for database in &mut self.databases {
             sqlx::query("analyze transactions").execute(&mut database.db).await?;
         }
-        if !keep_files {
+        if then != FilesThen::Stay {
             self.archive.remove(month).await?;
         }
         Ok(Ok(Restored { rows, digest, written }))
     }
 
-    /// Removes the files of a month that no database has noted, if Postgres has all their rows. Others are not ours.
+    /// Removes the files of a month that no database has noted, if that was said and Postgres has all their rows. Whose they are cannot be told:
+    /// other read models may have dropped their rows for them.
     async fn tidy(
         &mut self,
         month: Month,
+        then: FilesThen,
         progress: Progress<'_>,
     ) -> Result<Result<Restored, Refusal>, ArchivingError> {
         self.archive.forget(month);
         let Some(manifest) = self.archive.manifest(month).await? else {
             return Ok(Err(Refusal::NotArchived));
         };
+        if then != FilesThen::GoIfLeft {
+            return Ok(Err(Refusal::FilesLeft));
+        }
         let until = manifest.recorded.map(|(_, last)| last);
         let mut snapshot = Snapshot::take(&mut self.databases).await?;
         let found = digest(&mut snapshot, month, until, manifest.rows, progress).await?;
@@ -136,7 +151,14 @@ impl Archiver {
                 self.archive.remove(month).await?;
                 Ok(Ok(Restored { rows, digest, written: 0 }))
             }
-            Ok(_) | Err(_) => Ok(Err(Refusal::NotArchived)),
+            Ok((rows, _)) => {
+                let reason = format!(
+                    "its files stay: they have {} rows, Postgres has {rows}, or other ones",
+                    manifest.rows
+                );
+                Err(ArchivingError::Differs { month, reason })
+            }
+            Err(refusal) => Ok(Err(refusal)),
         }
     }
 }

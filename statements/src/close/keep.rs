@@ -52,8 +52,6 @@ impl Made {
         month: Month,
         number: u32,
     ) -> Result<Kept, String> {
-        let folder: Key = format!("statements/{account_id}/{month}").parse().map_err(text)?;
-        files.clear_unfinished(&folder).await.map_err(text)?;
         let put = async |format: StatementFormat, bytes: &Bytes| {
             let key: Key = format.path(account_id, month, number).parse().map_err(text)?;
             put(files, &key, bytes).await

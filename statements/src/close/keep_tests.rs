@@ -76,12 +76,12 @@ async fn a_file_of_other_bytes_stays_as_it_is() {
 }
 
 #[tokio::test]
-async fn half_of_a_file_that_was_being_written_is_removed() {
+async fn half_of_a_file_that_is_being_written_is_in_nobodys_way_and_stays() {
     let dir = tempfile::tempdir().unwrap();
     let half = folder(&dir).join("statement.pdf#1");
     fs::create_dir_all(folder(&dir)).unwrap();
     fs::write(&half, "%PDF-").unwrap();
     assert_eq!(keep(&store(&dir), &made(issue(1).issued_at, "1")).await, Kept::All);
-    assert!(!half.exists());
-    assert_eq!(fs::read_dir(folder(&dir)).unwrap().count(), NAMES.len());
+    assert_eq!(fs::read(&half).unwrap(), b"%PDF-");
+    assert_eq!(fs::read_dir(folder(&dir)).unwrap().count(), NAMES.len() + 1);
 }

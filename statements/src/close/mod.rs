@@ -1,8 +1,8 @@
 //! Closing a month: a statement for every account that had activity in it or a balance at its end.
 //!
 //! For each account the order is: files, then the event that names them. No file is ever replaced. What a killed close leaves is files that
-//! no event names: the next one takes them when they are what it would write itself, else it writes beside them. A month that was closed is looked at again by its CSVs: they hold nothing but the bookings, so an equal digest
-//! is an equal statement, and another one is a correction.
+//! no event names: the next one takes them when they are what it would write itself, else it writes beside them. A month that was closed is
+//! looked at again by its CSVs: they hold nothing but the bookings, so an equal digest is an equal statement, and another one is a correction.
 
 mod archived;
 mod due;

@@ -305,23 +305,24 @@ fn nothing_in_a_text_is_markup() {
 
 #[test]
 fn a_booking_is_found_by_its_reference_or_else_by_its_transfer() {
-    let referenced = [Credit, Reversal].map(|kind| Booking {
-        reference: Some("K-17".to_owned()),
-        ..booking(if kind == Credit { 1 } else { 2 }, kind, 500, "Rent")
+    let kinds = [
+        (Debit, "To", "Transfer"),
+        (Credit, "From", "Transfer"),
+        (Reversal, "Back from", "Reversal of transfer"),
+    ];
+    let bookings = (1..).zip(kinds.iter().flat_map(|(kind, ..)| [(*kind, Some("K-17")), (*kind, None)]));
+    let bookings = bookings.map(|(revision, (kind, reference))| Booking {
+        reference: reference.map(str::to_owned),
+        ..booking(revision, kind, 100, "Rent")
     });
-    let plain = Booking { reference: None, ..booking(3, Debit, 100, "Food") };
-    let statement = statement("CZK", 0, referenced.into_iter().chain([plain]).collect());
+    let statement = statement("CZK", 0, bookings.collect());
     let text = Page::of(&documents().pdf(&statement, &issue(1)).unwrap()).text().replace('\u{a0}', " ");
-    let details = |prefix: &str, found_by: &str, line: usize| {
-        let Booking { counterparty, transfer_id, .. } = &statement.lines()[line].booking;
-        let transfer = if found_by.starts_with("Ref") { String::new() } else { transfer_id.to_string() };
-        format!("{prefix} {counterparty} · {found_by} {transfer}").trim_end().to_owned()
-    };
-    for line in [
-        details("From", "Ref. K-17", 0),
-        details("Back from", "Reversal of transfer", 1),
-        details("To", "Transfer", 2),
-    ] {
+    let sides = kinds.iter().flat_map(|(_, side, transfer)| [(side, None), (side, Some(transfer))]);
+    for (line, (side, transfer)) in statement.lines().iter().zip(sides) {
+        let Booking { counterparty, transfer_id, .. } = &line.booking;
+        let found_by =
+            transfer.map_or("Ref. K-17".to_owned(), |transfer| format!("{transfer} {transfer_id}"));
+        let line = format!("{side} {counterparty} · {found_by}");
         assert!(text.lines().any(|found| found.trim() == line), "{line} in {text}");
     }
 }

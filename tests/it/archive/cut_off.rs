@@ -29,9 +29,12 @@ pub(super) async fn killed(mut running: Child, what: &str, seen: impl AsyncFnMut
     running.kill().await.unwrap();
 }
 
-/// True when somebody waits for a lock.
-pub(super) async fn somebody_waits(db: &mut PgConnection) -> Option<()> {
-    (count(db, "select count(*) from pg_locks where not granted").await > 0).then_some(())
+/// True when somebody waits for a table of this database.
+pub(super) async fn somebody_waits(db: &mut PgConnection, table: &str) -> Option<()> {
+    let waits = "select exists (select from pg_locks where not granted and relation = to_regclass($1)
+                                and database = (select oid from pg_database where datname = current_database()))";
+    let waits: bool = sqlx::query_scalar(waits).bind(table).fetch_one(db).await.unwrap();
+    waits.then_some(())
 }
 
 /// Archives January and February; March has something that has not ended.
@@ -104,7 +107,8 @@ pub(super) async fn archiving(daybook: &Daybook, bank: &Bank, before: &Answers) 
 
     // The rows are about to go.
     holder.execute("begin; lock table transactions_2024_01 in access share mode").await.unwrap();
-    killed(begun(daybook, &RUN), "it waits for its turn", async || somebody_waits(&mut db).await).await;
+    let waits = async || somebody_waits(&mut db, "transactions_2024_01").await;
+    killed(begun(daybook, &RUN), "it waits for its turn", waits).await;
     holder.execute("rollback").await.unwrap();
     answers().await;
     let ended = failed(&archive(daybook, &RUN).await);
@@ -133,7 +137,7 @@ pub(super) async fn restoring(daybook: &Daybook, month: &str) {
     let (mut db, mut holder) = (connect(&url).await, connect(&url).await);
     let (rows, months) = (old_rows(&mut db).await, noted(&mut db).await);
     holder.execute("begin; lock table archived_months in share mode").await.unwrap();
-    let waits = async || somebody_waits(&mut db).await;
+    let waits = async || somebody_waits(&mut db, "archived_months").await;
     killed(begun(daybook, &["restore", month]), "it is about to forget the month", waits).await;
     holder.execute("rollback").await.unwrap();
     let mut db = connect(&url).await;

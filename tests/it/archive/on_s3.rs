@@ -60,7 +60,8 @@ async fn restoring(archived: &Archived<'_>, urls: &[String; 2], is_the_same: imp
     // The second database must not forget the month yet.
     let mut holder = connect(&urls[1]).await;
     holder.execute("begin; lock table archived_months in share mode").await.unwrap();
-    let waits = async || somebody_waits(&mut first).await;
+    let mut looks = connect(&urls[1]).await;
+    let waits = async || somebody_waits(&mut looks, "archived_months").await;
     killed(archived.begin(&["restore", "2024-02"]), "it is about to forget the month", waits).await;
     holder.execute("rollback").await.unwrap();
     assert_eq!([noted(&mut first).await, noted(&mut second).await], [2, 3]);
@@ -80,13 +81,16 @@ async fn restoring(archived: &Archived<'_>, urls: &[String; 2], is_the_same: imp
     assert_eq!(archived_files(&archived.s3.file("")).1.len(), 3);
     is_the_same().await;
 
-    // Asked for again, it comes to its end; then there is nothing to do.
-    let restored = report(&archived.run(&["restore", "2024-02"]).await);
+    // Whose the files are is not known: they go when that is said; then there is nothing to do.
+    let left = archived.run(&["restore", "2024-02"]).await;
+    assert!(String::from_utf8_lossy(&left.stderr).contains("--left-files removes them"), "{left:?}");
+    assert_eq!(archived_files(&archived.s3.file("")).1.len(), 3);
+    let restored = report(&archived.run(&["restore", "2024-02", "--left-files"]).await);
     assert_eq!((&restored["digest"], &restored["rows"]), (&month["digest"], &month["rows"]));
     assert_eq!(restored["written"], 0);
     assert_eq!(archived_files(&archived.s3.file("")).1.len(), 2);
     is_the_same().await;
-    let again = archived.run(&["restore", "2024-02"]).await;
+    let again = archived.run(&["restore", "2024-02", "--left-files"]).await;
     assert!(String::from_utf8_lossy(&again.stderr).contains("2024-02: it is not archived"), "{again:?}");
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::Value;
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, Executor, PgConnection};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -197,8 +198,14 @@ async fn rows_that_are_wrong_are_found_and_shown_and_made_right_when_wanted() {
         sqlx::query_scalar::<_, bool>(made).fetch_one(&mut database(&daybook).await).await.unwrap()
     };
     assert!(made().await);
+    // A session that an earlier attempt has left at work is ended first.
+    let options = daybook.database_url().parse::<PgConnectOptions>().unwrap();
+    let options = options.application_name("daybook-rebuild");
+    let mut left = PgConnection::connect_with(&options).await.unwrap();
+    left.execute("begin; lock table rebuild.accounts in share mode").await.unwrap();
     rebuilt(&daybook, &["--drop-unfinished"]).await;
     assert!(!made().await);
+    left.execute("select 1").await.unwrap_err();
     assert_eq!(bank.balance(&wrong).await, "8.01");
 
     let output = rebuild(&daybook, &["accounts", "--accept-differences"]).await;

@@ -55,7 +55,7 @@ async fn gives_up(daybook: &Daybook, held: &mut HeldRebuilds, bank: &Client, acc
     bank.deposit(account, "1.00").await;
     until("the rebuild gives up", NOTICE_TIME_MAX, async || {
         let said = daybook.said().split_off(said_before);
-        let told = |line: &str| line.contains("Postgres, for rebuilds, is") && line.contains(why);
+        let told = |line: &str| line.contains("a rebuild's database or log is") && line.contains(why);
         said.lines().any(told).then_some(())
     })
     .await;

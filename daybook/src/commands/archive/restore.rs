@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use ledger_core::Month;
 use serde::Serialize;
+use statements::archiving::FilesThen;
 
 use super::{Places, bar, shows};
 use crate::commands::Failure;
@@ -19,6 +20,10 @@ pub(super) struct RestoreArgs {
     /// Leave the files where they are; the next run of the archive proves them, and uses them again if nothing came since
     #[arg(long, env = "DAYBOOK_ARCHIVE_KEEP_FILES")]
     keep_files: bool,
+    /// Remove files that an earlier restore has left, as when it was killed, once all their rows are found in Postgres. Not where other read
+    /// models use the same files: they may have no rows but these
+    #[arg(long, conflicts_with = "keep_files")]
+    left_files: bool,
     #[command(flatten)]
     places: Places,
 }
@@ -37,7 +42,12 @@ struct Summary {
 pub(super) async fn run(args: RestoreArgs) -> Result<ExitCode, Failure> {
     let mut archiver = args.places.open().await?;
     let bar = bar("restoring");
-    let restored = archiver.restore(args.month, args.keep_files, &shows(&bar)).await;
+    let then = match (args.keep_files, args.left_files) {
+        (true, _) => FilesThen::Stay,
+        (false, true) => FilesThen::GoIfLeft,
+        (false, false) => FilesThen::Go,
+    };
+    let restored = archiver.restore(args.month, then, &shows(&bar)).await;
     bar.finish_and_clear();
     let restored = restored?.map_err(|refusal| format!("{}: {refusal}", args.month))?;
     let summary = Summary {

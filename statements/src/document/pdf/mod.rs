@@ -31,7 +31,9 @@ use self::widths::Widths;
 use self::world::{Desk, Workshop};
 use super::{BankProfile, DocumentError, Issue, ProfileError};
 use crate::Statement;
-use crate::limits::{DOCUMENTS_BETWEEN_EVICTIONS, EVICTIONS_SURVIVED, KNOWN_MAX, PDF_PART_BOOKINGS};
+use crate::limits::{
+    DOCUMENTS_BETWEEN_EVICTIONS, EVICTIONS_SURVIVED, KNOWN_MAX, PDF_PART_BOOKINGS, TYPESETTING_STACK_BYTES,
+};
 
 /// A document, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +77,8 @@ pub(super) struct Press {
 impl Press {
     pub(super) fn new(bank: &BankProfile, fonts: &FontSources) -> Result<Self, ProfileError> {
         let fonts = Fonts::find(fonts, bank.font_family.as_deref())?;
-        let threads = ThreadPoolBuilder::new().thread_name(|number| format!("statements-{number}")).build();
+        let threads = ThreadPoolBuilder::new().thread_name(|number| format!("statements-{number}"));
+        let threads = threads.stack_size(TYPESETTING_STACK_BYTES).build();
         let threads = threads.map_err(|error| ProfileError::Threads(error.to_string()))?;
         let mut workshop = Workshop::new(fonts, bank.logo.as_ref());
         let trial = |error: DocumentError| ProfileError::Trial(error.to_string());

@@ -222,16 +222,14 @@ fn pen(row: &[String; 6], widths: [f64; 3], fonts: &Fonts) -> Option<[f64; 2]> {
 /// The other account, and what the booking is found by: the reference that it was given, else the transfer's id. The files for machines have both.
 fn details(booking: &Booking, texts: &mut Texts<'_>) -> String {
     let Booking { counterparty, transfer_id, .. } = booking;
-    let side = match booking.kind {
-        EntryKind::Debit => "To",
-        EntryKind::Credit => "From",
-        EntryKind::Reversal => {
-            return format!("Back from\u{a0}{counterparty} · Reversal of transfer\u{a0}{transfer_id}");
-        }
+    let (side, transfer) = match booking.kind {
+        EntryKind::Debit => ("To", "Transfer"),
+        EntryKind::Credit => ("From", "Transfer"),
+        EntryKind::Reversal => ("Back from", "Reversal of transfer"),
     };
     match booking.reference.as_deref().filter(|reference| !reference.is_empty()) {
         Some(reference) => format!("{side}\u{a0}{counterparty} · Ref.\u{a0}{}", texts.shown(reference)),
-        None => format!("{side}\u{a0}{counterparty} · Transfer\u{a0}{transfer_id}"),
+        None => format!("{side}\u{a0}{counterparty} · {transfer}\u{a0}{transfer_id}"),
     }
 }
 
