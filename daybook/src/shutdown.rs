@@ -5,8 +5,8 @@ use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// The exit code after a second signal.
-const INTERRUPTED: i32 = 130;
+/// The exit code of what Ctrl-C ended before its work was done, as shells have it: 128, and the signal's number.
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// A token that the first Ctrl-C or SIGTERM cancels.
 ///
@@ -23,7 +23,7 @@ pub(crate) fn on_signal() -> io::Result<CancellationToken> {
         asked.cancel();
         either(&mut interrupt, &mut terminate).await;
         tracing::warn!("stopped at once");
-        std::process::exit(INTERRUPTED);
+        std::process::exit(INTERRUPTED.into());
     });
     Ok(stop)
 }

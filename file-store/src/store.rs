@@ -319,11 +319,7 @@ impl FileStore {
                 let entry = entry?;
                 // No key has this sign in it: object_store writes to `name#number` and gives it its name at the end.
                 if entry.file_name().to_string_lossy().contains('#') {
-                    match std::fs::remove_file(entry.path()) {
-                        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-                        // Somebody else tidies up, too.
-                        Ok(()) | Err(_) => (),
-                    }
+                    std::fs::remove_file(entry.path())?;
                 }
             }
             Ok(())

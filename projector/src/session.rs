@@ -129,8 +129,16 @@ pub(crate) async fn connect_with(
 pub(crate) async fn in_time(
     connecting: impl Future<Output = Result<PgConnection, sqlx::Error>>,
 ) -> Result<PgConnection, sqlx::Error> {
-    let timed_out = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
-    tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.map_err(timed_out)?
+    within(CONNECT_TIMEOUT, connecting).await
+}
+
+/// The answer, if it comes within that time; else the connection counts as dead.
+pub(crate) async fn within<T, E: From<sqlx::Error>>(
+    time_max: Duration,
+    question: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let lost = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
+    tokio::time::timeout(time_max, question).await.map_err(lost)?
 }
 
 /// Joins those who project into the database; waits while a program that shares with nobody holds it. A database of another log is not

@@ -17,6 +17,7 @@ use crate::import::progress;
 use crate::import::row::Row;
 use crate::import::send::{Difference, Sent, Stopped, send};
 use crate::import::verify::{Verified, verify};
+use crate::shutdown::INTERRUPTED;
 
 const HELP: &str = "\
 The file has a header and one row for each transaction, in the order of booking. Columns go by name:
@@ -41,8 +42,6 @@ Examples:
 const TOKEN_TTL: Duration = Duration::from_secs(12 * 3_600);
 /// Differences shown to people; `--json` has all.
 const DIFFERENCES_SHOWN: usize = 20;
-/// The exit code after Ctrl-C.
-const INTERRUPTED: u8 = 130;
 
 /// What `daybook import` needs to know.
 #[derive(Debug, Args)]

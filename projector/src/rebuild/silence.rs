@@ -4,12 +4,12 @@
 use std::time::Instant;
 
 use sqlx::PgConnection;
-use tokio::time::timeout;
 
 use super::limits::{ANSWER_TIME_MAX, POLL, STILL_MAX};
 use super::progress::{Meter, State};
 use super::tables::NAME;
 use super::{REBUILD, RebuildError};
+use crate::session;
 
 const AT_WORK: &str = "
     select exists (select from pg_stat_activity
@@ -26,8 +26,7 @@ const END_EARLIER: &str = "
 pub(super) async fn answered<T, E: From<sqlx::Error>>(
     question: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
-    let lost = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
-    timeout(ANSWER_TIME_MAX, question).await.map_err(lost)?
+    session::within(ANSWER_TIME_MAX, question).await
 }
 
 /// Ends what an earlier attempt left at work: a server process notices at its statement's end only that nobody waits for it, and what it was

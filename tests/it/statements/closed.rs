@@ -113,6 +113,15 @@ fn in_currency(currency: &str, mut row: Value) -> Value {
     row
 }
 
+impl Closed {
+    /// Each statement there is: account, whose it is, month.
+    pub(super) fn statements(&self) -> impl Iterator<Item = (&str, &str, &'static str)> {
+        self.accounts
+            .iter()
+            .flat_map(|(account, owner)| MONTHS.map(|month| (account.as_str(), *owner, month)))
+    }
+}
+
 impl ClosedBank {
     /// A month of an account, as the API has it, with all of its entries.
     pub(super) async fn books(&self, account: &str, month: &str) -> Value {

@@ -15,6 +15,7 @@ use projector::rebuild::request::{self, Ask, Kind, Rebuild};
 use self::database::{DatabasePlace, Place};
 use self::show::Shown;
 use super::Failure;
+use crate::shutdown::INTERRUPTED;
 
 const HELP: &str = "\
 The running projector does the work: it makes new tables beside the live ones, fills them from the log,
@@ -32,9 +33,6 @@ Examples:
   daybook rebuild --drop-previous
   daybook rebuild --drop-unfinished        (what --stop or --no-switch left)
   daybook rebuild --all --database-url postgres://bank@db/daybook --json";
-
-/// The exit code after Ctrl-C.
-const INTERRUPTED: u8 = 130;
 
 /// What `daybook rebuild` needs to know.
 #[derive(Debug, Args)]
