@@ -53,9 +53,11 @@ impl Currency {
     pub fn amount(self, minor: impl Into<i128>) -> String {
         let (minor, digits) = (minor.into(), self.digits() as usize);
         let sign = if minor < 0 { "-" } else { "" };
-        let text = format!("{:0width$}", minor.unsigned_abs(), width = digits.saturating_add(1));
-        let (whole, fraction) = text.split_at(text.len().saturating_sub(digits));
-        if digits == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
+        let mut text = format!("{sign}{:0width$}", minor.unsigned_abs(), width = digits.saturating_add(1));
+        if digits > 0 {
+            text.insert(text.len().saturating_sub(digits), '.');
+        }
+        text
     }
 
     /// Every currency Daybook knows.

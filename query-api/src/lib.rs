@@ -24,6 +24,7 @@ mod read_pool;
 mod routes;
 mod several;
 mod together;
+mod turns;
 
 use archive::Archive;
 use ledger_streams::{EventStore, KeyStore};

@@ -74,6 +74,10 @@ pub(crate) const PERSISTED_QUERIES_EXPECTED: usize = 1_000;
 /// Bytes of the documents that are kept as they were parsed, which takes some twenty times as much; the least used go first.
 pub(crate) const PARSED_BYTES_MAX: u64 = 512 * 1024;
 
+/// Statements that are at work at the same time, for each core that this process may use.
+pub(crate) const SESSIONS_FOR_EACH_CORE: usize = 3;
+/// Who has waited for them for so long takes one of the other sessions that there may be.
+pub(crate) const SESSION_PATIENCE: Duration = Duration::from_millis(50);
 /// A session that was at work so lately is used again without asking whether it still stands.
 pub(crate) const SESSION_TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// How long a session is lent before it goes back to sqlx's pool, which looks at it and ends what is old.
@@ -130,8 +134,8 @@ pub(crate) const READ_TRIES_MAX: usize = 8;
 
 /// How old the list of archived months may be when a read begins. A month's rows stay in Postgres for fifteen seconds after it was noted, so that
 /// everybody knows of it by then.
+pub(crate) const ARCHIVED_MONTHS_AGE_MAX: Duration = Duration::from_secs(1);
 /// How late the answer to a question for that list may come. It is as old then, and the read still has to wait for its turn.
 pub(crate) const ARCHIVED_MONTHS_ANSWER_MAX: Duration = Duration::from_secs(7);
 /// Accounts whose entries of an archived month are added up at the same time, for one request.
 pub(crate) const ARCHIVED_SUMS_AT_ONCE: usize = 8;
-pub(crate) const ARCHIVED_MONTHS_AGE_MAX: Duration = Duration::from_secs(1);

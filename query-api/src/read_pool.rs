@@ -9,12 +9,17 @@ use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use futures::{FutureExt, TryFutureExt};
 use parking_lot::Mutex;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
-use sqlx::{Connection, Describe, Either, Error, Execute, Executor, PgConnection, PgPool, Postgres, SqlStr};
-use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::timeout;
+use sqlx::postgres::{
+    PgArguments, PgConnectOptions, PgPoolOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo,
+};
+use sqlx::query::QueryAs;
+use sqlx::{
+    Connection, Describe, Either, Error, Execute, Executor, FromRow, PgConnection, PgPool, Postgres, SqlStr,
+};
+use tokio::sync::SemaphorePermit;
 
 use crate::limits::{SESSION_KEPT_FOR, SESSION_TRUSTED_FOR};
+use crate::turns::Turns;
 
 /// Sessions of one database; clones share them.
 ///
@@ -32,8 +37,7 @@ pub(crate) struct ReadPool(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     pool: PgPool,
-    /// One permit for each session that there may be.
-    turns: Semaphore,
+    turns: Turns,
     /// Those that gave their whole answer, the last one last.
     idle: Mutex<Vec<Idle>>,
     known: Arc<Mutex<Known>>,
@@ -108,9 +112,9 @@ impl ReadPool {
                 Ok(stands)
             })
         });
-        let turns = usize::try_from(options.get_max_connections()).unwrap_or(1);
+        let turns = Turns::new(usize::try_from(options.get_max_connections()).unwrap_or(1));
         let pool = options.connect_lazy_with(server);
-        Self(Arc::new(Inner { pool, turns: Semaphore::new(turns), idle: Mutex::default(), known }))
+        Self(Arc::new(Inner { pool, turns, idle: Mutex::default(), known }))
     }
 
     /// Ends all sessions.
@@ -118,6 +122,24 @@ impl ReadPool {
         self.0.turns.close();
         self.0.idle.lock().clear();
         self.0.pool.close().await;
+    }
+
+    /// A whole answer, each row made what it is as it comes. `fetch_all` of the query itself would keep the rows until all are there.
+    pub(crate) async fn all<T>(&self, query: QueryAs<'_, Postgres, T, PgArguments>) -> Result<Vec<T>, Error>
+    where
+        T: for<'r> FromRow<'r, PgRow> + Send,
+    {
+        let mut lent = self.0.lend().await?;
+        let mut rows = Vec::new();
+        let mut steps = lent.session.fetch_many(query);
+        while let Some(step) = steps.try_next().await? {
+            if let Either::Right(row) = step {
+                rows.push(T::from_row(&row)?);
+            }
+        }
+        drop(steps);
+        self.0.rest(lent);
+        Ok(rows)
     }
 
     /// The era in which we are.
@@ -140,8 +162,7 @@ impl ReadPool {
 impl Inner {
     async fn lend(&self) -> Result<Lent<'_>, Error> {
         let within = self.pool.options().get_acquire_timeout();
-        let turn = timeout(within, self.turns.acquire()).await.map_err(|_| Error::PoolTimedOut)?;
-        let turn = turn.map_err(|_| Error::PoolClosed)?;
+        let turn = self.turns.take(within).await?;
         let (session, taken) = match self.rested() {
             Some(Idle { session, taken, .. }) => (session, taken),
             None => (self.pool.acquire().await?, Instant::now()),

@@ -1,24 +1,21 @@
 //! Connections: pages as GraphQL shows them.
 
-use async_graphql::ObjectType;
-use async_graphql::connection::{
-    Connection, DefaultConnectionName, DefaultEdgeName, DisableNodesField, Edge, EmptyFields,
-};
+use std::borrow::Cow;
 
-use super::leaves::Leaves;
+use async_graphql::connection::{Edge, EmptyFields, PageInfo};
+use async_graphql::{Object, ObjectType, TypeName};
+
+use super::leaves::{Edges, Leaves};
 use crate::connection::{Cursor, Page};
 use crate::limits::{FILTER_COMPLEXITY, PAGE_DEFAULT, PAGE_MAX};
 
-/// A Relay connection: `edges` and `pageInfo`, and for some lists more fields.
-pub(super) type Connected<Node, Fields = EmptyFields> = Connection<
-    String,
-    Leaves<Node>,
-    Fields,
-    EmptyFields,
-    DefaultConnectionName,
-    DefaultEdgeName,
-    DisableNodesField,
->;
+/// A Relay connection: `edges` and `pageInfo`, and for some lists more fields. As async-graphql's, but for its edges.
+pub(super) struct Connected<Node: ObjectType, Fields: ObjectType = EmptyFields> {
+    edges: Edges<Node>,
+    fields: Fields,
+    has_previous: bool,
+    has_next: bool,
+}
 
 /// The page's rows as edges.
 pub(super) fn connect<Row, Node: ObjectType, Fields: ObjectType, C: Cursor>(
@@ -27,10 +24,43 @@ pub(super) fn connect<Row, Node: ObjectType, Fields: ObjectType, C: Cursor>(
     cursor: impl Fn(&Row) -> C,
     node: impl Fn(Row) -> Node,
 ) -> Connected<Node, Fields> {
-    let mut connection = Connected::with_additional_fields(page.has_previous, page.has_next, fields);
-    connection.edges =
-        page.items.into_iter().map(|row| Edge::new(cursor(&row).encode(), Leaves(node(row)))).collect();
-    connection
+    let edge = |row: Row| Edge::new(cursor(&row).encode(), Leaves(node(row)));
+    Connected {
+        edges: Edges(page.items.into_iter().map(edge).collect()),
+        fields,
+        has_previous: page.has_previous,
+        has_next: page.has_next,
+    }
+}
+
+impl<Node: ObjectType, Fields: ObjectType> TypeName for Connected<Node, Fields> {
+    fn type_name() -> Cow<'static, str> {
+        format!("{}Connection", Node::type_name()).into()
+    }
+}
+
+#[Object(name_type)]
+impl<Node: ObjectType, Fields: ObjectType> Connected<Node, Fields> {
+    /// Information to aid in pagination.
+    async fn page_info(&self) -> PageInfo {
+        let Edges(edges) = &self.edges;
+        PageInfo {
+            has_previous_page: self.has_previous,
+            has_next_page: self.has_next,
+            start_cursor: edges.first().map(|edge| edge.cursor.clone()),
+            end_cursor: edges.last().map(|edge| edge.cursor.clone()),
+        }
+    }
+
+    /// A list of edges.
+    async fn edges(&self) -> &Edges<Node> {
+        &self.edges
+    }
+
+    #[graphql(flatten)]
+    async fn fields(&self) -> &Fields {
+        &self.fields
+    }
 }
 
 /// What a page costs: its length, whatever is on it.

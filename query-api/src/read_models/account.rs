@@ -53,7 +53,6 @@ pub(crate) struct AccountRow {
     pub(crate) user_id: Option<i64>,
     pub(crate) reference: Option<String>,
     pub(crate) kind: AccountKind,
-    #[sqlx(try_from = "String")]
     pub(crate) currency: CurrencyColumn,
     pub(crate) status: AccountStatus,
     balance: i64,
@@ -119,7 +118,7 @@ impl Loader<AccountById> for ReadModels {
 
     async fn load(&self, keys: &[AccountById]) -> Result<HashMap<AccountById, AccountRow>, ReadError> {
         let ids: Vec<i64> = keys.iter().map(|key| key.0).collect();
-        let rows: Vec<AccountRow> = sqlx::query_as(BY_IDS).bind(ids).fetch_all(&self.pool).await?;
+        let rows: Vec<AccountRow> = self.pool.all(sqlx::query_as(BY_IDS).bind(ids)).await?;
         Ok(rows.into_iter().map(|row| (AccountById(row.account_id), row)).collect())
     }
 }

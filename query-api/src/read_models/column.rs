@@ -4,6 +4,9 @@ use std::num::ParseIntError;
 
 use ledger_core::{Currency, Money};
 use serde::{Deserialize, Serialize};
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgTypeInfo, PgValueRef};
+use sqlx::{Decode, Postgres, Type};
 
 /// A currency code, checked where the row is read so that nothing after has to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,11 +31,35 @@ impl From<CurrencyColumn> for &'static str {
     }
 }
 
+impl TryFrom<&str> for CurrencyColumn {
+    type Error = String;
+
+    fn try_from(code: &str) -> Result<Self, String> {
+        Currency::from_code(code).map(Self).ok_or_else(|| format!("'{code}' is not a currency"))
+    }
+}
+
 impl TryFrom<String> for CurrencyColumn {
     type Error = String;
 
     fn try_from(code: String) -> Result<Self, String> {
-        Currency::from_code(&code).map(Self).ok_or_else(|| format!("'{code}' is not a currency"))
+        code.as_str().try_into()
+    }
+}
+
+impl Type<Postgres> for CurrencyColumn {
+    fn type_info() -> PgTypeInfo {
+        <&str as Type<Postgres>>::type_info()
+    }
+
+    fn compatible(found: &PgTypeInfo) -> bool {
+        <&str as Type<Postgres>>::compatible(found)
+    }
+}
+
+impl<'r> Decode<'r, Postgres> for CurrencyColumn {
+    fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
+        Ok(Self::try_from(<&str as Decode<Postgres>>::decode(value)?)?)
     }
 }
 

@@ -66,7 +66,6 @@ pub(crate) struct DeadLetterRow {
     pub(crate) from_account: i64,
     pub(crate) to_account: i64,
     amount: i64,
-    #[sqlx(try_from = "String")]
     pub(crate) currency: CurrencyColumn,
     standing: Standing,
     pub(crate) resolution: Option<Resolution>,

@@ -8,7 +8,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use futures::future::try_join_all;
 use ledger_core::{Month, Position};
 use serde::{Deserialize, Serialize};
-use sqlx::FromRow;
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, Row};
 use utoipa::ToSchema;
 
 use super::entry_filter::{fits, status_of_debit, transfer_status};
@@ -53,7 +54,7 @@ enum EntryKind {
 }
 
 /// One entry. As Redis has it, too: another form needs another number there.
-#[derive(Clone, Debug, FromRow, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct TransactionRow {
     pub(crate) account_id: i64,
     pub(crate) month: NaiveDate,
@@ -62,7 +63,6 @@ pub(crate) struct TransactionRow {
     kind: EntryKind,
     amount: i64,
     balance_after: i64,
-    #[sqlx(try_from = "String")]
     pub(crate) currency: CurrencyColumn,
     pub(crate) counterparty: i64,
     pub(crate) description: Option<String>,
@@ -72,9 +72,31 @@ pub(crate) struct TransactionRow {
     /// Of its transfer; none where nobody has looked.
     transfer_status: Option<TransferStatus>,
     /// Of its event, in a live update.
-    #[sqlx(skip)]
     #[serde(skip)]
     pub(crate) position: Option<Position>,
+}
+
+/// As the statements below name its columns, by their places: a page would look up seven hundred names.
+impl FromRow<'_, PgRow> for TransactionRow {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            account_id: row.try_get(0)?,
+            month: row.try_get(1)?,
+            revision: row.try_get(2)?,
+            transfer_id: row.try_get(3)?,
+            kind: row.try_get(4)?,
+            amount: row.try_get(5)?,
+            balance_after: row.try_get(6)?,
+            currency: row.try_get(7)?,
+            counterparty: row.try_get(8)?,
+            description: row.try_get(9)?,
+            reference: row.try_get(10)?,
+            booked_at: row.try_get(11)?,
+            recorded_at: row.try_get(12)?,
+            transfer_status: row.try_get(13)?,
+            position: None,
+        })
+    }
 }
 
 impl TransactionRow {
@@ -244,7 +266,7 @@ impl ReadModels {
         if let Some(filter) = &range.filter {
             query = filter.bind(query);
         }
-        Ok(query.fetch_all(&self.pool).await?)
+        Ok(self.pool.all(query).await?)
     }
 }
 
@@ -414,7 +436,7 @@ impl ReadModels {
             }
         }
         let query = sqlx::query_as(BY_PLACES).bind(accounts).bind(months).bind(revisions);
-        Ok(query.fetch_all(&self.pool).await?)
+        Ok(self.pool.all(query).await?)
     }
 }
 

@@ -106,7 +106,6 @@ pub(crate) struct TransferRow {
     pub(crate) from_account: i64,
     pub(crate) to_account: i64,
     amount: i64,
-    #[sqlx(try_from = "String")]
     pub(crate) currency: CurrencyColumn,
     pub(crate) status: TransferStatus,
     pub(crate) failure_reason: Option<String>,

@@ -20,7 +20,6 @@ use crate::problem::Problem;
 /// The sums of one currency, in minor units.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub(crate) struct TrialBalanceRow {
-    #[sqlx(try_from = "String")]
     pub(crate) currency: CurrencyColumn,
     #[sqlx(try_from = "String")]
     pub(crate) customers: SumColumn,

@@ -41,7 +41,7 @@ pub(crate) struct WebhookRow {
 impl WebhookRow {
     /// The balance that it is told of when an account falls below it.
     pub(crate) fn threshold(&self) -> Option<Money> {
-        let currency = CurrencyColumn::try_from(self.threshold_currency.clone()?).ok()?;
+        let currency = CurrencyColumn::try_from(self.threshold_currency.as_deref()?).ok()?;
         Some(currency.money(self.threshold?))
     }
 }
