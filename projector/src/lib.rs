@@ -13,6 +13,7 @@ mod error;
 mod lag;
 mod options;
 mod outage;
+mod pace;
 pub mod partition;
 mod placement;
 pub mod projections;

@@ -1,31 +1,41 @@
 //! Reading and decoding ahead, while Postgres writes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ledger_core::Position;
 use ledger_streams::{Batch, EventStore, StoreError};
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::outage::Outage;
 
-/// How many chunks may lie ready. A batch is all of them.
-const CHUNKS_MAX: usize = 16;
+/// As many chunks make the greatest batch, if they are as great as they may be. Who follows the end of the log reads many small ones.
+const CHUNKS: usize = 16;
+
+/// At the end of the log: what comes meanwhile is read together. One event at a time would cost the most where the most come.
+const GATHERING: Duration = Duration::from_millis(2);
 
 /// A subscription that reads ahead, in a task of its own.
 pub(crate) struct Reader {
-    chunks: mpsc::Receiver<Result<Batch, StoreError>>,
+    chunks: UnboundedReceiver<Read>,
     /// What the last batch ended before.
     failed: Option<StoreError>,
     _task: AbortOnDropHandle<()>,
 }
 
+/// What was read, and the room it takes until it is in a batch.
+type Read = (Result<Batch, StoreError>, Option<OwnedSemaphorePermit>);
+
 impl Reader {
     /// Reads what comes after a position, at most `events_max` at once and as many ahead.
     pub(crate) fn start(store: EventStore, after: Position, events_max: usize) -> Self {
-        let (sender, chunks) = mpsc::channel(CHUNKS_MAX);
-        let chunk_events_max = events_max.div_ceil(CHUNKS_MAX);
-        let task = tokio::spawn(read(store, after, chunk_events_max, sender));
+        // Bounded by the room.
+        let (sender, chunks) = mpsc::unbounded_channel();
+        let room = Arc::new(Semaphore::new(events_max));
+        let task = tokio::spawn(read(store, after, events_max.div_ceil(CHUNKS), room, sender));
         Self { chunks, failed: None, _task: AbortOnDropHandle::new(task) }
     }
 
@@ -37,12 +47,13 @@ impl Reader {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
-        let mut ready = Vec::new();
-        self.chunks.recv_many(&mut ready, CHUNKS_MAX).await;
-        let mut ready = ready.into_iter();
-        let mut batch =
-            ready.next().unwrap_or_else(|| Err(StoreError::Unavailable("the reader ended".into())))?;
-        for chunk in ready {
+        let ended = || Err(StoreError::Unavailable("the reader ended".into()));
+        let (first, taken) = self.chunks.recv().await.unwrap_or_else(|| (ended(), None));
+        let mut batch = first?;
+        // There is no room for more before all of it is here: a reader that is faster would never let us go.
+        let mut room = vec![taken];
+        while let Ok((chunk, taken)) = self.chunks.try_recv() {
+            room.push(taken);
             match chunk {
                 Ok(chunk) => {
                     batch.events.extend(chunk.events);
@@ -61,7 +72,8 @@ async fn read(
     store: EventStore,
     mut after: Position,
     chunk_events_max: usize,
-    chunks: mpsc::Sender<Result<Batch, StoreError>>,
+    room: Arc<Semaphore>,
+    chunks: UnboundedSender<Read>,
 ) {
     let mut outage = Outage::new("the event store", Duration::from_secs(10));
     let mut subscription = store.subscribe((after > 0).then_some(after));
@@ -70,8 +82,15 @@ async fn read(
         match subscription.next(events_max).await {
             Ok(batch) => {
                 after = batch.position;
-                if chunks.send(Ok(batch)).await.is_err() {
+                // One without events takes some, too.
+                let events = u32::try_from(batch.events.len().clamp(1, chunk_events_max)).unwrap_or(1);
+                let Ok(taken) = Arc::clone(&room).acquire_many_owned(events).await else { return };
+                let caught_up = batch.caught_up;
+                if chunks.send((Ok(batch), Some(taken))).is_err() {
                     return;
+                }
+                if caught_up {
+                    sleep(GATHERING).await;
                 }
             }
             Err(error) if error.is_transient() => {
@@ -85,7 +104,7 @@ async fn read(
             }
             Err(error) => {
                 // A receiver that is gone does not need to know.
-                let _ = chunks.send(Err(error)).await;
+                let _ = chunks.send((Err(error), None));
                 return;
             }
         }

@@ -16,19 +16,16 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout
 use tokio_util::sync::CancellationToken;
 
 use crate::checkpoint::{self, Place};
+use crate::pace::Pace;
 use crate::projections::{Events, Part};
 use crate::reader::Reader;
 use crate::shares::Shares;
 use crate::{ApplyError, ProjectorError, ProjectorOptions, Stopped, status, stops};
 
-/// What each event of a transaction adds to the wait before the next; see [`interval`].
-const INTERVAL_PER_EVENT: Duration = Duration::from_micros(40);
 /// No transaction takes this long, whatever the database's own time-outs say: its connection is dead.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(120);
 /// Between two looks at who else projects into the database.
 const SHARES_INTERVAL: Duration = Duration::from_secs(1);
-/// A batch of fewer events is no load, and the next may follow at once.
-const LOAD_EVENTS: usize = 100;
 
 /// Parts of projections at the same place.
 struct Group {
@@ -59,7 +56,7 @@ pub(crate) async fn run(
 ) -> Result<Ended, ProjectorError> {
     let mut groups =
         group(places, |place| Reader::start(store.clone(), place.position, options.batch_events_max));
-    let mut not_before = Instant::now();
+    let (mut pace, mut not_before) = (Pace::new(), Instant::now());
     let mut looks = interval_at(not_before + SHARES_INTERVAL, SHARES_INTERVAL);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -96,16 +93,8 @@ pub(crate) async fn run(
             groups.push(group);
         }
         status::batch_took(started.elapsed(), events);
-        if events >= LOAD_EVENTS {
-            not_before = started + interval(events, options);
-        }
+        not_before = pace.next(events, started, options);
     }
-}
-
-/// The more events a transaction had, the longer the next one waits: near the limit of the machine, greater batches are what raises it.
-fn interval(events: usize, options: &ProjectorOptions) -> Duration {
-    let for_events = INTERVAL_PER_EVENT.saturating_mul(u32::try_from(events).unwrap_or(u32::MAX));
-    for_events.clamp(options.batch_interval_min, options.batch_interval_max)
 }
 
 fn group(places: Vec<(Part, Place)>, reader: impl Fn(Place) -> Reader) -> Vec<Group> {
