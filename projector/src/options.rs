@@ -20,7 +20,7 @@ pub struct ProjectorOptions {
     /// Under load, a transaction begins no sooner than this after the one before, so that more events share its cost. An event that
     /// comes after a quiet moment is written at once. Default: 10 ms.
     pub batch_interval_min: Duration,
-    /// The same when more than 27,000 events come each second: transactions wait longer, and grow; from 53,000 on, this long. Default: 150 ms.
+    /// The same when more than 27,000 events come each second: transactions wait longer, and grow; from 47,000 on, this long. Default: 150 ms.
     pub batch_interval_max: Duration,
     /// The server ends the session of a projector that says nothing for so long, because its process is stopped or its machine hangs, and its
     /// partitions go to the others. One that works says something every second. Default: 10 s.

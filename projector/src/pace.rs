@@ -6,12 +6,12 @@ use tokio::time::Instant;
 
 use crate::ProjectorOptions;
 
-/// A transaction of fewer events is no load, and the next may follow at once.
-const LOAD_EVENTS: usize = 32;
-/// Up to so many events a second, transactions follow each other as soon as they may.
-const CALM_RATE: f64 = 27_000.0;
-/// No rate is this many times as high.
-const RATE_FACTOR_MAX: f64 = 100.0;
+/// Fewer events a second are no load, and transactions follow at once.
+const LOAD_EVENTS_PER_SECOND: f64 = 5_000.0;
+/// Up to so many, they follow at the shortest interval.
+const CALM_EVENTS_PER_SECOND: f64 = 27_000.0;
+/// More than any rate is above that; a duration times its fifth power is one still.
+const FACTOR_MAX: f64 = 100.0;
 /// For how long it matters how many events came: a hiccup is shorter.
 const MEMORY: Duration = Duration::from_millis(200);
 
@@ -20,29 +20,35 @@ pub(crate) struct Pace {
     /// Events a second, lately.
     rate: f64,
     last_began: Instant,
+    /// When the next transaction may begin.
+    pub(crate) next: Instant,
 }
 
 impl Pace {
     pub(crate) fn new() -> Self {
-        Self { rate: 0.0, last_began: Instant::now() }
+        let now = Instant::now();
+        Self { rate: 0.0, last_began: now, next: now }
     }
 
-    /// After a transaction of so many events, which came since the one before: when the next one may begin.
-    pub(crate) fn next(&mut self, events: usize, began: Instant, options: &ProjectorOptions) -> Instant {
+    /// Takes note of a transaction of so many events, which came since the one before.
+    pub(crate) fn follow(&mut self, events: usize, began: Instant, options: &ProjectorOptions) {
         let since = began.duration_since(self.last_began);
         self.last_began = began;
         // What is older counts the less the longer ago it was.
         let window = (since + MEMORY).as_secs_f64();
-        let events_now = f64::from(u32::try_from(events).unwrap_or(u32::MAX));
-        self.rate = (self.rate * MEMORY.as_secs_f64() + events_now) / window;
-        if events < LOAD_EVENTS { began } else { began + interval(self.rate, options) }
+        let events = f64::from(u32::try_from(events).unwrap_or(u32::MAX));
+        self.rate = (self.rate * MEMORY.as_secs_f64() + events) / window;
+        self.next = began + interval(self.rate, options);
     }
 }
 
-/// Short transactions are soon visible; near the limit of the machine, great ones are what raises it. In between, it grows with the fourth power of
+/// Short transactions are soon visible; near the limit of the machine, great ones are what raises it. In between, it grows with the fifth power of
 /// how many events come each second: fast enough to be out of the way at the limit, and without a step over which it could jump back and forth.
 fn interval(rate: f64, options: &ProjectorOptions) -> Duration {
-    let factor = (rate / CALM_RATE).clamp(1.0, RATE_FACTOR_MAX).powi(4);
+    if rate < LOAD_EVENTS_PER_SECOND {
+        return Duration::ZERO;
+    }
+    let factor = (rate / CALM_EVENTS_PER_SECOND).clamp(1.0, FACTOR_MAX).powi(5);
     options.batch_interval_min.mul_f64(factor).min(options.batch_interval_max)
 }
 
@@ -54,14 +60,15 @@ mod tests {
     fn transactions_wait_longer_the_more_comes_and_without_a_step() {
         let options = ProjectorOptions::default();
         let wait = |rate: u32| interval(f64::from(rate), &options);
-        assert_eq!(wait(0), options.batch_interval_min);
+        assert_eq!(wait(4_999), Duration::ZERO);
+        assert_eq!(wait(5_000), options.batch_interval_min);
         assert_eq!(wait(27_000), options.batch_interval_min);
         assert_eq!(wait(54_000), options.batch_interval_max);
         assert_eq!(wait(u32::MAX), options.batch_interval_max);
-        for rate in (1_000..100_000).step_by(1_000) {
+        for rate in (5_000..100_000).step_by(1_000) {
             let (before, after) = (wait(rate), wait(rate + 1_000));
             assert!(before <= after, "{rate} events a second");
-            assert!(after.as_secs_f64() < before.as_secs_f64() * 1.2, "{rate} events a second");
+            assert!(after.as_secs_f64() < before.as_secs_f64() * 1.25, "{rate} events a second");
         }
     }
 
@@ -69,7 +76,8 @@ mod tests {
     fn waits(pace: &mut Pace, from: &mut Instant, times: u32, millis: u64, events: usize) -> Vec<Duration> {
         let wait = |_| {
             *from += Duration::from_millis(millis);
-            pace.next(events, *from, &ProjectorOptions::default()) - *from
+            pace.follow(events, *from, &ProjectorOptions::default());
+            pace.next - *from
         };
         (0..times).map(wait).collect()
     }
@@ -79,7 +87,8 @@ mod tests {
         let options = ProjectorOptions::default();
         let (mut pace, mut now) = (Pace::new(), Instant::now());
         let steady = waits(&mut pace, &mut now, 200, 10, 200);
-        assert!(steady.iter().all(|wait| *wait == options.batch_interval_min), "{steady:?}");
+        assert!(steady.iter().all(|wait| *wait <= options.batch_interval_min), "{steady:?}");
+        assert_eq!(steady.last(), Some(&options.batch_interval_min));
         // What a short stop held up comes at once, and is no other rate.
         let hiccup = [waits(&mut pace, &mut now, 1, 50, 400), waits(&mut pace, &mut now, 1, 5, 700)].concat();
         assert!(hiccup.iter().all(|wait| *wait < options.batch_interval_min * 2), "{hiccup:?}");
@@ -88,7 +97,7 @@ mod tests {
         assert_eq!(busy.last(), Some(&options.batch_interval_max));
         // However great it is, one that follows at once is allowed for.
         assert_eq!(waits(&mut pace, &mut now, 1, 0, 20_000), [options.batch_interval_max]);
-        // Few events are written at once, whatever came before.
-        assert_eq!(waits(&mut pace, &mut now, 1, 1, 5), [Duration::ZERO]);
+        // After a quiet while, an event is written at once.
+        assert_eq!(waits(&mut pace, &mut now, 2, 10_000, 5), [Duration::ZERO; 2]);
     }
 }

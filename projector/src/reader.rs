@@ -12,10 +12,9 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::outage::Outage;
 
-/// As many chunks make the greatest batch, if they are as great as they may be. Who follows the end of the log reads many small ones.
+/// Chunks of the greatest batch. Who follows the end of the log reads many small ones.
 const CHUNKS: usize = 16;
-
-/// At the end of the log: what comes meanwhile is read together. One event at a time would cost the most where the most come.
+/// Pause after the log's last event, so that those which come meanwhile are read together.
 const GATHERING: Duration = Duration::from_millis(2);
 
 /// A subscription that reads ahead, in a task of its own.
@@ -27,11 +26,12 @@ pub(crate) struct Reader {
 }
 
 /// What was read, and the room it takes until it is in a batch.
-type Read = (Result<Batch, StoreError>, Option<OwnedSemaphorePermit>);
+type Read = Result<(Batch, OwnedSemaphorePermit), StoreError>;
 
 impl Reader {
     /// Reads what comes after a position, at most `events_max` at once and as many ahead.
     pub(crate) fn start(store: EventStore, after: Position, events_max: usize) -> Self {
+        let events_max = events_max.max(1);
         // Bounded by the room.
         let (sender, chunks) = mpsc::unbounded_channel();
         let room = Arc::new(Semaphore::new(events_max));
@@ -48,14 +48,13 @@ impl Reader {
             return Err(error);
         }
         let ended = || Err(StoreError::Unavailable("the reader ended".into()));
-        let (first, taken) = self.chunks.recv().await.unwrap_or_else(|| (ended(), None));
-        let mut batch = first?;
+        let (mut batch, taken) = self.chunks.recv().await.unwrap_or_else(ended)?;
         // There is no room for more before all of it is here: a reader that is faster would never let us go.
         let mut room = vec![taken];
-        while let Ok((chunk, taken)) = self.chunks.try_recv() {
-            room.push(taken);
+        while let Ok(chunk) = self.chunks.try_recv() {
             match chunk {
-                Ok(chunk) => {
+                Ok((chunk, taken)) => {
+                    room.push(taken);
                     batch.events.extend(chunk.events);
                     batch.position = chunk.position;
                     batch.caught_up = chunk.caught_up;
@@ -86,7 +85,7 @@ async fn read(
                 let events = u32::try_from(batch.events.len().clamp(1, chunk_events_max)).unwrap_or(1);
                 let Ok(taken) = Arc::clone(&room).acquire_many_owned(events).await else { return };
                 let caught_up = batch.caught_up;
-                if chunks.send((Ok(batch), Some(taken))).is_err() {
+                if chunks.send(Ok((batch, taken))).is_err() {
                     return;
                 }
                 if caught_up {
@@ -104,9 +103,13 @@ async fn read(
             }
             Err(error) => {
                 // A receiver that is gone does not need to know.
-                let _ = chunks.send((Err(error), None));
+                let _ = chunks.send(Err(error));
                 return;
             }
         }
     }
 }
+
+#[cfg(test)]
+#[path = "reader_tests.rs"]
+mod tests;

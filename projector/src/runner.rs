@@ -34,6 +34,7 @@ struct Group {
     /// True when that was the end of the log.
     caught_up: bool,
     reader: Reader,
+    pace: Pace,
 }
 
 /// Why projecting ended.
@@ -56,14 +57,9 @@ pub(crate) async fn run(
 ) -> Result<Ended, ProjectorError> {
     let mut groups =
         group(places, |place| Reader::start(store.clone(), place.position, options.batch_events_max));
-    let (mut pace, mut not_before) = (Pace::new(), Instant::now());
-    let mut looks = interval_at(not_before + SHARES_INTERVAL, SHARES_INTERVAL);
+    let mut looks = interval_at(Instant::now() + SHARES_INTERVAL, SHARES_INTERVAL);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let next = async {
-            sleep_until(not_before).await;
-            next(&mut groups).await
-        };
         let (index, read) = tokio::select! {
             biased;
             () = shutdown.cancelled() => return Ok(Ended::Shutdown),
@@ -74,7 +70,7 @@ pub(crate) async fn run(
                 }
                 continue;
             }
-            next = next => next,
+            next = next(&mut groups) => next,
         };
         let group = groups.remove(index);
         let batch = match read {
@@ -88,12 +84,12 @@ pub(crate) async fn run(
         };
         let started = Instant::now();
         let events = batch.events.len();
-        if let Some(group) = step(db, group, batch, &mut groups, options).await? {
+        if let Some(mut group) = step(db, group, batch, &mut groups, options).await? {
+            group.pace.follow(events, started, options);
             // At the end, so that groups take turns.
             groups.push(group);
         }
         status::batch_took(started.elapsed(), events);
-        not_before = pace.next(events, started, options);
     }
 }
 
@@ -102,7 +98,7 @@ fn group(places: Vec<(Part, Place)>, reader: impl Fn(Place) -> Reader) -> Vec<Gr
     for (part, place) in places {
         match groups.iter_mut().find(|group| group.place.position == place.position) {
             Some(group) => part.join(&mut group.parts),
-            None => groups.push(Group { parts: vec![part], place, caught_up: false, reader: reader(place) }),
+            None => groups.push(Group::new(part, place, reader(place))),
         }
     }
     groups
@@ -113,7 +109,7 @@ async fn next(groups: &mut [Group]) -> (usize, Result<Batch, StoreError>) {
     if groups.is_empty() {
         return std::future::pending().await;
     }
-    let (read, index, _) = select_all(groups.iter_mut().map(|group| Box::pin(group.reader.next()))).await;
+    let (read, index, _) = select_all(groups.iter_mut().map(|group| Box::pin(group.next()))).await;
     (index, read)
 }
 
@@ -162,6 +158,16 @@ pub(crate) fn check_order(from: Position, batch: &Batch) -> Result<(), Projector
 }
 
 impl Group {
+    fn new(part: Part, place: Place, reader: Reader) -> Self {
+        Self { parts: vec![part], place, caught_up: false, reader, pace: Pace::new() }
+    }
+
+    /// What comes next, when it may be written. Dropping the future loses nothing.
+    async fn next(&mut self) -> Result<Batch, StoreError> {
+        sleep_until(self.pace.next).await;
+        self.reader.next().await
+    }
+
     /// Writes a batch: in one transaction for all, or, if that fails, in one for each, so that only those stop that must.
     async fn write(
         &mut self,

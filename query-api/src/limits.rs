@@ -74,10 +74,10 @@ pub(crate) const PERSISTED_QUERIES_EXPECTED: usize = 1_000;
 /// Bytes of the documents that are kept as they were parsed, which takes some twenty times as much; the least used go first.
 pub(crate) const PARSED_BYTES_MAX: u64 = 512 * 1024;
 
-/// Statements that are at work at the same time, for each core that this process may use.
-pub(crate) const SESSIONS_FOR_EACH_CORE: usize = 3;
-/// Who has waited for them for so long takes one of the other sessions that there may be.
-pub(crate) const SESSION_PATIENCE: Duration = Duration::from_millis(50);
+/// Statements that are at work in a database at the same time, for each core that this process may use.
+pub(crate) const TURNS_FOR_EACH_CORE: usize = 3;
+/// Who has waited for one of these turns for so long adds one, while there are sessions for it.
+pub(crate) const TURN_PATIENCE: Duration = Duration::from_millis(50);
 /// A session that was at work so lately is used again without asking whether it still stands.
 pub(crate) const SESSION_TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// How long a session is lent before it goes back to sqlx's pool, which looks at it and ends what is old.

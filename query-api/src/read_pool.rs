@@ -16,10 +16,9 @@ use sqlx::query::QueryAs;
 use sqlx::{
     Connection, Describe, Either, Error, Execute, Executor, FromRow, PgConnection, PgPool, Postgres, SqlStr,
 };
-use tokio::sync::SemaphorePermit;
 
 use crate::limits::{SESSION_KEPT_FOR, SESSION_TRUSTED_FOR};
-use crate::turns::Turns;
+use crate::turns::{Turn, Turns};
 
 /// Sessions of one database; clones share them.
 ///
@@ -55,7 +54,7 @@ struct Idle {
 struct Lent<'a> {
     session: PoolConnection<Postgres>,
     taken: Instant,
-    _turn: SemaphorePermit<'a>,
+    _turn: Turn<'a>,
 }
 
 /// Between two equal ones Postgres has forgotten nothing that was read.

@@ -3,110 +3,152 @@
 use std::num::NonZero;
 use std::pin::pin;
 use std::thread::available_parallelism;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use sqlx::Error;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
-use crate::limits::{SESSION_PATIENCE, SESSIONS_FOR_EACH_CORE};
+use crate::limits::{TURN_PATIENCE, TURNS_FOR_EACH_CORE};
 
-/// Who may be at work: one permit for each session that there may be.
+/// Who may be at work.
 ///
 /// Statements that are at work beside each other take the processor's caches from each other: thirty-two at once cost Postgres almost twice what
-/// four cost. So most wait for one of few turns. But slow ones must not hold up everybody else: who has waited for a while takes one of
-/// the rest.
+/// two cost. So there are few turns, for which everybody waits in a row. But slow statements must not hold up everybody else: who has waited for a while
+/// adds a turn, as long as there are sessions for it. One that is held for as long, or that nobody waits for, goes away again.
 #[derive(Debug)]
 pub(crate) struct Turns {
-    few: Semaphore,
-    rest: Semaphore,
+    turns: Semaphore,
+    /// Sessions without a turn.
+    spare: Mutex<Spare>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Spare {
+    now: usize,
+    max: usize,
+}
+
+/// The right to be at work, until it is dropped.
+pub(crate) struct Turn<'a> {
+    turns: &'a Turns,
+    permit: Option<SemaphorePermit<'a>>,
+    since: Instant,
 }
 
 impl Turns {
     /// Turns for so many sessions.
     pub(crate) fn new(sessions: usize) -> Self {
         let cores = available_parallelism().map_or(1, NonZero::get);
-        let few = cores.saturating_mul(SESSIONS_FOR_EACH_CORE).min(sessions);
-        Self { few: Semaphore::new(few), rest: Semaphore::new(sessions.saturating_sub(few)) }
+        Self::with(cores.saturating_mul(TURNS_FOR_EACH_CORE).min(sessions), sessions)
     }
 
-    /// Waits for a turn, for no much longer than this.
+    fn with(few: usize, sessions: usize) -> Self {
+        let spare = sessions.saturating_sub(few);
+        Self { turns: Semaphore::new(few), spare: Mutex::new(Spare { now: spare, max: spare }) }
+    }
+
+    /// Waits for a turn, not much longer than this.
     ///
     /// # Errors
     /// `PoolTimedOut`; `PoolClosed` when there are to be no turns any more.
-    pub(crate) async fn take(&self, within: Duration) -> Result<SemaphorePermit<'_>, Error> {
-        if let Ok(turn) = self.few.try_acquire() {
-            return Ok(turn);
-        }
-        let mut patient = pin!(self.few.acquire());
-        let turn = match timeout(SESSION_PATIENCE, patient.as_mut()).await {
-            Ok(turn) => turn,
+    pub(crate) async fn take(&self, within: Duration) -> Result<Turn<'_>, Error> {
+        let permit = match self.turns.try_acquire() {
+            Ok(permit) => Ok(permit),
             Err(_) => {
-                let any = async {
-                    tokio::select! {
-                        turn = patient => turn,
-                        turn = self.rest.acquire() => turn,
+                let mut row = pin!(self.turns.acquire());
+                match timeout(TURN_PATIENCE, row.as_mut()).await {
+                    Ok(permit) => permit,
+                    Err(_) => {
+                        self.add();
+                        timeout(within, row).await.map_err(|_| Error::PoolTimedOut)?
                     }
-                };
-                timeout(within, any).await.map_err(|_| Error::PoolTimedOut)?
+                }
             }
         };
-        turn.map_err(|_| Error::PoolClosed)
+        let permit = permit.map_err(|_| Error::PoolClosed)?;
+        Ok(Turn { turns: self, permit: Some(permit), since: Instant::now() })
+    }
+
+    fn add(&self) {
+        let mut spare = self.spare.lock();
+        if let Some(left) = spare.now.checked_sub(1) {
+            spare.now = left;
+            self.turns.add_permits(1);
+        }
     }
 
     /// Nobody gets one from now on.
     pub(crate) fn close(&self) {
-        self.few.close();
-        self.rest.close();
+        self.turns.close();
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.few.is_closed()
+        self.turns.is_closed()
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let is_needed = self.turns.turns.available_permits() == 0 && self.since.elapsed() < TURN_PATIENCE;
+        let mut spare = self.turns.spare.lock();
+        if !is_needed && spare.now < spare.max {
+            spare.now = spare.now.saturating_add(1);
+            if let Some(permit) = self.permit.take() {
+                permit.forget();
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use tokio::time::sleep;
 
     use super::*;
 
-    const SESSIONS: usize = 1_000;
     const LONG: Duration = Duration::from_secs(60);
 
     #[tokio::test]
     async fn slow_statements_hold_nobody_up_for_long() {
-        let turns = Turns::new(SESSIONS);
-        let few = turns.few.available_permits();
-        assert!(few < SESSIONS, "this machine has more cores than the test expects");
-        let mut slow = Vec::new();
-        for _ in 0..few {
-            slow.push(turns.take(LONG).await.unwrap());
-        }
+        let turns = Turns::with(2, 4);
+        let slow = [turns.take(LONG).await.unwrap(), turns.take(LONG).await.unwrap()];
         let start = Instant::now();
-        let _one_more = turns.take(LONG).await.unwrap();
-        assert!(start.elapsed() >= SESSION_PATIENCE);
-        assert_eq!(turns.rest.available_permits(), SESSIONS - few - 1);
-        // One that was given back comes before them.
-        drop(slow.pop());
-        let _turn = turns.take(LONG).await.unwrap();
-        assert_eq!((turns.few.available_permits(), turns.rest.available_permits()), (0, SESSIONS - few - 1));
+        drop(turns.take(LONG).await.unwrap());
+        assert!(start.elapsed() >= TURN_PATIENCE);
+        // It stays for the next one, who has not to wait.
+        assert_eq!((turns.turns.available_permits(), turns.spare.lock().now), (1, 1));
+        let (first, second) = tokio::join!(turns.take(LONG), turns.take(LONG));
+        assert_eq!((turns.turns.available_permits(), turns.spare.lock().now), (0, 0));
+        // Those that were slow take the added ones with them.
+        drop(slow);
+        assert_eq!((turns.turns.available_permits(), turns.spare.lock().now), (0, 2));
+        drop((first.unwrap(), second.unwrap()));
+        assert_eq!((turns.turns.available_permits(), turns.spare.lock().now), (2, 2));
     }
 
     #[tokio::test]
-    async fn there_are_no_more_turns_than_sessions() {
-        let turns = Turns::new(2);
-        let first = turns.take(LONG).await.unwrap();
-        let _second = turns.take(LONG).await.unwrap();
-        assert!(matches!(turns.take(SESSION_PATIENCE).await, Err(Error::PoolTimedOut)));
-        // Who is impatient does not lose the place in the row.
-        let (third, ()) = tokio::join!(turns.take(LONG), async {
-            sleep(SESSION_PATIENCE * 2).await;
-            drop(first);
-        });
-        drop(third.unwrap());
+    async fn there_are_no_more_turns_than_sessions_and_the_row_is_kept() {
+        let turns = Turns::new(1);
+        let only = turns.take(LONG).await.unwrap();
+        assert!(matches!(turns.take(TURN_PATIENCE).await, Err(Error::PoolTimedOut)));
+        let order = Mutex::new(Vec::new());
+        let wait = async |name: &str| {
+            let _turn = turns.take(LONG).await.unwrap();
+            order.lock().push(name.to_owned());
+        };
+        let late = async {
+            sleep(TURN_PATIENCE / 2).await;
+            let ended = async {
+                // Both are impatient by then, the first for longer.
+                sleep(TURN_PATIENCE * 2).await;
+                drop(only);
+            };
+            tokio::join!(wait("second"), ended);
+        };
+        tokio::join!(wait("first"), late);
+        assert_eq!(*order.lock(), ["first", "second"]);
         turns.close();
         assert!(matches!(turns.take(LONG).await, Err(Error::PoolClosed)));
     }

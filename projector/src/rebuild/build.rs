@@ -84,8 +84,8 @@ impl Build {
             let work = worker.follow(batches, Arc::clone(&goals));
             tasks.push(AbortOnDropHandle::new(tokio::spawn(work)));
         }
-        let pace = Pace { store: self.store.clone(), live: self.live.clone() };
-        let read = read(self.store.clone(), from, to, senders, Arc::clone(&self.meter), pace);
+        let live_first = LiveFirst { store: self.store.clone(), live: self.live.clone() };
+        let read = read(self.store.clone(), from, to, senders, Arc::clone(&self.meter), live_first);
         let reader = AbortOnDropHandle::new(tokio::spawn(read));
         let mut result = Ok(());
         for task in tasks {
@@ -212,7 +212,7 @@ async fn read(
     to: Position,
     workers: Vec<mpsc::Sender<Arc<Batch>>>,
     meter: Arc<Meter>,
-    pace: Pace,
+    live_first: LiveFirst,
 ) -> Result<(), RebuildError> {
     let mut subscription = store.subscribe((from > 0).then_some(from));
     let (mut events, mut after) = (Vec::new(), from);
@@ -238,17 +238,17 @@ async fn read(
         if is_last {
             return Ok(());
         }
-        pace.wait().await?;
+        live_first.wait().await?;
     }
 }
 
 /// Lets the live projections of this process go first.
-struct Pace {
+struct LiveFirst {
     store: EventStore,
     live: watch::Receiver<ProjectorStatus>,
 }
 
-impl Pace {
+impl LiveFirst {
     async fn wait(&self) -> Result<(), RebuildError> {
         let started = Instant::now();
         let head = self.store.head().await?;

@@ -5,14 +5,17 @@
 //! asked for, they are taken one after the other here. Everything else is async-graphql's.
 
 use std::borrow::Cow;
+use std::pin::pin;
+use std::task::Poll;
 
 use async_graphql::connection::{Edge, EmptyFields};
 use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::{Field, Selection, SelectionSet};
 use async_graphql::registry::Registry;
 use async_graphql::{ContextSelectionSet, ObjectType, OutputType, Positioned, ServerResult, Value};
+use futures::poll;
 
-/// An object some of whose fields may wait, but not its leaves.
+/// An object some of whose fields may wait, but none that has no fields of its own: such a one would be waited for row after row.
 pub(super) struct Leaves<T>(pub(super) T);
 
 /// The edges of a page.
@@ -79,7 +82,16 @@ async fn one_by_one<T: ObjectType>(object: &T, context: &ContextSelectionSet<'_>
             fields.insert(key, Value::String(T::type_name().into_owned()));
             continue;
         }
-        match object.resolve_field(&context.with_field(field)).await {
+        let at_field = context.with_field(field);
+        let mut value = pin!(object.resolve_field(&at_field));
+        let value = match poll!(value.as_mut()) {
+            Poll::Ready(value) => value,
+            Poll::Pending => {
+                debug_assert!(false, "{} waits, row after row", field.node.name.node);
+                value.await
+            }
+        };
+        match value {
             Ok(value) => {
                 fields.insert(key, value.unwrap_or_default());
             }

@@ -58,6 +58,7 @@ impl<Node: ObjectType, Fields: ObjectType> Connected<Node, Fields> {
     }
 
     #[graphql(flatten)]
+    #[expect(clippy::unused_async, reason = "every field is asynchronous")]
     async fn fields(&self) -> &Fields {
         &self.fields
     }

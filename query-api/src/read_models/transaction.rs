@@ -76,7 +76,15 @@ pub(crate) struct TransactionRow {
     pub(crate) position: Option<Position>,
 }
 
-/// As the statements below name its columns, by their places: a page would look up seven hundred names.
+/// The columns of an entry, in the order in which a row is read. What its transfer is like comes after them.
+macro_rules! entry_columns {
+    () => {
+        "account_id, month, revision, transfer_id, kind, amount, balance_after, currency, counterparty, description, reference, \
+         booked_at, recorded_at"
+    };
+}
+
+/// By the places of its columns: by their names, a page would look up seven hundred.
 impl FromRow<'_, PgRow> for TransactionRow {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
@@ -215,9 +223,9 @@ macro_rules! page {
             " as transfer_status \
              from unnest($1::bigint[]) as key(account_id) \
              cross join lateral ( \
-                 select account_id, month, revision, transfer_id, kind, amount, balance_after, currency, \
-                        counterparty, description, reference, booked_at, recorded_at \
-                 from transactions entry \
+                 select ",
+            entry_columns!(),
+            " from transactions entry \
                  where account_id = key.account_id and month between $2 and $4::date - ($5 < 0)::integer \
                    and (month, revision) > ($2, $3) and (month, revision) < ($4, $5) and ",
             $fits,
@@ -381,9 +389,9 @@ const BY_PLACES: &str = concat!(
     " as transfer_status \
      from unnest($1::bigint[], $2::date[], $3::bigint[]) as key(account_id, month, revision) \
      cross join lateral ( \
-         select account_id, month, revision, transfer_id, kind, amount, balance_after, currency, \
-                counterparty, description, reference, booked_at, recorded_at \
-         from transactions \
+         select ",
+    entry_columns!(),
+    " from transactions \
          where account_id = key.account_id and month = key.month and revision = key.revision limit 1) entry"
 );
 
