@@ -14,9 +14,11 @@ const STEP_TIME_MAX: Duration = Duration::from_secs(60);
 /// The session that looks for requests, and notes how it goes: it holds the right to rebuild.
 const JOURNAL: &str = "
     select pid from pg_locks where locktype = 'advisory' and granted and classid = x'64617962'::int and objid = x'6f6f6b02'::int";
-/// Those that wait for a word of the rebuild.
+/// Those that wait for a word of the rebuild, once all others wait to be let go: one that came to that later would be at work for ever.
 const IDLE: &str = "
-    select pid from pg_stat_activity where application_name = 'daybook-rebuild' and state like 'idle%' and pid <> all($1)";
+    select array_agg(pid) filter (where state like 'idle%') from pg_stat_activity
+    where application_name = 'daybook-rebuild' and pid <> all($1)
+    having bool_and(state like 'idle%' or wait_event = 'advisory' and wait_event_type = 'Lock')";
 
 /// Sessions of Postgres that are stopped; they go on when this ends.
 struct Asleep(Vec<Pid>);
@@ -83,7 +85,11 @@ async fn a_rebuild_that_hears_nothing_gives_up_in_time_and_goes_on_later() {
     // Nobody answers what it does in between: who writes has come to its end, and there it stays.
     let mut held = HeldRebuilds::of(&daybook.database_url()).await;
     let journal = begin(&daybook, &mut held).await;
-    let idle: Vec<i32> = sqlx::query_scalar(IDLE).bind(journal).fetch_all(&mut held.db).await.unwrap();
+    let idle: Vec<i32> = until("everybody waits", STEP_TIME_MAX, async || {
+        let idle = sqlx::query_scalar::<_, Option<Vec<i32>>>(IDLE).bind(&journal);
+        idle.fetch_optional(&mut held.db).await.unwrap().flatten()
+    })
+    .await;
     let asleep = Asleep::these(&idle);
     held.let_go().await;
     held.hold().await;
