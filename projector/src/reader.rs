@@ -48,13 +48,12 @@ impl Reader {
             return Err(error);
         }
         let ended = || Err(StoreError::Unavailable("the reader ended".into()));
-        let (mut batch, taken) = self.chunks.recv().await.unwrap_or_else(ended)?;
         // There is no room for more before all of it is here: a reader that is faster would never let us go.
-        let mut room = vec![taken];
+        let (mut batch, mut room) = self.chunks.recv().await.unwrap_or_else(ended)?;
         while let Ok(chunk) = self.chunks.try_recv() {
             match chunk {
                 Ok((chunk, taken)) => {
-                    room.push(taken);
+                    room.merge(taken);
                     batch.events.extend(chunk.events);
                     batch.position = chunk.position;
                     batch.caught_up = chunk.caught_up;

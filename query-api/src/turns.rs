@@ -54,17 +54,12 @@ impl Turns {
     /// # Errors
     /// `PoolTimedOut`; `PoolClosed` when there are to be no turns any more.
     pub(crate) async fn take(&self, within: Duration) -> Result<Turn<'_>, Error> {
-        let permit = match self.turns.try_acquire() {
-            Ok(permit) => Ok(permit),
+        let mut row = pin!(self.turns.acquire());
+        let permit = match timeout(TURN_PATIENCE, row.as_mut()).await {
+            Ok(permit) => permit,
             Err(_) => {
-                let mut row = pin!(self.turns.acquire());
-                match timeout(TURN_PATIENCE, row.as_mut()).await {
-                    Ok(permit) => permit,
-                    Err(_) => {
-                        self.add();
-                        timeout(within, row).await.map_err(|_| Error::PoolTimedOut)?
-                    }
-                }
+                self.add();
+                timeout(within, row).await.map_err(|_| Error::PoolTimedOut)?
             }
         };
         let permit = permit.map_err(|_| Error::PoolClosed)?;

@@ -19,7 +19,10 @@ use futures::poll;
 pub(super) struct Leaves<T>(pub(super) T);
 
 /// The edges of a page.
-pub(super) struct Edges<Node: ObjectType>(pub(super) Vec<Edge<String, Leaves<Node>, EmptyFields>>);
+pub(super) struct Edges<Node: ObjectType>(pub(super) List<Node>);
+
+/// As async-graphql knows them.
+type List<Node> = Vec<Edge<String, Leaves<Node>, EmptyFields>>;
 
 impl<T: ObjectType> OutputType for Leaves<T> {
     fn type_name() -> Cow<'static, str> {
@@ -44,15 +47,15 @@ impl<T: ObjectType> OutputType for Leaves<T> {
 
 impl<Node: ObjectType> OutputType for Edges<Node> {
     fn type_name() -> Cow<'static, str> {
-        <Vec<Edge<String, Leaves<Node>, EmptyFields>>>::type_name()
+        List::<Node>::type_name()
     }
 
     fn create_type_info(registry: &mut Registry) -> String {
-        <Vec<Edge<String, Leaves<Node>, EmptyFields>>>::create_type_info(registry)
+        List::<Node>::create_type_info(registry)
     }
 
     fn qualified_type_name() -> String {
-        <Vec<Edge<String, Leaves<Node>, EmptyFields>>>::qualified_type_name()
+        List::<Node>::qualified_type_name()
     }
 
     async fn resolve(
